@@ -1,0 +1,187 @@
+// The public vocabulary of the SDK: what an application hands in and what it sees come out.
+// Types only. Units are in the names: `_ms` on the wire, `Ms` here.
+
+/** What two strangers do together. */
+export type ChatKind = "video" | "audio" | "text";
+
+/** Whom a visitor would like to meet. All but `kind` may be left out. */
+export interface Wishes {
+  kind: ChatKind;
+  /** At most 10, each at most 32 characters; the server trims and lower-cases them. */
+  interests?: string[];
+  /** BCP 47 tags, at most 5. */
+  languages?: string[];
+  /** Wishes that waiting must never relax. */
+  pin?: ("language" | "interests")[];
+  /** A closed circle: only visitors of the same pool meet. */
+  pool?: string;
+}
+
+/** What is known of the present (or last) match. */
+export interface MatchInfo {
+  id: string;
+  kind: ChatKind;
+  sharedInterests: string[];
+  language: string | null;
+}
+
+/** Whether the server can be reached at the moment. A call goes on without it. */
+export type Signaling = "open" | "away";
+
+/** Why a match ended. The first six come from the server; `silent` is ours: no signal for 15 s. */
+export type LeftReason = "next" | "stop" | "closed" | "lost" | "blocked" | "server" | "silent";
+
+/** Where the visitor stands: exactly one of these at every moment. */
+export type ChatState =
+  | { name: "idle" }
+  /** The browser asks for camera and microphone. */
+  | { name: "permission"; wishes: Wishes }
+  /** In line. `online` and `estimateMs` are null until the server says them. */
+  | { name: "waiting"; wishes: Wishes; sinceMs: number; online: number | null; estimateMs: number | null }
+  /** A stranger was found; media is on its way. */
+  | { name: "connecting"; wishes: Wishes; match: MatchInfo }
+  /** Face to face. `path` is null for text; `elapsedMs` counts from match to connection. */
+  | {
+      name: "connected";
+      wishes: Wishes;
+      match: MatchInfo;
+      path: "direct" | "relay" | null;
+      elapsedMs: number;
+      signaling: Signaling;
+    }
+  /** Something broke and is being mended: the media path, the server, or the stranger's own connection. */
+  | {
+      name: "reconnecting";
+      wishes: Wishes;
+      cause: "media" | "server" | "partner";
+      match: MatchInfo | null;
+      /** When the next attempt is due (server), by the injected clock; null if one is under way. */
+      retryAtMs: number | null;
+    }
+  /** The stranger left and the search does not go on by itself. */
+  | { name: "ended"; wishes: Wishes; match: MatchInfo; reason: LeftReason }
+  /** Nothing goes on without the visitor: see `error.reason`. */
+  | { name: "error"; wishes: Wishes | null; error: VisavisError };
+
+/** Why something could not be done. Stable; meant for `switch`. */
+export type ErrorReason =
+  | "camera_denied" // the visitor or the system said no
+  | "camera_missing" // no device of that kind
+  | "camera_in_use" // another program holds it
+  | "insecure_context" // plain HTTP away from localhost: the browser offers no camera
+  | "media_failed" // any other getUserMedia failure
+  | "unsupported_browser" // no WebRTC here
+  | "server_unreachable" // first contact failed, attempts go on only if asked
+  | "refused" // the server closed with a policy code or said an error that a retry does not mend
+  | "too_fast" // rate limited; see `retryAfterMs`
+  | "invalid_argument" // the caller's fault: see the message
+  | "destroyed"; // used after `destroy()`
+
+/** Every error that the SDK throws, rejects with or puts into the state. */
+export interface VisavisError extends Error {
+  readonly reason: ErrorReason;
+  /** Whether trying the same again can help. */
+  readonly retry: boolean;
+  readonly retryAfterMs: number | null;
+}
+
+export interface ChatMessage {
+  /** Grows by one per message of this client; a key for lists. */
+  id: number;
+  from: "you" | "stranger";
+  text: string;
+  atMs: number;
+}
+
+/** The quality of the running call, about once a second. */
+export interface CallQuality {
+  level: "good" | "fair" | "poor";
+  roundTripMs: number | null;
+  /** 0 to 1, of the packets that should have arrived in the last interval. */
+  lossRatio: number | null;
+}
+
+export interface ClientEvents {
+  /** A stranger was found. The message log of the last one is over. */
+  match: MatchInfo;
+  /** The stranger's media, or null when the match is over. */
+  remoteStream: MediaStream | null;
+  /** The visitor's own media, or null when released. Also after switching devices. */
+  localStream: MediaStream | null;
+  message: ChatMessage;
+  typing: boolean;
+  /** The stranger left; `searching` says whether the search already goes on. */
+  left: { match: MatchInfo; reason: LeftReason; searching: boolean };
+  quality: CallQuality;
+  /** The socket to the server opened or was lost. */
+  signaling: Signaling;
+  /** Next was pressed too fast: nothing is lost, it will be carried out after this pause. */
+  paused: { retryAfterMs: number };
+}
+
+export interface MediaDeviceChoice {
+  cameraId?: string;
+  microphoneId?: string;
+}
+
+/** The world, injectable for tests. */
+export interface Environment {
+  WebSocket: typeof WebSocket;
+  RTCPeerConnection: typeof RTCPeerConnection;
+  mediaDevices: MediaDevices | undefined;
+  fetch: typeof fetch;
+  /** Milliseconds, monotonic. */
+  now(): number;
+  setTimeout(run: () => void, delayMs: number): number;
+  clearTimeout(id: number): void;
+  /** 0 to 1, for jitter. */
+  random(): number;
+  /** Page life cycle (`pagehide`, `pageshow`, `online`, `visibilitychange`); null outside a page. */
+  window: Window | null;
+}
+
+export interface ClientOptions {
+  /** Of the socket; default: `/ws` of the page's own origin. */
+  url?: string;
+  /** Of the ICE configuration; default: `/api/ice` of the page's own origin. */
+  iceUrl?: string;
+  /** Whether the search goes on by itself when a stranger leaves. Default true. */
+  autoContinue?: boolean;
+  devices?: MediaDeviceChoice;
+  /** `relay`: the stranger never learns this address. Default `all`. */
+  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** `classic` makes the offer only after the match, as other clients do; for comparison. Default `ticket`. */
+  offerOrder?: "ticket" | "classic";
+  environment?: Partial<Environment>;
+}
+
+/** The client, as `createClient(options)` returns it (class `VisavisClient`). */
+export interface Client {
+  readonly state: ChatState;
+  readonly localStream: MediaStream | null;
+  readonly remoteStream: MediaStream | null;
+  readonly microphoneOn: boolean;
+  readonly cameraOn: boolean;
+  autoContinue: boolean;
+  /** Calls back at once with the present state and then at every change (a Svelte store, an observable). */
+  subscribe(listener: (state: ChatState) => void): () => void;
+  on<E extends keyof ClientEvents>(event: E, listener: (payload: ClientEvents[E]) => void): () => void;
+  /** Asks for media if the kind needs it, then searches. Failures are the state `error`; it never rejects. */
+  start(wishes: Wishes): Promise<void>;
+  /** Leaves the stranger and finds another with the same wishes; while waiting nothing changes. */
+  next(): void;
+  /** Leaves and does not search. `releaseMedia` (default true) turns the camera off. */
+  stop(options?: { releaseMedia?: boolean }): void;
+  /** Block: ends the match; these two never meet again. */
+  block(): void;
+  /** Throws `invalid_argument` above 2,000 characters or when nobody is there. */
+  send(text: string): void;
+  typing(on: boolean): void;
+  setMicrophone(on: boolean): void;
+  setCamera(on: boolean): void;
+  /** Replaces the tracks in the running call without renegotiation. */
+  switchDevices(choice: MediaDeviceChoice): Promise<void>;
+  devices(): Promise<{ cameras: MediaDeviceInfo[]; microphones: MediaDeviceInfo[] }>;
+  /** Leaves, releases everything; the object is of no further use. */
+  destroy(): void;
+}
