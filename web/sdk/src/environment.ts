@@ -1,0 +1,28 @@
+// The world as the SDK sees it: sockets, peer connections, devices, the clock, the page.
+// Nothing else in the SDK touches a global, so a test can replace all of it.
+
+import type { Environment } from "./types.js";
+
+export function resolveEnvironment(given: Partial<Environment> = {}): Environment {
+  const world = globalThis as Partial<typeof globalThis>;
+  return {
+    // Absent in old browsers and outside of them: `start` says so, not the constructor.
+    WebSocket: world.WebSocket as typeof WebSocket,
+    RTCPeerConnection: world.RTCPeerConnection as typeof RTCPeerConnection,
+    mediaDevices: world.navigator?.mediaDevices,
+    fetch: (input, init) => globalThis.fetch(input, init),
+    now: () => performance.now(),
+    setTimeout: (run, delayMs) => globalThis.setTimeout(run, delayMs) as unknown as number,
+    clearTimeout: (id) => globalThis.clearTimeout(id),
+    random: () => Math.random(),
+    window: (world.window as Window | undefined) ?? null,
+    ...given,
+  };
+}
+
+/** `path` on the page's own origin; a page at https gets `wss`. */
+export function ownOrigin(environment: Environment, path: string, scheme: "http" | "ws"): string {
+  const url = new URL(path, environment.window?.location.href ?? "http://localhost/");
+  if (scheme === "ws") url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
+}

@@ -1,0 +1,56 @@
+// The one error class of the SDK, and how the browser's own failures are read.
+// Every error that leaves the SDK has a stable reason and says whether trying again can help.
+
+import type { ErrorReason, VisavisError } from "./types.js";
+
+/** `retry` defaults to what the reason implies. */
+export class ClientError extends Error implements VisavisError {
+  readonly reason: ErrorReason;
+  readonly retry: boolean;
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    reason: ErrorReason,
+    message: string,
+    options: { retry?: boolean; retryAfterMs?: number | null } = {},
+  ) {
+    super(message);
+    this.name = "VisavisError";
+    this.reason = reason;
+    this.retry = options.retry ?? RETRIABLE.has(reason);
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}
+
+const RETRIABLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
+  "camera_denied",
+  "camera_missing",
+  "camera_in_use",
+  "media_failed",
+  "server_unreachable",
+  "too_fast",
+]);
+
+/** What getUserMedia rejected with, in our vocabulary. */
+export function mediaError(cause: unknown): ClientError {
+  if (cause instanceof ClientError) return cause;
+  const { name, message } = cause as Partial<Error>;
+  return new ClientError(
+    MEDIA_REASONS[name ?? ""] ?? "media_failed",
+    message || name || "The media devices failed.",
+  );
+}
+
+// Names of https://w3c.github.io/mediacapture-main/#dom-mediadevices-getusermedia and, after
+// them, what older browsers still throw.
+const MEDIA_REASONS: Record<string, ErrorReason> = {
+  NotAllowedError: "camera_denied",
+  SecurityError: "camera_denied",
+  PermissionDeniedError: "camera_denied",
+  NotFoundError: "camera_missing",
+  OverconstrainedError: "camera_missing",
+  DevicesNotFoundError: "camera_missing",
+  NotReadableError: "camera_in_use",
+  AbortError: "camera_in_use",
+  TrackStartError: "camera_in_use",
+};
