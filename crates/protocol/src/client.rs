@@ -1,0 +1,224 @@
+//! Client → server. `read_client_message` makes these from a frame; the load client writes them with serde.
+
+use crate::{Candidate, ChatText, Kind, MatchId, Offer, Pin, ResumeToken, Sdp};
+use serde::{Deserialize, Serialize};
+
+/// One message of a client, shaped as on the wire. Wishes are still as given; see [`crate::Wishes`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Optional greeting; answered by `welcome`.
+    Hello(Hello),
+    /// Search, or search anew.
+    FindPartner(FindPartner),
+    /// A fresh offer for a ticket that waits.
+    TicketOffer(TicketOffer),
+    /// Leave the stranger and find another.
+    Next(Next),
+    /// Leave and do not search.
+    Stop(Stop),
+    Offer(Signal),
+    Answer(Signal),
+    IceCandidate(IceCandidate),
+    /// Media flows: for the metrics, and a sign of life.
+    Connected(Connected),
+    Message(Message),
+    Typing(Typing),
+    /// Never meet this stranger again.
+    Block(Block),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    pub version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub resume: Option<ResumeToken>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FindPartner {
+    pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
+    pub interests: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
+    pub languages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub offer: Option<Offer>,
+    /// Whether a survivor goes back to waiting at once.
+    #[serde(default)]
+    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+    pub requeue: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<Pin>>", optional))]
+    pub pin: Vec<Pin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub pool: Option<String>,
+}
+
+impl FindPartner {
+    /// Anyone of this kind, in the classic order.
+    pub fn anyone(kind: Kind) -> Self {
+        FindPartner {
+            kind,
+            interests: Vec::new(),
+            languages: Vec::new(),
+            offer: None,
+            requeue: false,
+            pin: Vec::new(),
+            pool: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TicketOffer {
+    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+    pub sdp: Sdp,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Next {
+    /// If it names another match than the present one, the message is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
+    pub match_id: Option<MatchId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub offer: Option<Offer>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Stop {}
+
+/// An offer or an answer, forwarded unread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
+    pub match_id: Option<MatchId>,
+    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+    pub sdp: Sdp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IceCandidate {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
+    pub match_id: Option<MatchId>,
+    /// An RTCIceCandidateInit, an array of them, or null / empty for end of candidates.
+    #[serde(default)]
+    #[cfg_attr(
+        test,
+        ts(type = "RTCIceCandidateInit | RTCIceCandidateInit[] | \"\" | null"),
+        schemars(with = "serde_json::Value")
+    )]
+    pub candidate: Candidate,
+}
+
+/// How the two found each other, as the browser's statistics tell it. Types and protocols are those of RFC 8445.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Connected {
+    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+    pub match_id: MatchId,
+    pub path: Path,
+    /// From `partner_found` to the first connected state, in milliseconds.
+    pub elapsed_ms: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub local_type: Option<CandidateType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub remote_type: Option<CandidateType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub protocol: Option<Transport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub family: Option<IpFamily>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Path {
+    Direct,
+    Relay,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CandidateType {
+    Host,
+    Srflx,
+    Prflx,
+    Relay,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum IpFamily {
+    Ipv4,
+    Ipv6,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
+    pub match_id: Option<MatchId>,
+    pub text: ChatText,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Typing {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
+    pub match_id: Option<MatchId>,
+    pub on: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The present or the last match.
+    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+    pub match_id: MatchId,
+}

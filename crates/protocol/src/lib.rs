@@ -1,0 +1,31 @@
+//! The wire between a Visavis server and its clients, as `docs/protocol.md` tells it.
+//!
+//! What always holds: a value of these types is within its [`Limits`]; what the server only forwards (session
+//! descriptions, candidates) stays the raw JSON it came as; what is private prints `‹redacted›`.
+//! What this crate does not do: sockets, sessions, or any decision about who may say what when.
+
+mod client;
+mod codes;
+mod limits;
+mod payload;
+mod read;
+mod server;
+mod untagged;
+mod wishes;
+
+pub use client::{
+    Block, CandidateType, ClientMessage, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message,
+    Next, Path, Signal, Stop, TicketOffer, Transport, Typing,
+};
+pub use codes::{CloseCode, ErrorCode, Refusal};
+pub use limits::Limits;
+pub use payload::{Candidate, ChatText, MatchId, Offer, ResumeToken, Sdp};
+pub use read::read_client_message;
+pub use server::{LeftReason, Mode, PartnerFound, ServerMessage};
+pub use wishes::{Kind, Language, Pin, Wishes, read_interests, read_languages};
+
+/// The protocol version that `hello` names.
+pub const VERSION: u32 = 1;
+
+#[cfg(test)]
+mod bindings;

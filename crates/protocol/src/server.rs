@@ -1,0 +1,180 @@
+//! Server → client. Clients ignore types and fields that they do not know.
+
+use crate::{Candidate, ChatText, ErrorCode, Language, MatchId, Offer, Refusal, ResumeToken, Sdp};
+use serde::{Deserialize, Serialize};
+
+/// One message of the server, shaped as on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Only in answer to `hello`.
+    Welcome {
+        version: u32,
+        online: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resume_token: Option<ResumeToken>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resumed: Option<bool>,
+    },
+    /// Only when not matched on arrival; then at most every 5 s.
+    Waiting {
+        online: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(type = "number", optional))]
+        estimate_ms: Option<u64>,
+    },
+    PartnerFound(PartnerFound),
+    Offer {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        sdp: Sdp,
+    },
+    Answer {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        sdp: Sdp,
+    },
+    IceCandidate {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        #[cfg_attr(
+            test,
+            ts(type = "RTCIceCandidateInit | RTCIceCandidateInit[] | \"\" | null"),
+            schemars(with = "serde_json::Value")
+        )]
+        candidate: Candidate,
+    },
+    Message {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        text: ChatText,
+    },
+    Typing {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        on: bool,
+    },
+    /// To the survivor only. `requeued`: already waiting again.
+    PartnerLeft {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        reason: LeftReason,
+        requeued: bool,
+    },
+    /// The stranger's socket was lost; it may come back within the grace.
+    PartnerReconnecting {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        #[cfg_attr(test, ts(type = "number"))]
+        grace_ms: u64,
+    },
+    /// The stranger's socket is back. `grace_ms` is what was left of the grace.
+    PartnerBack {
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        #[cfg_attr(test, ts(type = "number"))]
+        grace_ms: u64,
+    },
+    /// Comes after anything that belonged to the earlier ticket.
+    Stopped {},
+    Error {
+        code: ErrorCode,
+        message: String,
+        retry: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(type = "number", optional))]
+        retry_after_ms: Option<u64>,
+    },
+    /// The server goes away; come back, to any node, after this delay.
+    Draining {
+        #[cfg_attr(test, ts(type = "number"))]
+        reconnect_after_ms: u64,
+    },
+}
+
+impl ServerMessage {
+    /// An error that waiting does not mend.
+    pub fn refused(refusal: Refusal) -> Self {
+        ServerMessage::Error {
+            code: refusal.code,
+            retry: refusal.code.retry(),
+            message: refusal.message,
+            retry_after_ms: None,
+        }
+    }
+
+    /// `too_fast`, with the pause after which the client may go on.
+    pub fn too_fast(message: impl Into<String>, retry_after_ms: u64) -> Self {
+        ServerMessage::Error {
+            code: ErrorCode::TooFast,
+            message: message.into(),
+            retry: true,
+            retry_after_ms: Some(retry_after_ms),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+pub struct PartnerFound {
+    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+    pub match_id: MatchId,
+    /// Whether this side's offer is the one that counts. Exactly one side of a match.
+    pub initiator: bool,
+    /// The same for both sides.
+    pub mode: Mode,
+    pub shared_interests: Vec<String>,
+    #[cfg_attr(test, ts(type = "string | null"), schemars(with = "Option<String>"))]
+    pub language: Option<Language>,
+    /// The stranger's waiting offer: only in mode `answer_offer`, only to the side that answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub offer: Option<Offer>,
+}
+
+/// How the two connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The initiator sends `offer`.
+    Negotiate,
+    /// The initiator's offer came with the match; the other side answers it at once.
+    AnswerOffer,
+    /// No media: messages through the server.
+    Text,
+}
+
+/// Why the stranger is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LeftReason {
+    Next,
+    Stop,
+    /// A close frame.
+    Closed,
+    /// No sign of life, or the socket ended without a close frame.
+    Lost,
+    Blocked,
+    /// The server ended it.
+    Server,
+}
+
+impl LeftReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LeftReason::Next => "next",
+            LeftReason::Stop => "stop",
+            LeftReason::Closed => "closed",
+            LeftReason::Lost => "lost",
+            LeftReason::Blocked => "blocked",
+            LeftReason::Server => "server",
+        }
+    }
+}
