@@ -1,0 +1,75 @@
+//! What goes into the lobby and what comes out.
+
+use visavis_protocol::{ClientMessage, CloseCode, Refusal, ServerMessage};
+
+/// One socket, named by the shell; never reused within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Whether rates bind a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiting {
+    /// The usual visitor.
+    Bound,
+    /// From an address that the operator exempts: sizes still hold, rates do not.
+    Exempt,
+}
+
+/// How a socket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With a close frame: the visitor left.
+    CloseFrame,
+    /// Without one: the network, a crash, or a reader that stalled.
+    Broken,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    Opened { connection: ConnectionId, limiting: Limiting },
+    Received { connection: ConnectionId, message: ClientMessage },
+    /// A frame that could not be read. Costs its sender's rate like any other.
+    Malformed { connection: ConnectionId, refusal: Refusal },
+    /// A pong or a ping: a sign of life and nothing else.
+    Alive { connection: ConnectionId },
+    Closed { connection: ConnectionId, ending: Ending },
+    /// The time of [`crate::Lobby::poll_timeout`] has come.
+    Timeout,
+}
+
+/// What the shell shall do, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    Send { connection: ConnectionId, message: ServerMessage },
+    /// Send a WebSocket ping, so that a living client shows itself.
+    Ping { connection: ConnectionId },
+    /// Close the socket. The lobby has already forgotten the connection: no input of it counts any more.
+    Close { connection: ConnectionId, code: CloseCode, reason: &'static str },
+}
+
+/// Outputs of one or more inputs, in order. The caller owns and drains it.
+#[derive(Debug, Default)]
+pub struct Outputs(Vec<Output>);
+
+impl Outputs {
+    pub fn new() -> Self {
+        Outputs(Vec::new())
+    }
+
+    pub fn drain(&mut self) -> impl Iterator<Item = Output> + '_ {
+        self.0.drain(..)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
+        self.0.push(Output::Send { connection, message });
+    }
+
+    pub(crate) fn push(&mut self, output: Output) {
+        self.0.push(output);
+    }
+}

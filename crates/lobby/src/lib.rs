@@ -1,0 +1,34 @@
+//! Who talks to whom. A plain value that takes inputs and the time, and says what to send to whom.
+//!
+//! ```
+//! use visavis_lobby::{Config, ConnectionId, Input, Limiting, Lobby, Output, Outputs, Time};
+//! use visavis_protocol::{ClientMessage, FindPartner, Kind, ServerMessage};
+//!
+//! let mut lobby = Lobby::new(Config::default(), 7);
+//! let mut outputs = Outputs::new();
+//! for connection in [ConnectionId(1), ConnectionId(2)] {
+//!     lobby.handle(Time::ZERO, Input::Opened { connection, limiting: Limiting::Bound }, &mut outputs);
+//!     let message = ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
+//!     lobby.handle(Time::ZERO, Input::Received { connection, message }, &mut outputs);
+//! }
+//! let found = outputs.drain().filter(|output| {
+//!     matches!(output, Output::Send { message: ServerMessage::PartnerFound(_), .. })
+//! });
+//! assert_eq!(found.count(), 2);
+//! ```
+//!
+//! What always holds: a session sits in at most one match and holds at most one ticket, never both; no two waiting
+//! tickets are compatible at their present relaxation; a message of an earlier match reaches nobody.
+//! What is not here, on purpose: clock, sockets, randomness, locks, any parsing of session descriptions.
+
+mod config;
+mod counters;
+mod io;
+mod lobby;
+mod time;
+
+pub use config::Config;
+pub use counters::{Counters, Gauges, Histogram, PerKind};
+pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};
+pub use lobby::{Lobby, Reason};
+pub use time::{Span, Time};

@@ -1,0 +1,67 @@
+//! Time as the shell tells it: microseconds since a moment of the shell's choosing. Never read here, only compared.
+
+use std::ops::{Add, Sub};
+
+/// A moment, in microseconds. Monotonic within one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+/// A span, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(u64);
+
+impl Time {
+    pub const ZERO: Time = Time(0);
+
+    pub const fn from_micros(micros: u64) -> Self {
+        Time(micros)
+    }
+
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// How long ago `earlier` was; zero if it is still to come.
+    pub fn since(self, earlier: Time) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Span {
+    pub const ZERO: Span = Span(0);
+
+    pub const fn from_micros(micros: u64) -> Self {
+        Span(micros)
+    }
+
+    pub const fn from_millis(millis: u64) -> Self {
+        Span(millis.saturating_mul(1_000))
+    }
+
+    pub const fn from_secs(secs: u64) -> Self {
+        Span(secs.saturating_mul(1_000_000))
+    }
+
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Rounded up: a client told to wait this long never comes too early.
+    pub const fn as_millis_ceil(self) -> u64 {
+        self.0.div_ceil(1_000)
+    }
+}
+
+impl Add<Span> for Time {
+    type Output = Time;
+    fn add(self, span: Span) -> Time {
+        Time(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for Time {
+    type Output = Time;
+    fn sub(self, span: Span) -> Time {
+        Time(self.0.saturating_sub(span.0))
+    }
+}
