@@ -1,0 +1,208 @@
+// The client's state in the form the page draws it from. It adds only what belongs to the page: the log of
+// this stranger, what was said last about a stranger who left, and what this browser remembers.
+import {
+  createClient,
+  type CallQuality,
+  type ChatKind,
+  type ChatMessage,
+  type ChatState,
+  type Client,
+  type LeftReason,
+  type MatchInfo,
+  type Wishes,
+} from "@visavis/client";
+import { recall, remember } from "./memory";
+
+export class Conversation {
+  state = $state.raw<ChatState>({ name: "idle" });
+  localStream = $state.raw<MediaStream | null>(null);
+  remoteStream = $state.raw<MediaStream | null>(null);
+  /** Of the present stranger, or of the one who just left, until the next one comes. */
+  messages = $state.raw<ChatMessage[]>([]);
+  strangerTypes = $state(false);
+  quality = $state.raw<CallQuality | null>(null);
+  left = $state.raw<LeftReason | null>(null);
+  /** Next was pressed too fast; it is carried out when this is false again. */
+  paused = $state(false);
+  microphoneOn = $state(true);
+  cameraOn = $state(true);
+  autoContinue = $state(true);
+  escapeIsNext = $state(true);
+  volume = $state(1);
+
+  /** The stranger this page is with, or null. */
+  match = $derived<MatchInfo | null>(
+    "match" in this.state && this.state.name !== "ended" ? this.state.match : null,
+  );
+  kind = $derived<ChatKind>(("wishes" in this.state ? this.state.wishes?.kind : undefined) ?? "video");
+  canGoNext = $derived(
+    ["waiting", "connecting", "connected", "reconnecting", "ended"].includes(this.state.name),
+  );
+
+  readonly #client: Client;
+  readonly #undo: (() => void)[];
+  #wishes: Wishes = { kind: "video" };
+  #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  #typing = false;
+  #typingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor() {
+    const remembered = recall();
+    this.autoContinue = remembered.autoContinue;
+    this.escapeIsNext = remembered.escapeIsNext;
+    this.volume = remembered.volume;
+    const client = createClient({
+      autoContinue: remembered.autoContinue,
+      devices: {
+        ...(remembered.cameraId === null ? {} : { cameraId: remembered.cameraId }),
+        ...(remembered.microphoneId === null ? {} : { microphoneId: remembered.microphoneId }),
+      },
+    });
+    this.#client = client;
+    this.#undo = [
+      client.subscribe((state) => this.#onState(state)),
+      client.on("match", () => this.#onMatch()),
+      client.on("localStream", (stream) => (this.localStream = stream)),
+      client.on("remoteStream", (stream) => (this.remoteStream = stream)),
+      client.on("message", (message) => this.#onMessage(message)),
+      client.on("typing", (on) => (this.strangerTypes = on)),
+      client.on("left", ({ reason }) => this.#onLeft(reason)),
+      client.on("quality", (quality) => (this.quality = quality)),
+      client.on("paused", ({ retryAfterMs }) => this.#onPaused(retryAfterMs)),
+    ];
+  }
+
+  start(wishes: Wishes): void {
+    this.#wishes = wishes;
+    this.#forget();
+    void this.#client.start(wishes);
+  }
+
+  /** The same wishes once more, or those with another kind. */
+  startAgain(kind: ChatKind = this.#wishes.kind): void {
+    this.start({ ...this.#wishes, kind });
+  }
+
+  next(): void {
+    if (!this.canGoNext) return;
+    this.#typing = false;
+    if (this.state.name !== "waiting") this.#forget();
+    this.#client.next();
+  }
+
+  stop(): void {
+    this.#forget();
+    this.#client.stop();
+  }
+
+  block(): void {
+    this.#client.block();
+  }
+
+  /** Whether it went out. */
+  send(text: string): boolean {
+    this.typed("");
+    try {
+      this.#client.send(text);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Tells the stranger that something is being written, and that it no longer is. */
+  typed(draft: string): void {
+    clearTimeout(this.#typingTimer);
+    const typing = draft !== "" && this.match !== null;
+    if (typing !== this.#typing) {
+      this.#typing = typing;
+      if (this.match !== null) this.#client.typing(typing);
+    }
+    if (typing) this.#typingTimer = setTimeout(() => this.typed(""), TYPING_RESTS_AFTER_MS);
+  }
+
+  setMicrophone(on: boolean): void {
+    this.#client.setMicrophone(on);
+    this.microphoneOn = this.#client.microphoneOn;
+  }
+
+  setCamera(on: boolean): void {
+    this.#client.setCamera(on);
+    this.cameraOn = this.#client.cameraOn;
+  }
+
+  setAutoContinue(on: boolean): void {
+    this.#client.autoContinue = on;
+    this.autoContinue = on;
+    remember({ autoContinue: on });
+  }
+
+  setEscapeIsNext(on: boolean): void {
+    this.escapeIsNext = on;
+    remember({ escapeIsNext: on });
+  }
+
+  setVolume(volume: number): void {
+    this.volume = volume;
+    remember({ volume });
+  }
+
+  devices(): ReturnType<Client["devices"]> {
+    return this.#client.devices();
+  }
+
+  /** Rejects where the device does not start; the one in use stays. */
+  async switchDevices(choice: { cameraId?: string; microphoneId?: string }): Promise<void> {
+    await this.#client.switchDevices(choice);
+    remember(choice);
+  }
+
+  destroy(): void {
+    clearTimeout(this.#pauseTimer);
+    clearTimeout(this.#typingTimer);
+    for (const undo of this.#undo) undo();
+    this.#client.destroy();
+  }
+
+  #onState(state: ChatState): void {
+    this.state = state;
+    this.microphoneOn = this.#client.microphoneOn;
+    this.cameraOn = this.#client.cameraOn;
+    if (state.name !== "connected") this.quality = null;
+  }
+
+  #onMatch(): void {
+    this.#forget();
+  }
+
+  #onMessage(message: ChatMessage): void {
+    if (message.from === "stranger") this.strangerTypes = false;
+    // A talk of hours must not grow without bound; nobody scrolls back this far.
+    this.messages = [...this.messages.slice(1 - MAX_LOG), message];
+  }
+
+  #onLeft(reason: LeftReason): void {
+    this.left = reason;
+    this.strangerTypes = false;
+    this.#typing = false;
+  }
+
+  #onPaused(retryAfterMs: number): void {
+    this.paused = true;
+    clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = setTimeout(() => (this.paused = false), retryAfterMs);
+  }
+
+  /** Everything that belonged to the last stranger. */
+  #forget(): void {
+    clearTimeout(this.#typingTimer);
+    this.#typing = false;
+    this.messages = [];
+    this.strangerTypes = false;
+    this.quality = null;
+    this.left = null;
+  }
+}
+
+const TYPING_RESTS_AFTER_MS = 4_000;
+const MAX_LOG = 500;

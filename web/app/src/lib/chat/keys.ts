@@ -1,0 +1,33 @@
+// What the Escape key means at this moment. Browsers use it to leave full screen and to close dialogs, and
+// input methods to give up a composition; only when none of these wants it, it means Next.
+
+export interface KeyPress {
+  key: string;
+  /** 229 is what some browsers report instead of `isComposing` for the key that ends a composition. */
+  keyCode: number;
+  isComposing: boolean;
+  repeat: boolean;
+  defaultPrevented: boolean;
+}
+
+export interface Surroundings {
+  dialogOpen: boolean;
+  fullScreen: boolean;
+  escapeIsNext: boolean;
+  canGoNext: boolean;
+}
+
+export function meansNext(press: KeyPress, around: Surroundings): boolean {
+  if (press.key !== "Escape" || press.repeat || press.defaultPrevented) return false;
+  if (isComposing(press) || around.dialogOpen || around.fullScreen) return false;
+  return around.escapeIsNext && around.canGoNext;
+}
+
+/** Enter sends, Shift+Enter begins a new line, and Enter inside a composition only ends that. */
+export function meansSend(press: KeyPress & { shiftKey: boolean }): boolean {
+  return press.key === "Enter" && !press.shiftKey && !isComposing(press);
+}
+
+export function isComposing(press: Pick<KeyPress, "isComposing" | "keyCode">): boolean {
+  return press.isComposing || press.keyCode === 229;
+}

@@ -1,0 +1,199 @@
+// What the visitor reads in every state: the one place where states become sentences. Tests of other people
+// rely on the status: "Looking" while searching, "Connected" in a call, and those letters in no other state,
+// which is why nothing that a stranger or a server wrote is ever put into it outside a call.
+import type {
+  ChatKind,
+  ChatState,
+  ErrorReason,
+  LeftReason,
+  MatchInfo,
+  VisavisError,
+  Wishes,
+} from "@visavis/client";
+import { languageName } from "./wishes";
+
+/** The text of the status line. Short: it is read aloud at every change. */
+export function statusWords(state: ChatState): string {
+  switch (state.name) {
+    case "idle":
+      return "Ready when you are.";
+    case "permission":
+      return state.wishes.kind === "audio"
+        ? "Your browser asks for the microphone. Please allow it."
+        : "Your browser asks for camera and microphone. Please allow them.";
+    case "waiting":
+      return state.online === null ? "Looking for someone…" : `Looking for someone… ${hereNow(state.online)}`;
+    case "connecting":
+      return "Found someone. Saying hello…";
+    case "connected":
+      return state.signaling === "away" ? "Connected. The server is away, the call goes on." : "Connected.";
+    case "reconnecting":
+      return RECONNECTING[state.cause];
+    case "ended":
+      return leftWords(state.reason);
+    case "error":
+      return troubleOf(state.error, state.wishes?.kind ?? "video").title;
+  }
+}
+
+const RECONNECTING = {
+  media: "The line to the stranger broke. Mending it…",
+  server: "The server does not answer. Trying again…",
+  partner: "The stranger’s line broke. Waiting a moment for them…",
+} as const;
+
+/** `312 here now`. */
+export function hereNow(online: number): string {
+  return `${online.toLocaleString("en")} here now`;
+}
+
+/** `You both like jazz. You both speak German.`, or nothing. */
+export function sharedWords(match: MatchInfo): string {
+  const parts = [];
+  if (match.sharedInterests.length > 0) parts.push(`You both like ${list(match.sharedInterests, "and")}.`);
+  if (match.language !== null) parts.push(`You both speak ${languageName(match.language)}.`);
+  return parts.join(" ");
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function list(items: readonly string[], word: "and" | "or"): string {
+  if (items.length < 2) return items[0] ?? "";
+  return `${items.slice(0, -1).join(", ")} ${word} ${items[items.length - 1]}`;
+}
+
+const LEFT: Record<LeftReason, string> = {
+  next: "The stranger left for someone else.",
+  stop: "The stranger left.",
+  closed: "The stranger left.",
+  lost: "The stranger’s line broke off.",
+  blocked: "This stranger is gone for good: you two will not meet again.",
+  server: "The server ended this talk.",
+  silent: "The stranger could not be reached.",
+};
+
+export function leftWords(reason: LeftReason): string {
+  return LEFT[reason];
+}
+
+/** ASSUMES: by now the server has widened the search; it does so well within these times. */
+const INTERESTS_RELAXED_MS = 4_000;
+const LANGUAGE_RELAXED_MS = 10_000;
+
+/** What is being relaxed after waiting this long, or null while nothing is. */
+export function relaxingWords(wishes: Wishes, waitedMs: number): string | null {
+  const interests = (wishes.interests?.length ?? 0) > 0 && !wishes.pin?.includes("interests");
+  const languages = (wishes.languages?.length ?? 0) > 0 && !wishes.pin?.includes("language");
+  if (languages && waitedMs >= LANGUAGE_RELAXED_MS)
+    return "Nobody like that is free. Whoever comes first will do.";
+  if (interests && waitedMs >= INTERESTS_RELAXED_MS) {
+    return languages
+      ? "Nobody with these interests is free. A shared language will do."
+      : "Nobody with these interests is free. Whoever comes first will do.";
+  }
+  const nothingWished = !wishes.interests?.length && !wishes.languages?.length;
+  return nothingWished && waitedMs >= INTERESTS_RELAXED_MS
+    ? "It is quiet just now. Whoever comes next will do."
+    : null;
+}
+
+/** `0.3 s`, to a tenth; never `0.0 s`, which nobody would believe. */
+export function secondsWords(elapsedMs: number): string {
+  return `${Math.max(0.1, elapsedMs / 1000).toFixed(1)} s`;
+}
+
+export function pathWords(path: "direct" | "relay"): string {
+  return path === "direct" ? "direct" : "relayed";
+}
+
+/** What a visitor can do about a trouble. Each has a button, see Notice.svelte. */
+export type WayOn = "retry" | "audio" | "text" | "setup";
+
+export interface Trouble {
+  /** What happened, one sentence. */
+  title: string;
+  /** Why, and what mends it. */
+  why: string;
+  /** The first is the one to press. Never empty. */
+  waysOn: WayOn[];
+}
+
+/** The words for an error, given what the visitor was trying to do. */
+export function troubleOf(error: Pick<VisavisError, "reason" | "retryAfterMs">, kind: ChatKind): Trouble {
+  const trouble = TROUBLES[error.reason](kind, error.retryAfterMs);
+  return { ...trouble, waysOn: trouble.waysOn.filter((way) => way !== kind) };
+}
+
+const TROUBLES: Record<ErrorReason, (kind: ChatKind, retryAfterMs: number | null) => Trouble> = {
+  camera_denied: (kind) => ({
+    title: `The browser may not use your ${devicesOf(kind)}.`,
+    why:
+      "Either you said no, or the system did. To change it, press the sign beside the address of this page, " +
+      `allow ${devicesOf(kind)}, then try again. Nothing is sent before you are with someone.`,
+    waysOn: ["retry", "text"],
+  }),
+  camera_missing: (kind) => ({
+    title: `There is no ${kind === "audio" ? "microphone" : "camera or no microphone"} on this device.`,
+    why:
+      kind === "audio"
+        ? "Plug one in and try again, or write instead."
+        : "Plug one in and try again. With a microphone alone you can talk, with none you can write.",
+    waysOn: kind === "audio" ? ["text", "retry"] : ["audio", "text", "retry"],
+  }),
+  camera_in_use: (kind) => ({
+    title: `Another program is using your ${devicesOf(kind, "or")}.`,
+    why: "A video meeting or another tab may hold it. Close that, then try again.",
+    waysOn: ["retry", "audio", "text"],
+  }),
+  insecure_context: (kind) => ({
+    title: `Over plain HTTP there is no ${devicesOf(kind, "or")}.`,
+    why:
+      "Browsers give camera and microphone only to pages that came over HTTPS, or from this very machine. " +
+      "If you run this server, start it with --tls-listen, or with make run-lan to try it on a phone. " +
+      "Text works as it is.",
+    waysOn: ["text", "setup"],
+  }),
+  media_failed: (kind) => ({
+    title: `The ${devicesOf(kind, "or")} did not start.`,
+    why: "The browser gave no reason. Unplugging and plugging in, or closing other programs, often helps.",
+    waysOn: ["retry", "audio", "text"],
+  }),
+  unsupported_browser: () => ({
+    title: "This browser cannot make calls.",
+    why: "It lacks WebRTC, or it is switched off. A recent Firefox, Chrome, Edge or Safari has it. Text works here too.",
+    waysOn: ["text", "setup"],
+  }),
+  server_unreachable: () => ({
+    title: "The server does not answer.",
+    why: "Your network may be down, or the server is being restarted. That usually takes a few seconds.",
+    waysOn: ["retry", "setup"],
+  }),
+  refused: () => ({
+    title: "The server turned this visit away.",
+    why:
+      "Too many visits may come from your network, or the operator closed the door. A later try may work; " +
+      "if it never does, ask whoever runs this site.",
+    waysOn: ["retry", "setup"],
+  }),
+  too_fast: (_kind, retryAfterMs) => ({
+    title: "That was too fast.",
+    why:
+      retryAfterMs === null
+        ? "The server keeps everybody to a human pace. Wait a moment, then go on."
+        : `The server keeps everybody to a human pace. Go on in ${Math.ceil(retryAfterMs / 1000)} s.`,
+    waysOn: ["retry", "setup"],
+  }),
+  invalid_argument: () => ({
+    title: "Something in these wishes cannot be used.",
+    why: "Shorter or fewer interests may do.",
+    waysOn: ["setup", "retry"],
+  }),
+  destroyed: () => ({
+    title: "This visit is over.",
+    why: "Begin a new one.",
+    waysOn: ["setup"],
+  }),
+};
+
+function devicesOf(kind: ChatKind, word: "and" | "or" = "and"): string {
+  return kind === "audio" ? "microphone" : `camera ${word} microphone`;
+}

@@ -1,0 +1,36 @@
+import svelte from "eslint-plugin-svelte";
+import globals from "globals";
+import ts from "typescript-eslint";
+
+export default ts.config(
+  { ignores: ["**/node_modules/", "**/dist/", "**/build/", "**/out/", "**/.svelte-kit/", "**/*.gen.ts"] },
+  ...ts.configs.strict,
+  ...svelte.configs.recommended,
+  {
+    languageOptions: { globals: { ...globals.browser, ...globals.node } },
+    rules: {
+      eqeqeq: "error",
+      "no-console": "error",
+      "prefer-const": "error",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+    },
+  },
+  {
+    files: ["**/*.svelte", "**/*.svelte.ts"],
+    languageOptions: { parserOptions: { parser: ts.parser } },
+    rules: {
+      // Runes are declared with `let` whether or not this file writes to them.
+      "prefer-const": "off",
+      "svelte/no-at-html-tags": "error",
+      "svelte/no-inline-styles": ["error", { allowTransitions: false }],
+      // The site lives at the root of its origin; links stay plain, as a reader of the page sees them.
+      "svelte/no-navigation-without-resolve": "off",
+    },
+  },
+  {
+    // Programs for the terminal: printing is what they do.
+    files: ["**/scripts/**", "e2e/**"],
+    rules: { "no-console": "off" },
+  },
+);
