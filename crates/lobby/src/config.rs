@@ -26,6 +26,11 @@ pub struct Config {
     pub ping_after: Span,
     /// Idle and matched sessions are cut after this silence.
     pub cut_after: Span,
+    /// Waiting sessions are pinged, and cut, sooner: somebody may be given to them at any moment.
+    pub waiting_ping_after: Span,
+    pub waiting_cut_after: Span,
+    /// A side of a match that shows no sign of life within this span is a ghost; half-way it is pinged.
+    pub sign_of_life: Span,
     /// A survivor that asks again within this span gets its place back.
     pub age_credit: Span,
     /// `next` (and `find_partner` in a match): a burst, then one per interval.
@@ -51,6 +56,9 @@ impl Default for Config {
             waiting_interval: Span::from_secs(5),
             ping_after: Span::from_secs(25),
             cut_after: Span::from_secs(60),
+            waiting_ping_after: Span::from_secs(10),
+            waiting_cut_after: Span::from_secs(20),
+            sign_of_life: Span::from_secs(10),
             age_credit: Span::from_secs(5),
             next_burst: 10,
             next_interval: Span::from_secs(1),

@@ -27,13 +27,27 @@ pub enum Ending {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    Opened { connection: ConnectionId, limiting: Limiting },
-    Received { connection: ConnectionId, message: ClientMessage },
+    Opened {
+        connection: ConnectionId,
+        limiting: Limiting,
+    },
+    Received {
+        connection: ConnectionId,
+        message: ClientMessage,
+    },
     /// A frame that could not be read. Costs its sender's rate like any other.
-    Malformed { connection: ConnectionId, refusal: Refusal },
+    Malformed {
+        connection: ConnectionId,
+        refusal: Refusal,
+    },
     /// A pong or a ping: a sign of life and nothing else.
-    Alive { connection: ConnectionId },
-    Closed { connection: ConnectionId, ending: Ending },
+    Alive {
+        connection: ConnectionId,
+    },
+    Closed {
+        connection: ConnectionId,
+        ending: Ending,
+    },
     /// The time of [`crate::Lobby::poll_timeout`] has come.
     Timeout,
 }
@@ -41,11 +55,20 @@ pub enum Input {
 /// What the shell shall do, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    Send { connection: ConnectionId, message: ServerMessage },
+    Send {
+        connection: ConnectionId,
+        message: ServerMessage,
+    },
     /// Send a WebSocket ping, so that a living client shows itself.
-    Ping { connection: ConnectionId },
+    Ping {
+        connection: ConnectionId,
+    },
     /// Close the socket. The lobby has already forgotten the connection: no input of it counts any more.
-    Close { connection: ConnectionId, code: CloseCode, reason: &'static str },
+    Close {
+        connection: ConnectionId,
+        code: CloseCode,
+        reason: &'static str,
+    },
 }
 
 /// Outputs of one or more inputs, in order. The caller owns and drains it.

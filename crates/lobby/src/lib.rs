@@ -21,11 +21,17 @@
 //! tickets are compatible at their present relaxation; a message of an earlier match reaches nobody.
 //! What is not here, on purpose: clock, sockets, randomness, locks, any parsing of session descriptions.
 
+mod acquaintances;
 mod config;
 mod counters;
 mod io;
 mod lobby;
+mod matches;
+mod matchmaker;
+mod rates;
+mod session;
 mod time;
+mod timers;
 
 pub use config::Config;
 pub use counters::{Counters, Gauges, Histogram, PerKind};

@@ -46,6 +46,10 @@ impl Span {
         self.0
     }
 
+    pub const fn half(self) -> Self {
+        Span(self.0 / 2)
+    }
+
     /// Rounded up: a client told to wait this long never comes too early.
     pub const fn as_millis_ceil(self) -> u64 {
         self.0.div_ceil(1_000)

@@ -103,7 +103,6 @@ impl PartialEq for Candidate {
 /// What one stranger writes to the other. Passes through; never stored, never logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-
 pub struct ChatText(pub String);
 
 impl fmt::Debug for ChatText {
@@ -115,7 +114,6 @@ impl fmt::Debug for ChatText {
 /// What gives a session back after its socket was lost. A bearer secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-
 pub struct ResumeToken(pub String);
 
 impl fmt::Debug for ResumeToken {

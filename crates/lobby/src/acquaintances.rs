@@ -1,0 +1,59 @@
+//! Whom a session has met: the last partners, which pause, and those it blocked, which never come back.
+
+use crate::session::SessionKey;
+use std::collections::VecDeque;
+
+/// How two sessions stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acquaintance {
+    Strangers,
+    /// One is among the other's last partners.
+    Recent,
+    /// One has blocked the other.
+    Blocked,
+}
+
+/// Bounded: beyond [`Acquaintances::MAX_BLOCKED`] the oldest block is forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Acquaintances {
+    recent: VecDeque<SessionKey>,
+    blocked: VecDeque<SessionKey>,
+}
+
+impl Acquaintances {
+    /// A visit in which more people are blocked than this is no ordinary visit.
+    const MAX_BLOCKED: usize = 256;
+
+    pub(crate) fn met(&mut self, partner: SessionKey, keep: usize) {
+        self.recent.retain(|known| *known != partner);
+        self.recent.push_back(partner);
+        while self.recent.len() > keep {
+            self.recent.pop_front();
+        }
+    }
+
+    pub(crate) fn block(&mut self, partner: SessionKey) {
+        if self.blocked.contains(&partner) {
+            return;
+        }
+        self.blocked.push_back(partner);
+        if self.blocked.len() > Self::MAX_BLOCKED {
+            self.blocked.pop_front();
+        }
+    }
+
+    pub(crate) fn met_anyone(&self) -> bool {
+        !self.recent.is_empty()
+    }
+
+    /// How this side sees the other; both sides have to be asked.
+    pub(crate) fn sees(&self, other: SessionKey) -> Acquaintance {
+        if self.blocked.contains(&other) {
+            Acquaintance::Blocked
+        } else if self.recent.contains(&other) {
+            Acquaintance::Recent
+        } else {
+            Acquaintance::Strangers
+        }
+    }
+}

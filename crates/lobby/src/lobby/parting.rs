@@ -1,0 +1,90 @@
+//! Leaving: who goes is out, who stays is told at once and goes back to the line if it wants that.
+
+use super::{Due, Lobby};
+use crate::Outputs;
+use crate::matches::{Match, MatchKey, Seat};
+use crate::session::{AgeCredit, SessionKey, State};
+use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage};
+
+impl Lobby {
+    pub(super) fn on_stop(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        self.leave(key, LeftReason::Stop, outputs);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.transition_to_idle(None);
+        }
+        self.say(key, ServerMessage::Stopped {}, outputs);
+    }
+
+    pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let state = session.state();
+        let partner = match (self.present_match(state), session.last_match) {
+            (Some((id, partner)), _) if id == named => partner,
+            (_, Some((id, partner))) if id == named => partner,
+            (None, None) => {
+                let message = "block names the present or the last match: there was none";
+                return self.refuse(key, Refusal::new(ErrorCode::NotMatched, message), outputs);
+            }
+            (Some(_) | None, _) => {
+                self.counters.stale_signals += 1;
+                return;
+            }
+        };
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.acquaintances_mut().block(partner);
+        }
+        if self.present_match_id(state) == Some(named) {
+            self.leave(key, LeftReason::Blocked, outputs);
+        }
+    }
+
+    /// Takes a session out of its ticket or its match. It is idle afterwards.
+    pub(super) fn leave(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
+        match self.state(key) {
+            Some(State::Waiting { ticket }) => {
+                self.take_ticket(ticket);
+            }
+            Some(State::Matched { key, side }) => {
+                if let Some(ended) = self.end_match(key) {
+                    self.counters.count_end(reason);
+                    self.survive(&ended, ended.seat(side.other()), reason, outputs);
+                }
+            }
+            Some(State::Idle { .. }) | None => {}
+        }
+    }
+
+    /// Takes a match apart. Both sessions are idle afterwards and remember each other.
+    pub(super) fn end_match(&mut self, key: MatchKey) -> Option<Match> {
+        let mut ended = self.matches.remove(key)?;
+        self.timers.clear(&mut ended.timer, Due::Match(key));
+        *self.gauges.matches.of(ended.kind) -= 1;
+        let (one, other) = (ended.initiator.session, ended.responder.session);
+        for (mine, theirs) in [(one, other), (other, one)] {
+            if let Some(session) = self.sessions.get_mut(mine) {
+                session.last_match = Some((ended.id, theirs));
+                session.acquaintances_mut().met(theirs, self.config.recent_partners);
+                session.transition_to_idle(None);
+            }
+        }
+        Some(ended)
+    }
+
+    fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get_mut(seat.session) else { return };
+        // Whoever had a real meeting has had its turn; whoever met a ghost has not.
+        let since = if ended.connected { self.now } else { seat.since };
+        let wishes = session.wishes.clone().filter(|_| session.requeue);
+        if wishes.is_none() {
+            let credit = AgeCredit { since, valid_until: self.now + self.config.age_credit };
+            session.transition_to_idle((!ended.connected).then_some(credit));
+        }
+        let left = ServerMessage::PartnerLeft { match_id: ended.id, reason, requeued: wishes.is_some() };
+        self.say(seat.session, left, outputs);
+        if let Some(wishes) = wishes {
+            let mut ticket = self.new_ticket(seat.session, wishes, None);
+            ticket.since = since;
+            self.enter_line(ticket, outputs);
+        }
+    }
+}

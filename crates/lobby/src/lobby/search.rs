@@ -1,0 +1,334 @@
+//! Searching: `find_partner`, `next`, `ticket_offer`; entering the line, and the match that ends the wait.
+
+use super::{Due, Lobby, acquaintance};
+use crate::matches::{Match, Seat, Side};
+use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
+use crate::rates::Allowance;
+use crate::session::{SessionKey, State};
+use crate::{Limiting, Outputs, Span};
+use std::sync::Arc;
+use visavis_protocol::{
+    ErrorCode, FindPartner, Kind, Language, LeftReason, Mode, Next, Offer, PartnerFound, Pin, Refusal,
+    ServerMessage, TicketOffer, Wishes, read_interests, read_languages,
+};
+
+impl Lobby {
+    pub(super) fn on_find_partner(&mut self, key: SessionKey, wanted: FindPartner, outputs: &mut Outputs) {
+        let requeue = wanted.requeue;
+        let (wishes, offer) = match self.read_wishes(wanted) {
+            Ok(read) => read,
+            Err(refusal) => return self.refuse(key, refusal, outputs),
+        };
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        // The first search is everybody's; the following ones are Nexts by another name.
+        let first = session.wishes.is_none();
+        if !first && !self.take_next(key, outputs) {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.requeue = requeue;
+        session.names_matches |= requeue;
+        let wishes = Arc::new(wishes);
+        session.wishes = Some(wishes.clone());
+        let mut ticket = self.new_ticket(key, wishes, offer);
+        match self.state(key) {
+            Some(State::Waiting { ticket: old }) => {
+                let Some(old) = self.take_ticket(old) else { return };
+                if old.wishes.kind == ticket.wishes.kind {
+                    ticket.since = old.since;
+                    ticket.created = old.created;
+                    ticket.overtaken = old.overtaken;
+                    ticket.told = old.told;
+                    ticket.offer = ticket.offer.or(old.offer);
+                }
+            }
+            Some(State::Matched { .. }) => self.leave(key, LeftReason::Next, outputs),
+            Some(State::Idle { credit: Some(credit) }) if self.now <= credit.valid_until => {
+                ticket.since = credit.since;
+            }
+            Some(State::Idle { .. }) | None => {}
+        }
+        self.enter_line(ticket, outputs);
+    }
+
+    pub(super) fn on_next(&mut self, key: SessionKey, next: Next, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(wishes) = session.wishes.clone() else {
+            let message = "next repeats the last search: send `find_partner` first";
+            return self.refuse(key, Refusal::new(ErrorCode::NotSearching, message), outputs);
+        };
+        let state = session.state();
+        if let Some(named) = next.match_id
+            && self.present_match_id(state) != Some(named)
+        {
+            return;
+        }
+        if !self.take_next(key, outputs) {
+            return;
+        }
+        match state {
+            State::Waiting { ticket } => {
+                if let Some(offer) = next.offer {
+                    self.replace_offer(ticket, offer);
+                }
+            }
+            State::Matched { .. } => {
+                self.leave(key, LeftReason::Next, outputs);
+                let ticket = self.new_ticket(key, wishes, next.offer);
+                self.enter_line(ticket, outputs);
+            }
+            State::Idle { credit } => {
+                let mut ticket = self.new_ticket(key, wishes, next.offer);
+                if let Some(credit) = credit.filter(|credit| self.now <= credit.valid_until) {
+                    ticket.since = credit.since;
+                }
+                self.enter_line(ticket, outputs);
+            }
+        }
+    }
+
+    pub(super) fn on_ticket_offer(&mut self, key: SessionKey, fresh: TicketOffer) {
+        if let Some(State::Waiting { ticket }) = self.state(key) {
+            self.replace_offer(ticket, Offer { sdp: fresh.sdp });
+        }
+    }
+
+    /// Looks for a partner; without one, waits. The ticket's session must be idle.
+    pub(super) fn enter_line(&mut self, ticket: Ticket, outputs: &mut Outputs) {
+        let needs = ticket.needs(self.now, &self.config);
+        let sessions = &self.sessions;
+        let seeker = ticket.session;
+        let partner = self
+            .matchmaker
+            .best_for(&ticket, needs, self.now, &self.config, |other| acquaintance(sessions, seeker, other));
+        match partner.and_then(|partner| self.take_ticket(partner)) {
+            Some(partner) => self.pair(ticket, partner, outputs),
+            None => self.wait(ticket, outputs),
+        }
+    }
+
+    fn wait(&mut self, ticket: Ticket, outputs: &mut Outputs) {
+        let needs = ticket.needs(self.now, &self.config);
+        let session = ticket.session;
+        let told = ticket.told.is_some();
+        *self.gauges.waiting.of(ticket.wishes.kind) += 1;
+        let key = self.matchmaker.insert(ticket, needs);
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.transition_to_waiting(key);
+        }
+        self.watch(session);
+        if !told {
+            self.tell_waiting(key, outputs);
+        }
+        self.schedule_ticket(key);
+    }
+
+    /// Something about a waiting ticket changes now: what it insists on, whom it may meet again, or only the time.
+    pub(super) fn on_ticket_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
+        let Some(ticket) = self.matchmaker.ticket_mut(key) else { return };
+        if ticket.offer.as_ref().is_some_and(|waiting| waiting.expires <= self.now) {
+            ticket.offer = None;
+        }
+        if ticket.changes_at.is_some_and(|at| at <= self.now) {
+            // Compatibility may have grown, and with it the choice: search anew, as on arrival.
+            if let Some(ticket) = self.take_ticket(key) {
+                self.enter_line(ticket, outputs);
+            }
+            return;
+        }
+        self.tell_waiting(key, outputs);
+        self.schedule_ticket(key);
+    }
+
+    /// Takes a ticket out of the line; its session is idle then.
+    pub(super) fn take_ticket(&mut self, key: TicketKey) -> Option<Ticket> {
+        let mut ticket = self.matchmaker.remove(key)?;
+        self.timers.clear(&mut ticket.timer, Due::Ticket(key));
+        *self.gauges.waiting.of(ticket.wishes.kind) -= 1;
+        if let Some(session) = self.sessions.get_mut(ticket.session) {
+            session.transition_to_idle(None);
+        }
+        Some(ticket)
+    }
+
+    pub(super) fn new_ticket(
+        &self,
+        session: SessionKey,
+        wishes: Arc<Wishes>,
+        offer: Option<Offer>,
+    ) -> Ticket {
+        let expires = self.now + self.config.offer_ttl;
+        let offer = offer.filter(|_| wishes.kind != Kind::Text).map(|offer| WaitingOffer { offer, expires });
+        Ticket {
+            session,
+            wishes,
+            since: self.now,
+            created: self.now,
+            offer,
+            overtaken: 0,
+            told: None,
+            changes_at: None,
+            timer: None,
+        }
+    }
+
+    /// Puts two together. Both tickets are out of the line, both sessions idle.
+    fn pair(&mut self, arrived: Ticket, waited: Ticket, outputs: &mut Outputs) {
+        for ticket in [&arrived, &waited] {
+            let wait = self.now.since(ticket.since);
+            self.counters.wait.record(wait);
+            self.matchmaker.note_wait(&ticket.wishes, wait);
+        }
+        let live = |ticket: &Ticket| ticket.offer.as_ref().is_some_and(|waiting| waiting.expires > self.now);
+        let arrived_is_older = (arrived.since, arrived.session) < (waited.since, waited.session);
+        let arrived_initiates = match (live(&arrived), live(&waited)) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => arrived_is_older,
+        };
+        let (initiator, responder) = if arrived_initiates { (arrived, waited) } else { (waited, arrived) };
+        let kind = initiator.wishes.kind;
+        let offer = initiator.offer.filter(|waiting| waiting.expires > self.now).map(|waiting| waiting.offer);
+        let mode = match (kind, &offer) {
+            (Kind::Text, _) => Mode::Text,
+            (Kind::Video | Kind::Audio, Some(_)) => Mode::AnswerOffer,
+            (Kind::Video | Kind::Audio, None) => Mode::Negotiate,
+        };
+        let shared_interests = shared_interests(&initiator.wishes, &responder.wishes);
+        let language = shared_language(&initiator.wishes, &responder.wishes);
+        *self.counters.matches.of(kind) += 1;
+        self.counters.matches_with_interest += u64::from(!shared_interests.is_empty());
+        self.counters.matches_with_offer += u64::from(offer.is_some());
+        *self.gauges.matches.of(kind) += 1;
+
+        let seat = |session, since| Seat { session, since, candidates: 0, alive: false };
+        let id = self.match_ids.next_id();
+        let key = self.matches.insert(Match {
+            id,
+            kind,
+            formed: self.now,
+            connected: false,
+            initiator: seat(initiator.session, initiator.since),
+            responder: seat(responder.session, responder.since),
+            timer: None,
+        });
+        self.schedule_match(key, self.now + self.config.sign_of_life.half());
+        let told = [(initiator.session, Side::Initiator, None), (responder.session, Side::Responder, offer)];
+        for (session, side, offer) in told {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.transition_to_matched(key, side);
+            }
+            let found = PartnerFound {
+                match_id: id,
+                initiator: side == Side::Initiator,
+                mode,
+                shared_interests: shared_interests.clone(),
+                language: language.clone(),
+                offer,
+            };
+            self.say(session, ServerMessage::PartnerFound(found), outputs);
+        }
+    }
+
+    fn replace_offer(&mut self, key: TicketKey, offer: Offer) {
+        let expires = self.now + self.config.offer_ttl;
+        if let Some(ticket) =
+            self.matchmaker.ticket_mut(key).filter(|ticket| ticket.wishes.kind != Kind::Text)
+        {
+            ticket.offer = Some(WaitingOffer { offer, expires });
+        }
+    }
+
+    fn tell_waiting(&mut self, key: TicketKey, outputs: &mut Outputs) {
+        let online = self.online_for_clients();
+        let interval = self.waiting_interval();
+        let Some(ticket) = self.matchmaker.ticket(key) else { return };
+        if ticket.told.is_some_and(|told| self.now < told + interval) {
+            return;
+        }
+        let waited = self.now.since(ticket.since).as_micros();
+        let typical = self.matchmaker.typical_wait(&ticket.wishes);
+        let left = typical.map(|typical| Span::from_micros(typical.as_micros().saturating_sub(waited)));
+        let session = ticket.session;
+        if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+            ticket.told = Some(self.now);
+        }
+        let message = ServerMessage::Waiting { online, estimate_ms: left.map(Span::as_millis_ceil) };
+        self.say(session, message, outputs);
+    }
+
+    /// Stretched when very many wait, so that telling them never costs more than 2,000 messages a second.
+    fn waiting_interval(&self) -> Span {
+        let stretched = Span::from_micros(500 * self.matchmaker.len() as u64);
+        self.config.waiting_interval.max(stretched)
+    }
+
+    /// Sets when to look at a waiting ticket again.
+    fn schedule_ticket(&mut self, key: TicketKey) {
+        let interval = self.waiting_interval();
+        let Some(ticket) = self.matchmaker.ticket(key) else { return };
+        let pause_ends = ticket.created + self.config.recent_pause;
+        let met_anyone = self.sessions.get(ticket.session).is_some_and(|session| session.met_anyone());
+        let changes_at = [
+            ticket.relaxes_at(self.now, &self.config),
+            (met_anyone && pause_ends > self.now).then_some(pause_ends),
+        ];
+        let changes_at = changes_at.into_iter().flatten().min();
+        let tell_at = ticket.told.map_or(self.now, |told| told + interval).max(self.now);
+        let due = changes_at.map_or(tell_at, |at| at.min(tell_at));
+        if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+            ticket.changes_at = changes_at;
+            self.timers.set(&mut ticket.timer, Due::Ticket(key), due);
+        }
+    }
+
+    /// Takes one Next from the session's allowance. False: refused, and nothing else may happen.
+    fn take_next(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
+        let allowance = Allowance { burst: self.config.next_burst, interval: self.config.next_interval };
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        if session.limiting == Limiting::Exempt {
+            return true;
+        }
+        match session.nexts.take(self.now, allowance) {
+            Ok(()) => true,
+            Err(pause) => {
+                self.refuse_too_fast(key, "Next too often", pause, outputs);
+                false
+            }
+        }
+    }
+
+    fn read_wishes(&self, wanted: FindPartner) -> Result<(Wishes, Option<Offer>), Refusal> {
+        let limits = &self.config.limits;
+        let pool = wanted.pool.unwrap_or_default();
+        if pool.chars().count() > limits.max_pool_chars || pool.chars().any(char::is_control) {
+            let message =
+                format!("pool: at most {} characters, no control characters", limits.max_pool_chars);
+            return Err(Refusal::new(ErrorCode::BadField, message));
+        }
+        let wishes = Wishes {
+            kind: wanted.kind,
+            interests: read_interests(&wanted.interests, limits)?,
+            languages: read_languages(&wanted.languages, limits)?,
+            pin_language: wanted.pin.contains(&Pin::Language),
+            pin_interests: wanted.pin.contains(&Pin::Interests),
+            pool,
+        };
+        Ok((wishes, wanted.offer))
+    }
+}
+
+fn shared_interests(one: &Wishes, other: &Wishes) -> Vec<String> {
+    one.interests.iter().filter(|interest| other.interests.contains(interest)).cloned().collect()
+}
+
+/// The first language of `one` that `other` understands: the exact tag if both named it, else what they share of it.
+fn shared_language(one: &Wishes, other: &Wishes) -> Option<Language> {
+    one.languages.iter().find_map(|mine| {
+        if other.languages.contains(mine) {
+            return Some(mine.clone());
+        }
+        let shared = other.languages.iter().any(|theirs| theirs.primary() == mine.primary());
+        shared.then(|| Language::read(mine.primary())).flatten()
+    })
+}

@@ -1,0 +1,143 @@
+//! The switchboard: carries signals between the two sides of a match, unread.
+//!
+//! What always holds: a signal reaches only the present partner, under the id of the present match. What names another
+//! match, or comes after the end, is dropped and counted: no late candidate reaches the next stranger.
+
+use super::Lobby;
+use crate::matches::{MatchKey, Side};
+use crate::session::{SessionKey, State};
+use crate::{Outputs, Span};
+use visavis_protocol::{
+    ClientMessage, Connected, ErrorCode, IceCandidate, MatchId, Message, Refusal, ServerMessage, Signal,
+    Typing,
+};
+
+/// What becomes of a signal.
+enum Route {
+    Forward {
+        key: MatchKey,
+        side: Side,
+        match_id: MatchId,
+        partner: SessionKey,
+    },
+    /// Of an earlier match.
+    Drop,
+    Refuse(Refusal),
+}
+
+impl Lobby {
+    pub(super) fn on_signal(&mut self, key: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
+        let named = match &message {
+            ClientMessage::Offer(Signal { match_id, .. })
+            | ClientMessage::Answer(Signal { match_id, .. })
+            | ClientMessage::IceCandidate(IceCandidate { match_id, .. })
+            | ClientMessage::Message(Message { match_id, .. })
+            | ClientMessage::Typing(Typing { match_id, .. }) => *match_id,
+            ClientMessage::Connected(Connected { match_id, .. }) => Some(*match_id),
+            ClientMessage::Hello(_)
+            | ClientMessage::FindPartner(_)
+            | ClientMessage::TicketOffer(_)
+            | ClientMessage::Next(_)
+            | ClientMessage::Stop(_)
+            | ClientMessage::Block(_) => {
+                debug_assert!(false, "not a signal");
+                return;
+            }
+        };
+        match self.route(key, named) {
+            Route::Forward { key: match_key, side, match_id, partner } => {
+                if let Err(refusal) = self.note_signal(match_key, side, &message) {
+                    return self.refuse(key, refusal, outputs);
+                }
+                if let Some(message) = forward(match_id, message) {
+                    self.say(partner, message, outputs);
+                }
+            }
+            Route::Drop => self.counters.stale_signals += 1,
+            Route::Refuse(refusal) => self.refuse(key, refusal, outputs),
+        }
+    }
+
+    fn route(&self, key: SessionKey, named: Option<MatchId>) -> Route {
+        let Some(session) = self.sessions.get(key) else { return Route::Drop };
+        if named.is_none() && session.names_matches {
+            let message =
+                "match_id: a session that said `hello` or `requeue: true` names its match on every signal";
+            return Route::Refuse(Refusal::new(ErrorCode::MatchIdRequired, message));
+        }
+        if !session.was_ever_matched() {
+            let message = "nobody is there yet: wait for `partner_found`";
+            return Route::Refuse(Refusal::new(ErrorCode::NotMatched, message));
+        }
+        let State::Matched { key, side } = session.state() else { return Route::Drop };
+        let Some(present) = self.matches.get(key) else { return Route::Drop };
+        if named.is_some_and(|named| named != present.id) {
+            return Route::Drop;
+        }
+        Route::Forward { key, side, match_id: present.id, partner: present.seat(side.other()).session }
+    }
+
+    /// What the lobby itself learns from a signal.
+    fn note_signal(&mut self, key: MatchKey, side: Side, message: &ClientMessage) -> Result<(), Refusal> {
+        let budget = self.config.limits.max_candidates_per_match;
+        let Some(present) = self.matches.get_mut(key) else { return Ok(()) };
+        match message {
+            // An ICE restart gathers anew, and a long call may need many.
+            ClientMessage::Offer(_) | ClientMessage::Answer(_) => present.seat_mut(side).candidates = 0,
+            ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => {
+                let seat = present.seat_mut(side);
+                let sent = seat.candidates.saturating_add(candidate.count());
+                if sent > budget {
+                    let message = format!("candidate: at most {budget} in a match");
+                    return Err(Refusal::new(ErrorCode::TooLarge, message));
+                }
+                seat.candidates = sent;
+            }
+            ClientMessage::Connected(Connected { path, elapsed_ms, .. }) => {
+                // Both sides report; the first report makes the match a real one.
+                present.connected = true;
+                let elapsed = Span::from_micros((elapsed_ms * 1_000.0) as u64);
+                self.counters.count_connected(*path, elapsed);
+            }
+            ClientMessage::Message(_) => present.connected = true,
+            ClientMessage::Typing(_)
+            | ClientMessage::Hello(_)
+            | ClientMessage::FindPartner(_)
+            | ClientMessage::TicketOffer(_)
+            | ClientMessage::Next(_)
+            | ClientMessage::Stop(_)
+            | ClientMessage::Block(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The present match's id and the partner in it.
+    pub(super) fn present_match(&self, state: State) -> Option<(MatchId, SessionKey)> {
+        let State::Matched { key, side } = state else { return None };
+        self.matches.get(key).map(|present| (present.id, present.seat(side.other()).session))
+    }
+
+    pub(super) fn present_match_id(&self, state: State) -> Option<MatchId> {
+        self.present_match(state).map(|(id, _)| id)
+    }
+}
+
+/// The same content as the partner gets it; nothing for what only the server wants to know.
+fn forward(match_id: MatchId, message: ClientMessage) -> Option<ServerMessage> {
+    match message {
+        ClientMessage::Offer(Signal { sdp, .. }) => Some(ServerMessage::Offer { match_id, sdp }),
+        ClientMessage::Answer(Signal { sdp, .. }) => Some(ServerMessage::Answer { match_id, sdp }),
+        ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => {
+            Some(ServerMessage::IceCandidate { match_id, candidate })
+        }
+        ClientMessage::Message(Message { text, .. }) => Some(ServerMessage::Message { match_id, text }),
+        ClientMessage::Typing(Typing { on, .. }) => Some(ServerMessage::Typing { match_id, on }),
+        ClientMessage::Connected(_)
+        | ClientMessage::Hello(_)
+        | ClientMessage::FindPartner(_)
+        | ClientMessage::TicketOffer(_)
+        | ClientMessage::Next(_)
+        | ClientMessage::Stop(_)
+        | ClientMessage::Block(_) => None,
+    }
+}

@@ -1,0 +1,93 @@
+//! Two sessions put together.
+
+use crate::Time;
+use crate::session::SessionKey;
+use visavis_protocol::{Kind, MatchId};
+
+slotmap::new_key_type! {
+    /// Names a match inside the lobby; clients know it by its [`MatchId`].
+    pub(crate) struct MatchKey;
+}
+
+/// Which of the two seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Whose offer counts.
+    Initiator,
+    Responder,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Side {
+        match self {
+            Side::Initiator => Side::Responder,
+            Side::Responder => Side::Initiator,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Match {
+    pub(crate) id: MatchId,
+    pub(crate) kind: Kind,
+    pub(crate) formed: Time,
+    /// Someone reported media, or wrote in a text chat: the match was a real one.
+    pub(crate) connected: bool,
+    pub(crate) initiator: Seat,
+    pub(crate) responder: Seat,
+    pub(crate) timer: Option<Time>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) session: SessionKey,
+    /// Since when this side had waited: its age, should it have to go back.
+    pub(crate) since: Time,
+    /// Candidates sent since the match or this side's last offer or answer.
+    pub(crate) candidates: u32,
+    /// A frame of this side came since the match was made.
+    pub(crate) alive: bool,
+}
+
+impl Match {
+    pub(crate) fn seat(&self, side: Side) -> &Seat {
+        match side {
+            Side::Initiator => &self.initiator,
+            Side::Responder => &self.responder,
+        }
+    }
+
+    pub(crate) fn seat_mut(&mut self, side: Side) -> &mut Seat {
+        match side {
+            Side::Initiator => &mut self.initiator,
+            Side::Responder => &mut self.responder,
+        }
+    }
+}
+
+/// Makes ids that no other match of this lobby has, and that look like nothing to others.
+#[derive(Debug)]
+pub(crate) struct MatchIds {
+    seed: u64,
+    made: u64,
+}
+
+impl MatchIds {
+    pub(crate) fn new(seed: u64) -> Self {
+        MatchIds { seed, made: 0 }
+    }
+
+    /// A bijection of a counter (splitmix64's finalizer), so no two are equal.
+    pub(crate) fn next_id(&mut self) -> MatchId {
+        loop {
+            self.made = self.made.wrapping_add(1);
+            let mut z = self.seed.wrapping_add(self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let id = MatchId(z ^ (z >> 31));
+            if id != MatchId::FOREIGN {
+                return id;
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Who waits, and who fits whom.
+//!
+//! Two tickets are *compatible* when they are in the same lane (kind and pool), share what either still insists on
+//! (an interest, a language), neither session has blocked the other, and they have not just met. The search prefers
+//! somebody who shares an interest (the rarest first), then a language, then whoever insists on more, then the oldest;
+//! an oldest compatible ticket that was passed over too often goes first. Partners met lately come last of all.
+//!
+//! Everything here is a look-up: it never matches by itself and knows no sessions beyond their keys.
+
+mod lane;
+mod names;
+
+pub(crate) use lane::Needs;
+
+use crate::acquaintances::Acquaintance;
+use crate::session::SessionKey;
+use crate::{Config, Span, Time};
+use lane::{Lane, Place, Shelf};
+use names::{NameId, Names};
+use slotmap::SlotMap;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use visavis_protocol::{Kind, Offer, Wishes};
+
+slotmap::new_key_type! {
+    /// Names a waiting ticket; never reused.
+    pub(crate) struct TicketKey;
+}
+
+/// What a waiting session offers and asks for.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    pub(crate) session: SessionKey,
+    pub(crate) wishes: Arc<Wishes>,
+    /// Since when this visitor has waited; survives a match that came to nothing.
+    pub(crate) since: Time,
+    /// When this ticket was made; recent partners count from here.
+    pub(crate) created: Time,
+    pub(crate) offer: Option<WaitingOffer>,
+    /// How often it was the oldest that fitted and another was taken.
+    pub(crate) overtaken: u32,
+    /// When the last `waiting` message went out, if one did.
+    pub(crate) told: Option<Time>,
+    /// When its compatibility grows next: it relaxes, or its pause from old partners ends.
+    pub(crate) changes_at: Option<Time>,
+    pub(crate) timer: Option<Time>,
+}
+
+/// An offer that waits with its ticket. Single-use, and shown to nobody before the match.
+#[derive(Clone, Debug)]
+pub(crate) struct WaitingOffer {
+    pub(crate) offer: Offer,
+    pub(crate) expires: Time,
+}
+
+impl Ticket {
+    /// What it insists on at `now`.
+    pub(crate) fn needs(&self, now: Time, config: &Config) -> Needs {
+        Needs {
+            interest: !self.wishes.interests.is_empty()
+                && (self.wishes.pin_interests || now < self.since + config.relax_interests_after),
+            language: !self.wishes.languages.is_empty()
+                && (self.wishes.pin_language || now < self.since + config.relax_language_after),
+        }
+    }
+
+    /// When its needs change next, if they will.
+    pub(crate) fn relaxes_at(&self, now: Time, config: &Config) -> Option<Time> {
+        let steps = [
+            (!self.wishes.interests.is_empty() && !self.wishes.pin_interests)
+                .then_some(self.since + config.relax_interests_after),
+            (!self.wishes.languages.is_empty() && !self.wishes.pin_language)
+                .then_some(self.since + config.relax_language_after),
+        ];
+        steps.into_iter().flatten().filter(|at| *at > now).min()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Matchmaker {
+    tickets: SlotMap<TicketKey, Standing>,
+    lanes: BTreeMap<(Kind, Arc<str>), LaneEntry>,
+    interests: Names,
+    languages: Names,
+    /// Tickets looked at by searches, ever: the cost that must not grow with the number waiting.
+    pub(crate) probes: u64,
+}
+
+#[derive(Debug)]
+struct Standing {
+    ticket: Ticket,
+    place: Place,
+}
+
+#[derive(Debug, Default)]
+struct LaneEntry {
+    lane: Lane,
+    /// Smoothed over the lane's last matches.
+    typical_wait: Option<Span>,
+}
+
+impl Matchmaker {
+    /// Lanes without anybody in them that are kept for their typical wait.
+    const MAX_EMPTY_LANES: usize = 1_024;
+
+    pub(crate) fn new() -> Self {
+        Matchmaker {
+            tickets: SlotMap::with_key(),
+            lanes: BTreeMap::new(),
+            interests: Names::default(),
+            languages: Names::default(),
+            probes: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tickets.len()
+    }
+
+    pub(crate) fn ticket(&self, key: TicketKey) -> Option<&Ticket> {
+        self.tickets.get(key).map(|standing| &standing.ticket)
+    }
+
+    pub(crate) fn ticket_mut(&mut self, key: TicketKey) -> Option<&mut Ticket> {
+        self.tickets.get_mut(key).map(|standing| &mut standing.ticket)
+    }
+
+    #[cfg(any(test, feature = "audit"))]
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = (TicketKey, &Ticket, Needs)> {
+        self.tickets.iter().map(|(key, standing)| (key, &standing.ticket, standing.place.needs))
+    }
+
+    /// Puts a ticket into its line.
+    pub(crate) fn insert(&mut self, ticket: Ticket, needs: Needs) -> TicketKey {
+        let place = Place {
+            interests: ticket.wishes.interests.iter().map(|name| self.interests.acquire(name)).collect(),
+            languages: primaries(&ticket.wishes).map(|name| self.languages.acquire(name)).collect(),
+            needs,
+        };
+        let lane_key = (ticket.wishes.kind, Arc::from(ticket.wishes.pool.as_str()));
+        let since = ticket.since;
+        let key = self.tickets.insert(Standing { ticket, place });
+        if let Some(standing) = self.tickets.get(key) {
+            self.lanes.entry(lane_key).or_default().lane.put((since, key), &standing.place);
+        }
+        key
+    }
+
+    /// Takes a ticket out of its line.
+    pub(crate) fn remove(&mut self, key: TicketKey) -> Option<Ticket> {
+        let Standing { ticket, place } = self.tickets.remove(key)?;
+        let lane_key = (ticket.wishes.kind, Arc::from(ticket.wishes.pool.as_str()));
+        if let Some(entry) = self.lanes.get_mut(&lane_key) {
+            entry.lane.take((ticket.since, key), &place);
+            if entry.lane.len() == 0 && self.lanes.len() > Self::MAX_EMPTY_LANES {
+                self.lanes.remove(&lane_key);
+            }
+        }
+        for id in place.interests.iter() {
+            self.interests.release(*id);
+        }
+        for id in place.languages.iter() {
+            self.languages.release(*id);
+        }
+        Some(ticket)
+    }
+
+    pub(crate) fn typical_wait(&self, wishes: &Wishes) -> Option<Span> {
+        self.lanes.get(&(wishes.kind, Arc::from(wishes.pool.as_str())))?.typical_wait
+    }
+
+    /// Learns from one more match how long people of this lane wait.
+    pub(crate) fn note_wait(&mut self, wishes: &Wishes, wait: Span) {
+        let Some(entry) = self.lanes.get_mut(&(wishes.kind, Arc::from(wishes.pool.as_str()))) else { return };
+        entry.typical_wait = Some(match entry.typical_wait {
+            None => wait,
+            Some(old) => Span::from_micros((old.as_micros() * 7 + wait.as_micros()) / 8),
+        });
+    }
+
+    /// The best partner for `seeker` at `now`, among those who wait. The seeker itself may be one of them.
+    pub(crate) fn best_for(
+        &mut self,
+        seeker: &Ticket,
+        needs: Needs,
+        now: Time,
+        config: &Config,
+        acquaintance: impl Fn(SessionKey) -> Acquaintance,
+    ) -> Option<TicketKey> {
+        let entry = self.lanes.get(&(seeker.wishes.kind, Arc::from(seeker.wishes.pool.as_str())))?;
+        let mut search = Search {
+            tickets: &self.tickets,
+            lane: &entry.lane,
+            seeker,
+            now,
+            pause: config.recent_pause,
+            acquaintance,
+            best: None,
+            oldest: None,
+            fallback: None,
+            probes: 0,
+        };
+        search.run(
+            needs,
+            seeker.wishes.interests.iter().filter_map(|name| self.interests.find(name)).collect(),
+            primaries(&seeker.wishes).filter_map(|name| self.languages.find(name)).collect(),
+        );
+        let (best, oldest, fallback) = (search.best, search.oldest, search.fallback);
+        self.probes += search.probes;
+        let Some((_, best)) = best else { return fallback.map(|(_, key)| key) };
+        let Some((_, oldest)) = oldest.filter(|(_, oldest)| *oldest != best) else { return Some(best) };
+        match self.ticket_mut(oldest) {
+            Some(ticket) if ticket.overtaken < config.max_overtakes => {
+                ticket.overtaken += 1;
+                Some(best)
+            }
+            _ => Some(oldest),
+        }
+    }
+}
+
+/// The primary subtags of the wished languages, each once.
+fn primaries(wishes: &Wishes) -> impl Iterator<Item = &str> {
+    wishes.languages.iter().enumerate().filter_map(|(index, language)| {
+        let primary = language.primary();
+        let earlier = wishes.languages.iter().take(index).any(|other| other.primary() == primary);
+        (!earlier).then_some(primary)
+    })
+}
+
+/// How good a candidate is; smaller is better.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    /// Sharing the rarest interest first; sharing none last.
+    interest: usize,
+    shares_no_language: bool,
+    /// Who insists on more has fewer chances.
+    insists: Reverse<u8>,
+    since: Time,
+}
+
+struct Search<'a, F> {
+    tickets: &'a SlotMap<TicketKey, Standing>,
+    lane: &'a Lane,
+    seeker: &'a Ticket,
+    now: Time,
+    pause: Span,
+    acquaintance: F,
+    best: Option<(Rank, TicketKey)>,
+    oldest: Option<(Time, TicketKey)>,
+    /// The oldest of the recent partners whose pause is over.
+    fallback: Option<(Time, TicketKey)>,
+    probes: u64,
+}
+
+impl<F: Fn(SessionKey) -> Acquaintance> Search<'_, F> {
+    fn run(&mut self, needs: Needs, mut interests: Vec<NameId>, languages: Vec<NameId>) {
+        interests.sort_by_key(|interest| self.lane.popularity(*interest));
+        for (rarity, interest) in interests.iter().enumerate() {
+            self.look_at_rack(needs, Some(*interest), rarity, &languages);
+        }
+        if !needs.interest {
+            self.look_at_rack(needs, None, usize::MAX, &languages);
+        }
+    }
+
+    fn look_at_rack(&mut self, needs: Needs, interest: Option<NameId>, rarity: usize, languages: &[NameId]) {
+        for theirs in Needs::ALL {
+            // On the rack of any interest stand also those who insist on one, and need not share the seeker's.
+            if interest.is_none() && theirs.interest {
+                continue;
+            }
+            for language in languages {
+                self.look_at_shelf(interest, Some(*language), theirs, rarity);
+            }
+            if !needs.or(theirs).language {
+                self.look_at_shelf(interest, None, theirs, rarity);
+            }
+        }
+    }
+
+    fn look_at_shelf(
+        &mut self,
+        interest: Option<NameId>,
+        language: Option<NameId>,
+        theirs: Needs,
+        rarity: usize,
+    ) {
+        let shelf: Option<&Shelf> = self.lane.shelf(interest, language, theirs);
+        for (since, key) in shelf.into_iter().flatten() {
+            self.probes += 1;
+            let Some(Standing { ticket, .. }) = self.tickets.get(*key) else { continue };
+            if ticket.session == self.seeker.session {
+                continue;
+            }
+            match (self.acquaintance)(ticket.session) {
+                Acquaintance::Blocked => {}
+                Acquaintance::Recent => {
+                    let pause_over = self.now >= self.seeker.created.max(ticket.created) + self.pause;
+                    if pause_over && self.fallback.is_none_or(|best| (*since, *key) < best) {
+                        self.fallback = Some((*since, *key));
+                    }
+                }
+                Acquaintance::Strangers => {
+                    let rank = Rank {
+                        interest: rarity,
+                        shares_no_language: language.is_none(),
+                        insists: Reverse(u8::from(theirs.interest) + u8::from(theirs.language)),
+                        since: *since,
+                    };
+                    if self.best.is_none_or(|best| (rank, *key) < best) {
+                        self.best = Some((rank, *key));
+                    }
+                    if self.oldest.is_none_or(|oldest| (*since, *key) < oldest) {
+                        self.oldest = Some((*since, *key));
+                    }
+                    // The shelf is ordered by age: nobody behind is better.
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether two tickets are compatible, by the definition and not by the shelves: what the audit and the tests compare
+/// the search against.
+#[cfg(any(test, feature = "audit"))]
+pub(crate) fn compatible(
+    a: (&Ticket, Needs),
+    b: (&Ticket, Needs),
+    now: Time,
+    config: &Config,
+    acquaintance: Acquaintance,
+) -> bool {
+    let (one, other) = (&a.0.wishes, &b.0.wishes);
+    let both = a.1.or(b.1);
+    let shares_interest = one.interests.iter().any(|interest| other.interests.contains(interest));
+    let shares_language = primaries(one).any(|language| primaries(other).any(|theirs| theirs == language));
+    let met_well = match acquaintance {
+        Acquaintance::Blocked => false,
+        Acquaintance::Recent => now >= a.0.created.max(b.0.created) + config.recent_pause,
+        Acquaintance::Strangers => true,
+    };
+    one.kind == other.kind
+        && one.pool == other.pool
+        && (!both.interest || shares_interest)
+        && (!both.language || shares_language)
+        && met_well
+}

@@ -1,0 +1,108 @@
+//! One person's visit: what it asked for, where it stands, how fast it may speak.
+
+use crate::acquaintances::{Acquaintance, Acquaintances};
+use crate::matches::{MatchKey, Side};
+use crate::matchmaker::TicketKey;
+use crate::rates::Rate;
+use crate::{ConnectionId, Limiting, Time};
+use std::sync::Arc;
+use visavis_protocol::{MatchId, Wishes};
+
+slotmap::new_key_type! {
+    /// Names a session; never reused.
+    pub(crate) struct SessionKey;
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) connection: ConnectionId,
+    pub(crate) limiting: Limiting,
+    state: State,
+    /// Of the last search; `next` repeats them.
+    pub(crate) wishes: Option<Arc<Wishes>>,
+    /// Whether the visitor goes back to the line by itself when the stranger leaves.
+    pub(crate) requeue: bool,
+    /// Said `hello` or `requeue: true`: such a client names the match on every signal.
+    pub(crate) names_matches: bool,
+    /// The match that ended last, and with whom.
+    pub(crate) last_match: Option<(MatchId, SessionKey)>,
+    /// Boxed: most sessions of an idle crowd have met nobody.
+    acquaintances: Option<Box<Acquaintances>>,
+    pub(crate) last_seen: Time,
+    pub(crate) timer: Option<Time>,
+    pub(crate) messages: Rate,
+    pub(crate) nexts: Rate,
+    pub(crate) refusals: Rate,
+}
+
+/// Where a session stands. Written only by the `transition_to_*` functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Idle { credit: Option<AgeCredit> },
+    Waiting { ticket: TicketKey },
+    Matched { key: MatchKey, side: Side },
+}
+
+/// The place in line that a survivor without `requeue` gets back if it asks in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AgeCredit {
+    pub(crate) since: Time,
+    pub(crate) valid_until: Time,
+}
+
+impl Session {
+    pub(crate) fn new(connection: ConnectionId, limiting: Limiting, now: Time) -> Self {
+        Session {
+            connection,
+            limiting,
+            state: State::Idle { credit: None },
+            wishes: None,
+            requeue: false,
+            names_matches: false,
+            last_match: None,
+            acquaintances: None,
+            last_seen: now,
+            timer: None,
+            messages: Rate::default(),
+            nexts: Rate::default(),
+            refusals: Rate::default(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn transition_to_idle(&mut self, credit: Option<AgeCredit>) {
+        self.state = State::Idle { credit };
+    }
+
+    pub(crate) fn transition_to_waiting(&mut self, ticket: TicketKey) {
+        debug_assert!(matches!(self.state, State::Idle { .. }), "one ticket, and none in a match");
+        self.state = State::Waiting { ticket };
+    }
+
+    pub(crate) fn transition_to_matched(&mut self, key: MatchKey, side: Side) {
+        debug_assert!(
+            matches!(self.state, State::Idle { .. }),
+            "the ticket is taken before the match is made"
+        );
+        self.state = State::Matched { key, side };
+    }
+
+    pub(crate) fn was_ever_matched(&self) -> bool {
+        self.last_match.is_some() || matches!(self.state, State::Matched { .. })
+    }
+
+    pub(crate) fn acquaintances_mut(&mut self) -> &mut Acquaintances {
+        self.acquaintances.get_or_insert_default()
+    }
+
+    pub(crate) fn met_anyone(&self) -> bool {
+        self.acquaintances.as_ref().is_some_and(|known| known.met_anyone())
+    }
+
+    pub(crate) fn sees(&self, other: SessionKey) -> Acquaintance {
+        self.acquaintances.as_ref().map_or(Acquaintance::Strangers, |known| known.sees(other))
+    }
+}
