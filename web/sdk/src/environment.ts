@@ -9,6 +9,7 @@ export function resolveEnvironment(given: Partial<Environment> = {}): Environmen
     // Absent in old browsers and outside of them: `start` says so, not the constructor.
     WebSocket: world.WebSocket as typeof WebSocket,
     RTCPeerConnection: world.RTCPeerConnection as typeof RTCPeerConnection,
+    MediaStream: world.MediaStream as typeof MediaStream,
     mediaDevices: world.navigator?.mediaDevices,
     fetch: (input, init) => globalThis.fetch(input, init),
     now: () => performance.now(),

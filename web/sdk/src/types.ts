@@ -128,6 +128,7 @@ export interface MediaDeviceChoice {
 export interface Environment {
   WebSocket: typeof WebSocket;
   RTCPeerConnection: typeof RTCPeerConnection;
+  MediaStream: typeof MediaStream;
   mediaDevices: MediaDevices | undefined;
   fetch: typeof fetch;
   /** Milliseconds, monotonic. */

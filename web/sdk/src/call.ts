@@ -1,0 +1,344 @@
+// One match, from `partner_found` to its end: its connection, its words, its watch. Ended once, never reused;
+// after `close` nothing of it reaches the client or the next stranger.
+// Reports what happens and decides only when there is nothing left to hope for; whether the search goes on
+// is the client's affair.
+
+import type { Peer, PeerWire } from "./peer.js";
+import type { ClientMessage, ServerMessage } from "./protocol.gen.js";
+import { quality, readPath, readTraffic, type CallPath, type Traffic } from "./stats.js";
+import type { CallQuality, Environment, LeftReason, MatchInfo } from "./types.js";
+import { Words } from "./words.js";
+
+/** How this side begins. `offered`: the stranger already holds our offer. */
+export type Opening =
+  | { name: "text" }
+  | { name: "offered"; peer: Peer }
+  | { name: "offer"; peer: Peer }
+  | { name: "answer"; peer: Peer; sdp: string }
+  | { name: "await"; peer: Peer };
+
+/** `known`: the server can be reached and knows this match. `away`: it may come back and know it. */
+export type ServerView = "known" | "away" | "unknown";
+
+export interface CallListener {
+  server(): ServerView;
+  /** Kept for later while the server is away. */
+  sendToServer(message: ClientMessage): boolean;
+  onConnected(path: "direct" | "relay" | null, elapsedMs: number): void;
+  /** The media is interrupted; `onConnected` says when it is back. */
+  onInterrupted(): void;
+  onStream(stream: MediaStream): void;
+  onMessage(text: string): void;
+  onTyping(on: boolean): void;
+  onQuality(quality: CallQuality): void;
+  /** The stranger said good-bye. */
+  onBye(reason: LeftReason): void;
+  /** Nothing more is to be expected of this match. */
+  onHopeless(reason: "silent" | "lost"): void;
+}
+
+type Phase =
+  | { name: "connecting"; lastSignMs: number; restarted: boolean }
+  | { name: "connected"; path: CallPath | null; elapsedMs: number }
+  | { name: "interrupted"; path: CallPath | null; elapsedMs: number; sinceMs: number; restartedAtMs: number }
+  | { name: "over" };
+
+type PeerSignal = Extract<ServerMessage, { type: "offer" | "answer" | "ice_candidate" }>;
+
+const TICK_MS = 500;
+const SILENCE_MS = 15_000;
+const CONNECTING_MS = 30_000;
+const STALLED_MS = 1_500;
+const HOPELESS_MS = 20_000;
+// Outages heal by themselves within seconds, a change of network does not.
+const RESTART_DISCONNECTED_MS = 4_000;
+const RESTART_AGAIN_MS = 6_000;
+// The server's word that the stranger left is on its way when the channel closes.
+const CHANNEL_CLOSED_MS = 2_000;
+const SLEPT_MS = 5_000;
+
+export class Call {
+  readonly match: MatchInfo;
+  readonly initiator: boolean;
+  #environment: Environment;
+  #listener: CallListener;
+  #peer: Peer | null;
+  #words: Words;
+  #phase: Phase;
+  #startedMs: number;
+  #timers = new Set<number>();
+  #tickedMs: number;
+  #ticks = 0;
+  #reading = false;
+  #growthMs = 0;
+  #traffic: Traffic | null = null;
+  #ofLastQuality: Traffic | null = null;
+
+  constructor(
+    environment: Environment,
+    listener: CallListener,
+    match: MatchInfo,
+    initiator: boolean,
+    opening: Opening,
+  ) {
+    this.#environment = environment;
+    this.#listener = listener;
+    this.match = match;
+    this.initiator = initiator;
+    this.#startedMs = this.#tickedMs = environment.now();
+    this.#peer = opening.name === "text" ? null : opening.peer;
+    this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false };
+    this.#words = new Words(
+      environment,
+      {
+        onMessage: (text) => listener.onMessage(text),
+        onTyping: (on) => listener.onTyping(on),
+        onBye: (reason) => listener.onBye(reason),
+        onChannelClosed: () => this.#onChannelClosed(),
+        sendToServer: (message) => listener.sendToServer(message),
+      },
+      match.id,
+      this.#peer?.channel ?? null,
+    );
+    this.#open(opening);
+  }
+
+  /** Separate from the constructor, so that the client holds the call before it hears from it. */
+  begin(): void {
+    if (!this.#peer) return this.#connected(null);
+    this.#after(TICK_MS, () => this.#tick());
+  }
+
+  /** An offer, an answer or candidates that name this match. */
+  handle(message: PeerSignal): void {
+    this.#sign();
+    const peer = this.#peer;
+    switch (message.type) {
+      case "offer":
+        // Only the initiator makes offers, so there is never a collision to resolve.
+        if (!this.initiator) peer?.answerTo(message.sdp);
+        return;
+      case "answer":
+        return peer?.acceptAnswer(message.sdp);
+      case "ice_candidate": {
+        const { candidate } = message;
+        if (candidate) peer?.addCandidates(Array.isArray(candidate) ? candidate : [candidate]);
+      }
+    }
+  }
+
+  send(text: string): boolean {
+    return this.#words.send(text);
+  }
+
+  typing(on: boolean): void {
+    this.#words.typing(on);
+  }
+
+  replaceTrack(...change: Parameters<Peer["replaceTrack"]>): void {
+    this.#peer?.replaceTrack(...change);
+  }
+
+  /** The server is back and knows this match. */
+  serverBack(): void {
+    this.#words.retry();
+    this.#mend();
+  }
+
+  /** Whether the two can do without the server: a text lane or a half-made connection cannot. */
+  get standsAlone(): boolean {
+    return this.#peer !== null && this.#phase.name !== "connecting";
+  }
+
+  /** The network or the machine was away: do not wait for the browser to notice. */
+  wake(): void {
+    this.#growthMs = this.#environment.now();
+    if (this.#phase.name === "interrupted") this.#phase = { ...this.#phase, sinceMs: this.#growthMs };
+    const state = this.#peer?.connectionState;
+    if (state === "disconnected" || state === "failed") this.#mend("now");
+  }
+
+  /** `bye` is told to the stranger, who may be out of the server's reach. */
+  close(bye: LeftReason): void {
+    if (this.#phase.name === "over") return;
+    this.#phase = { name: "over" };
+    for (const timer of this.#timers) this.#environment.clearTimeout(timer);
+    this.#words.close();
+    const told = this.#words.say({ type: "bye", reason: bye });
+    this.#peer?.close(told ? "farewell" : "now");
+    this.#peer = null;
+  }
+
+  #open(opening: Opening): void {
+    if (opening.name === "text") return;
+    const { peer } = opening;
+    peer.engage(this.#wire());
+    switch (opening.name) {
+      case "offered":
+        return peer.releaseCandidates();
+      case "answer":
+        return peer.answerTo(opening.sdp);
+      case "offer":
+        peer.offer().then(
+          () => {
+            if (this.#peer !== peer) return;
+            this.#signal({ type: "offer", sdp: peer.describe() });
+            peer.releaseCandidates();
+          },
+          () => this.#hopeless("lost"),
+        );
+    }
+  }
+
+  #wire(): PeerWire {
+    return {
+      sendDescription: (description) => this.#signal(description),
+      sendCandidates: (candidate) => {
+        this.#listener.sendToServer({ type: "ice_candidate", match_id: this.match.id, candidate });
+      },
+      onConnection: (state) => this.#onConnection(state),
+      onProgress: () => this.#sign(),
+      onStream: (stream) => this.#listener.onStream(stream),
+    };
+  }
+
+  #signal(description: { type: "offer" | "answer"; sdp: string }): void {
+    this.#listener.sendToServer({ ...description, match_id: this.match.id });
+  }
+
+  #sign(): void {
+    if (this.#phase.name === "connecting") this.#phase.lastSignMs = this.#environment.now();
+  }
+
+  #onConnection(state: RTCPeerConnectionState): void {
+    switch (state) {
+      case "connected":
+        return void this.#onPath();
+      case "disconnected":
+        if (this.#phase.name === "connected") this.#interrupted();
+        return;
+      case "failed":
+        if (this.#phase.name === "connected") this.#interrupted();
+        return this.#mend("now");
+    }
+  }
+
+  async #onPath(): Promise<void> {
+    const peer = this.#peer;
+    const elapsedMs = this.#environment.now() - this.#startedMs;
+    const path = await peer
+      ?.stats()
+      .then(readPath)
+      .catch(() => undefined);
+    if (!peer || this.#peer !== peer || peer.connectionState !== "connected") return;
+    this.#connected(path ?? { path: "direct" }, elapsedMs);
+  }
+
+  #connected(path: CallPath | null, elapsedMs = 0): void {
+    const phase = this.#phase;
+    if (phase.name === "over" || phase.name === "connected") return;
+    this.#growthMs = this.#environment.now();
+    if (phase.name === "interrupted") elapsedMs = phase.elapsedMs;
+    else if (path) {
+      const elapsed_ms = Math.round(elapsedMs);
+      this.#listener.sendToServer({ type: "connected", match_id: this.match.id, elapsed_ms, ...path });
+    }
+    this.#phase = { name: "connected", path, elapsedMs };
+    this.#listener.onConnected(path?.path ?? null, elapsedMs);
+  }
+
+  #interrupted(): void {
+    if (this.#phase.name !== "connected") return;
+    const { path, elapsedMs } = this.#phase;
+    const sinceMs = this.#environment.now();
+    this.#phase = { name: "interrupted", path, elapsedMs, sinceMs, restartedAtMs: -Infinity };
+    this.#listener.onInterrupted();
+  }
+
+  #tick(): void {
+    const now = this.#environment.now();
+    if (now - this.#tickedMs > SLEPT_MS) this.wake();
+    this.#tickedMs = now;
+    this.#ticks += 1;
+    const phase = this.#phase;
+    switch (phase.name) {
+      case "connecting":
+        if (now - phase.lastSignMs >= SILENCE_MS || now - this.#startedMs >= CONNECTING_MS) {
+          return this.#hopeless("silent");
+        }
+        break;
+      case "connected":
+      case "interrupted":
+        void this.#read();
+        if (phase.name === "interrupted") this.#mend();
+        break;
+      case "over":
+        return;
+    }
+    this.#after(TICK_MS, () => this.#tick());
+  }
+
+  /** Tries what there is to try, and notices when there is nothing. */
+  #mend(when: "due" | "now" = "due"): void {
+    const now = this.#environment.now();
+    const phase = this.#phase;
+    const state = this.#peer?.connectionState;
+    if (phase.name === "connecting") {
+      if (state !== "failed" || phase.restarted || !this.#canRestart()) return;
+      phase.restarted = true;
+      return this.#peer?.restartIce();
+    }
+    if (phase.name !== "interrupted" || (state !== "failed" && state !== "disconnected")) return;
+    const hopeless = this.#listener.server() === "unknown" || now - phase.sinceMs >= HOPELESS_MS;
+    if (state === "failed" && hopeless) return this.#hopeless("lost");
+    const due = state === "failed" || when === "now" || now - phase.sinceMs >= RESTART_DISCONNECTED_MS;
+    if (!due || !this.#canRestart() || now - phase.restartedAtMs < RESTART_AGAIN_MS) return;
+    phase.restartedAtMs = now;
+    this.#peer?.restartIce();
+  }
+
+  #canRestart(): boolean {
+    return this.initiator && this.#listener.server() === "known";
+  }
+
+  async #read(): Promise<void> {
+    const peer = this.#peer;
+    if (!peer || this.#reading) return;
+    this.#reading = true;
+    const report = await peer.stats().catch(() => null);
+    this.#reading = false;
+    if (!report || this.#peer !== peer) return;
+    const before = this.#traffic;
+    const traffic = (this.#traffic = readTraffic(report));
+    const now = this.#environment.now();
+    const { name } = this.#phase;
+    if (!before || traffic.bytesReceived !== before.bytesReceived) {
+      this.#growthMs = now;
+      if (name === "interrupted" && peer.connectionState === "connected") void this.#onPath();
+    } else if (name === "connected") {
+      // A stranger whose devices are gone sends nothing, and is there all the same.
+      this.#words.say({ type: "ping" });
+      if (now - this.#growthMs >= STALLED_MS) this.#interrupted();
+    }
+    if (name !== "connected" || this.#ticks % 2 !== 0) return;
+    if (this.#ofLastQuality) this.#listener.onQuality(quality(this.#ofLastQuality, traffic));
+    this.#ofLastQuality = traffic;
+  }
+
+  #onChannelClosed(): void {
+    if (this.#listener.server() !== "known") this.#hopeless("lost");
+    else this.#after(CHANNEL_CLOSED_MS, () => this.#hopeless("lost"));
+  }
+
+  #hopeless(reason: "silent" | "lost"): void {
+    if (this.#phase.name !== "over") this.#listener.onHopeless(reason);
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    const timer = this.#environment.setTimeout(() => {
+      this.#timers.delete(timer);
+      run();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,192 @@
+// The visitor's place in line: says what must be said to wait with these wishes, keeps the ticket's offer
+// ready and fresh, waits out the server's pauses, and turns `partner_found` into the way a call begins.
+// While `wishes` is null nobody is sought. Does not know what a call is, nor what the page shows.
+
+import type { Opening } from "./call.js";
+import type { IceSource } from "./ice.js";
+import type { LocalMedia } from "./media.js";
+import type { FindPartner, PartnerFound, ServerMessage } from "./protocol.gen.js";
+import { jittered, type ServerSocket } from "./socket.js";
+import type { Recipe, SparePeers } from "./spare.js";
+import { Standing } from "./standing.js";
+import type { Environment, Wishes } from "./types.js";
+
+export interface SearchParts {
+  environment: Environment;
+  socket: ServerSocket;
+  ice: IceSource;
+  spares: SparePeers;
+  media: LocalMedia;
+  policy: RTCIceTransportPolicy;
+  offerOrder: "ticket" | "classic";
+  requeue: () => boolean;
+  onPaused: (retryAfterMs: number) => void;
+  /** A timer came so late that the machine must have slept. */
+  onSlept: () => void;
+}
+
+// An offer that is ready in this time travels in the request itself.
+const OFFER_PATIENCE_MS = 50;
+// Half of the time that the server keeps a waiting offer.
+const RENEW_MS = 30_000;
+const SLEPT_MS = 5_000;
+
+export class Search {
+  readonly standing = new Standing();
+  #parts: SearchParts;
+  #wishes: Wishes | null = null;
+  #recipe: (Recipe & { kind: string; servers: RTCIceServer[] }) | null = null;
+  #turn = 0;
+  #timer: number | null = null;
+  #pauseTimer: number | null = null;
+
+  constructor(parts: SearchParts) {
+    this.#parts = parts;
+  }
+
+  /** New wishes are a new object. With a delay the server is expected to put us in line by itself meanwhile. */
+  begin(wishes: Wishes, delayMs = 0): void {
+    this.#wishes = wishes;
+    if (delayMs === 0) return void this.announce();
+    this.#turn += 1;
+    this.#renewIn(delayMs);
+    void this.#offer(wishes);
+  }
+
+  /** Makes the server's view ours. Harmless at any time: it says nothing that was said already. */
+  async announce(): Promise<void> {
+    const { socket, spares } = this.#parts;
+    const wishes = this.#wishes;
+    if (!wishes) return;
+    const turn = ++this.#turn;
+    this.#renewIn(RENEW_MS);
+    const sdp = await this.#offer(wishes);
+    if (turn !== this.#turn || !socket.isOpen) return;
+    const { place } = this.standing;
+    if (this.#pauseTimer !== null && place.name !== "waiting") return;
+    const message = this.standing.search(this.#request(wishes), wishes, sdp);
+    if (message) socket.send(message);
+    if (sdp !== null) return;
+    await spares.offerMade();
+    const late = spares.offerSdp();
+    if (turn === this.#turn && late !== null) socket.send({ type: "ticket_offer", sdp: late });
+  }
+
+  /** False: the message concerns an earlier ticket or match. */
+  handle(message: ServerMessage): boolean {
+    const asked = this.standing.place.name === "asked";
+    const heeded = this.standing.handle(message);
+    if (!heeded) return false;
+    if (message.type === "waiting" || message.type === "partner_found") this.#endPause();
+    if (message.type === "error" && message.code === "too_fast" && asked) {
+      const { environment, onPaused } = this.#parts;
+      const delayMs = jittered(environment, message.retry_after_ms ?? 1_000);
+      this.#endPause();
+      this.#pauseTimer = environment.setTimeout(() => {
+        this.#pauseTimer = null;
+        void this.announce();
+      }, delayMs);
+      onPaused(delayMs);
+    }
+    return true;
+  }
+
+  /** The waiting is over: how to begin with this stranger. Null: the browser gives us no connection. */
+  meet(found: PartnerFound): Opening | null {
+    this.#rest();
+    const { spares } = this.#parts;
+    if (found.mode === "text" || this.#wishes?.kind === "text") return { name: "text" };
+    if (found.initiator) {
+      const peer = spares.takeOffering();
+      return peer && { name: found.mode === "answer_offer" ? "offered" : "offer", peer };
+    }
+    // An unknown mode that brings an offer can be answered; one that does not is negotiated.
+    const peer = spares.takeBlank();
+    return peer && (found.offer ? { name: "answer", peer, sdp: found.offer.sdp } : { name: "await", peer });
+  }
+
+  /** The call stands: what the next stranger needs can be made now without being in its way. */
+  connected(): void {
+    if (this.#parts.offerOrder === "ticket") this.#parts.spares.rest();
+  }
+
+  /** Nobody is sought; the server is told if it has anything of ours. */
+  stop(): void {
+    this.#rest();
+    this.#wishes = null;
+    const { socket } = this.#parts;
+    if (socket.isOpen) {
+      const message = this.standing.stop();
+      if (message) socket.send(message);
+    } else {
+      this.standing.reset();
+      socket.forget();
+    }
+  }
+
+  #rest(): void {
+    this.#turn += 1;
+    this.#endPause();
+    if (this.#timer !== null) this.#parts.environment.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #renewIn(delayMs: number): void {
+    const { now, setTimeout, clearTimeout } = this.#parts.environment;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const dueMs = now() + delayMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      if (now() - dueMs > SLEPT_MS) this.#parts.onSlept();
+      void this.announce();
+    }, delayMs);
+  }
+
+  #endPause(): void {
+    if (this.#pauseTimer !== null) this.#parts.environment.clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = null;
+  }
+
+  async #offer(wishes: Wishes): Promise<string | null> {
+    const { environment, ice, spares, offerOrder } = this.#parts;
+    if (wishes.kind === "text") {
+      spares.clear();
+      return null;
+    }
+    const servers = await ice.servers();
+    if (this.#wishes !== wishes) return null;
+    spares.use(this.#recipeFor(wishes, servers));
+    if (offerOrder === "classic") return null;
+    spares.prepare();
+    if (spares.offerSdp() === null) {
+      await new Promise<void>((resolve) => {
+        environment.setTimeout(resolve, OFFER_PATIENCE_MS);
+        void spares.offerMade().then(resolve);
+      });
+    }
+    return spares.offerSdp();
+  }
+
+  #recipeFor({ kind }: Wishes, servers: RTCIceServer[]): Recipe {
+    const { media, policy } = this.#parts;
+    if (this.#recipe?.kind !== kind || this.#recipe.servers !== servers) {
+      this.#recipe = {
+        kind,
+        servers,
+        configuration: { iceServers: servers, iceTransportPolicy: policy },
+        tracks: () => media.tracks(kind),
+        stream: () => media.stream,
+      };
+    }
+    return this.#recipe;
+  }
+
+  #request({ kind, interests, languages, pin, pool }: Wishes): FindPartner {
+    const request: FindPartner = { kind, requeue: this.#parts.requeue() };
+    if (interests?.length) request.interests = interests;
+    if (languages?.length) request.languages = languages;
+    if (pin?.length) request.pin = pin;
+    if (pool !== undefined) request.pool = pool;
+    return request;
+  }
+}

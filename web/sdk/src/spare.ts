@@ -1,0 +1,128 @@
+// Peer connections made before they are needed: one whose offer waits in the ticket, and a blank one for the
+// answerer's part. In a call only the blank one is kept, so with the match there are never more than three.
+// A blank peer becomes an offering one, never the other way round: a rollback costs more than it saves.
+
+import { Peer, type MediaKind, type Tracks } from "./peer.js";
+import type { Environment } from "./types.js";
+
+// Long enough that candidates are still true, and that nobody pays for an unused relay allocation for long.
+const OFFER_AGE_MS = 300_000;
+const UNUSED_IN_CALL_MS = 30_000;
+
+/** What every connection of the present wishes is made from. Compared by identity of its parts. */
+export interface Recipe {
+  configuration: RTCConfiguration;
+  tracks: () => Tracks;
+  stream: () => MediaStream | null;
+}
+
+export class SparePeers {
+  #environment: Environment;
+  #recipe: Recipe | null = null;
+  #offering: Peer | null = null;
+  #offerSdp: string | null = null;
+  #blank: Peer | null = null;
+  #restTimer: number | null = null;
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** From now on for these wishes; what was made for others is closed. */
+  use(recipe: Recipe): void {
+    if (this.#recipe !== recipe) this.clear();
+    this.#recipe = recipe;
+  }
+
+  /** In line: an offer under way and a blank one behind it. */
+  prepare(): void {
+    this.#stopResting();
+    if (this.#offering && this.#environment.now() - this.#offering.madeAtMs > OFFER_AGE_MS)
+      this.#dropOffering();
+    if (!this.#offering) {
+      const peer = this.takeBlank();
+      this.#offering = peer;
+      peer?.offer().then(
+        (sdp) => {
+          if (this.#offering === peer) this.#offerSdp = sdp;
+        },
+        () => {
+          if (this.#offering === peer) this.#dropOffering();
+        },
+      );
+    }
+    this.#blank ??= this.#make();
+  }
+
+  /** In a call: the next stranger needs one to begin with. An unused offer may serve a quick Next. */
+  rest(): void {
+    this.#blank ??= this.#make();
+    this.#stopResting();
+    this.#restTimer = this.#environment.setTimeout(() => this.#dropOffering(), UNUSED_IN_CALL_MS);
+  }
+
+  /** The waiting offer with all candidates known by now; null while it is being made. */
+  offerSdp(): string | null {
+    return this.#offerSdp === null ? null : (this.#offering?.describe() ?? null);
+  }
+
+  /** Settles when `offerSdp` may have changed. */
+  async offerMade(): Promise<void> {
+    await this.#offering?.offer().catch(() => {});
+  }
+
+  /** Addresses have changed: an offer made before is of no use. */
+  renew(): void {
+    this.#dropOffering();
+  }
+
+  /** For a match, as one that offers. It may have done so already. */
+  takeOffering(): Peer | null {
+    const peer = this.#offering ?? this.takeBlank();
+    this.#offering = null;
+    this.#offerSdp = null;
+    return peer;
+  }
+
+  /** For a match, as one that answers. */
+  takeBlank(): Peer | null {
+    const peer = this.#blank ?? this.#make();
+    this.#blank = null;
+    return peer;
+  }
+
+  replaceTrack(kind: MediaKind, track: MediaStreamTrack | null): void {
+    this.#offering?.replaceTrack(kind, track);
+    this.#blank?.replaceTrack(kind, track);
+  }
+
+  clear(): void {
+    this.#stopResting();
+    this.#dropOffering();
+    this.#blank?.close();
+    this.#blank = null;
+    this.#recipe = null;
+  }
+
+  /** Null when the browser refuses another connection; the next stranger will find it in a better mood. */
+  #make(): Peer | null {
+    if (!this.#recipe) return null;
+    const { configuration, tracks, stream } = this.#recipe;
+    try {
+      return new Peer(this.#environment, configuration, tracks(), stream());
+    } catch {
+      return null;
+    }
+  }
+
+  #dropOffering(): void {
+    this.#offering?.close();
+    this.#offering = null;
+    this.#offerSdp = null;
+  }
+
+  #stopResting(): void {
+    if (this.#restTimer !== null) this.#environment.clearTimeout(this.#restTimer);
+    this.#restTimer = null;
+  }
+}

@@ -1,0 +1,74 @@
+// What the client is at, and how the page is told. Pure.
+
+import type { Call } from "./call.js";
+import type { ClientError } from "./errors.js";
+import type { ChatState, LeftReason, MatchInfo, Wishes } from "./types.js";
+
+export type Activity =
+  | { name: "idle" }
+  | { name: "permission" }
+  | { name: "searching"; sinceMs: number; online: number | null; estimateMs: number | null }
+  | { name: "call"; call: Call; health: CallHealth; partner: "there" | "away" }
+  | { name: "ended"; match: MatchInfo; reason: LeftReason }
+  | { name: "error"; error: ClientError };
+
+export type CallHealth =
+  | { name: "connecting" }
+  | { name: "connected"; path: "direct" | "relay" | null; elapsedMs: number }
+  | { name: "interrupted" };
+
+export function chatState(
+  activity: Activity,
+  wishes: Wishes | null,
+  away: { retryAtMs: number | null } | null,
+): ChatState {
+  if (activity.name === "error") return { name: "error", wishes, error: activity.error };
+  if (activity.name === "idle" || !wishes) return { name: "idle" };
+  switch (activity.name) {
+    case "permission":
+      return { name: "permission", wishes };
+    case "searching": {
+      if (away) return { name: "reconnecting", wishes, cause: "server", match: null, ...away };
+      const { sinceMs, online, estimateMs } = activity;
+      return { name: "waiting", wishes, sinceMs, online, estimateMs };
+    }
+    case "call":
+      return callState(activity, wishes, away);
+    case "ended":
+      return { name: "ended", wishes, match: activity.match, reason: activity.reason };
+  }
+}
+
+function callState(
+  { call, health, partner }: Extract<Activity, { name: "call" }>,
+  wishes: Wishes,
+  away: { retryAtMs: number | null } | null,
+): ChatState {
+  const { match } = call;
+  const broken = (cause: "media" | "partner"): ChatState => {
+    return { name: "reconnecting", wishes, cause, match, retryAtMs: null };
+  };
+  const byServer = match.kind === "text";
+  if (byServer && away) return { name: "reconnecting", wishes, cause: "server", match, ...away };
+  // A stranger whose picture still moves is there, whatever became of their socket.
+  if (partner === "away" && (byServer || health.name !== "connected")) return broken("partner");
+  switch (health.name) {
+    case "connecting":
+      return { name: "connecting", wishes, match };
+    case "connected": {
+      const { path, elapsedMs } = health;
+      return { name: "connected", wishes, match, path, elapsedMs, signaling: away ? "away" : "open" };
+    }
+    case "interrupted":
+      return broken("media");
+  }
+}
+
+/** By value at the first level: wishes and matches are compared by identity. */
+export function sameState(a: ChatState, b: ChatState): boolean {
+  const [left, right] = [a, b].map((state) => Object.entries(state));
+  return (
+    left!.length === right!.length &&
+    left!.every(([key, value]) => value === (b as unknown as Record<string, unknown>)[key])
+  );
+}

@@ -1,0 +1,90 @@
+// What getStats says, in the few words that we need: the path of the call, its quality, and how many
+// bytes have arrived. Reads only; missing fields are left out, because browsers differ in what they report.
+
+import type { Connected } from "./protocol.gen.js";
+import type { CallQuality } from "./types.js";
+
+type Stat = Record<string, unknown> & { type: string };
+
+/** How the two are connected, as the message `connected` says it. */
+export type CallPath = Omit<Connected, "match_id" | "elapsed_ms">;
+
+export interface Traffic {
+  bytesReceived: number;
+  packetsReceived: number;
+  packetsLost: number;
+  roundTripMs: number | null;
+}
+
+export function readPath(report: RTCStatsReport): CallPath {
+  const pair = selectedPair(report);
+  const local = stat(report, pair?.localCandidateId);
+  const remote = stat(report, pair?.remoteCandidateId);
+  const path: CallPath = {
+    path: local?.candidateType === "relay" || remote?.candidateType === "relay" ? "relay" : "direct",
+  };
+  if (isCandidateType(local?.candidateType)) path.local_type = local.candidateType;
+  if (isCandidateType(remote?.candidateType)) path.remote_type = remote.candidateType;
+  if (local?.protocol === "udp" || local?.protocol === "tcp") path.protocol = local.protocol;
+  const address = [local?.address, local?.ip, remote?.address, remote?.ip].find(isAddress);
+  if (address) path.family = address.includes(":") ? "ipv6" : "ipv4";
+  return path;
+}
+
+export function readTraffic(report: RTCStatsReport): Traffic {
+  const pair = selectedPair(report);
+  const traffic: Traffic = { bytesReceived: 0, packetsReceived: 0, packetsLost: 0, roundTripMs: null };
+  if (typeof pair?.currentRoundTripTime === "number") traffic.roundTripMs = pair.currentRoundTripTime * 1000;
+  let ofStreams = 0;
+  report.forEach((entry: Stat) => {
+    if (entry.type !== "inbound-rtp") return;
+    ofStreams += count(entry.bytesReceived);
+    traffic.packetsReceived += count(entry.packetsReceived);
+    traffic.packetsLost += count(entry.packetsLost);
+  });
+  traffic.bytesReceived = count(pair?.bytesReceived) || ofStreams;
+  return traffic;
+}
+
+/** The quality between two readings. */
+export function quality(before: Traffic, after: Traffic): CallQuality {
+  const received = after.packetsReceived - before.packetsReceived;
+  // Late packets are taken back from the losses, so the difference may be negative.
+  const lost = Math.max(0, after.packetsLost - before.packetsLost);
+  const lossRatio = received + lost > 0 ? lost / (received + lost) : null;
+  const { roundTripMs } = after;
+  const worse = (loss: number, trip: number) => (lossRatio ?? 0) > loss || (roundTripMs ?? 0) > trip;
+  return { level: worse(0.08, 500) ? "poor" : worse(0.03, 250) ? "fair" : "good", roundTripMs, lossRatio };
+}
+
+function selectedPair(report: RTCStatsReport): Stat | undefined {
+  let selected: Stat | undefined;
+  report.forEach((entry: Stat) => {
+    if (entry.type === "transport") selected ??= stat(report, entry.selectedCandidatePairId);
+  });
+  if (selected) return selected;
+  // Firefox has no transport entry: there the nominated pair that succeeded is the one.
+  report.forEach((entry: Stat) => {
+    if (entry.type !== "candidate-pair") return;
+    if (entry.selected === true || (entry.nominated === true && entry.state === "succeeded"))
+      selected ??= entry;
+  });
+  return selected;
+}
+
+function stat(report: RTCStatsReport, id: unknown): Stat | undefined {
+  return typeof id === "string" ? (report.get(id) as Stat | undefined) : undefined;
+}
+
+function count(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
+
+// An address may be hidden behind a random `.local` name, which says nothing of the family.
+function isAddress(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && !value.endsWith(".local");
+}
+
+function isCandidateType(value: unknown): value is NonNullable<Connected["local_type"]> {
+  return value === "host" || value === "srflx" || value === "prflx" || value === "relay";
+}

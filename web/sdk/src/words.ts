@@ -1,0 +1,146 @@
+// What two strangers say to each other: over the data channel of the call, and where there is none, through
+// the server. Each text goes exactly one way. Also carries what must arrive when the server is away: `bye`.
+// Nothing that comes in is trusted: what is not a word of ours, or too long, is dropped.
+
+import { LIMITS, type ClientMessage } from "./protocol.gen.js";
+import type { Environment, LeftReason } from "./types.js";
+
+export type Word =
+  | { type: "message"; text: string }
+  | { type: "typing"; on: boolean }
+  | { type: "bye"; reason: LeftReason }
+  /** A sign of life where no media flows; answered by `pong`. */
+  | { type: "ping" }
+  | { type: "pong" };
+
+export interface WordsListener {
+  onMessage(text: string): void;
+  onTyping(on: boolean): void;
+  onBye(reason: LeftReason): void;
+  /** The other side is gone, with or without a word. */
+  onChannelClosed(): void;
+  /** False: the server cannot be reached or does not know this match. */
+  sendToServer(message: ClientMessage): boolean;
+}
+
+const MAX_QUEUED = 100;
+const FALLBACK_MS = 3_000;
+
+export class Words {
+  #environment: Environment;
+  #listener: WordsListener;
+  #matchId: string;
+  #channel: RTCDataChannel | null;
+  #queue: string[] = [];
+  #viaServer: boolean;
+  #timer: number | null = null;
+  #typing = false;
+
+  /** Without a channel everything goes through the server. */
+  constructor(
+    environment: Environment,
+    listener: WordsListener,
+    matchId: string,
+    channel: RTCDataChannel | null,
+  ) {
+    this.#environment = environment;
+    this.#listener = listener;
+    this.#matchId = matchId;
+    this.#channel = channel;
+    this.#viaServer = channel === null;
+    if (!channel) return;
+    channel.onopen = () => this.#flush();
+    channel.onmessage = ({ data }) => this.#hear(data);
+    channel.onclose = () => listener.onChannelClosed();
+    this.#timer = environment.setTimeout(() => {
+      this.#timer = null;
+      this.#viaServer = true;
+      this.#flush();
+    }, FALLBACK_MS);
+  }
+
+  /** False: too much is waiting already. */
+  send(text: string): boolean {
+    if (this.#queue.length >= MAX_QUEUED) return false;
+    this.#queue.push(text);
+    this.#flush();
+    return true;
+  }
+
+  typing(on: boolean): void {
+    if (on === this.#typing) return;
+    this.#typing = on;
+    if (this.say({ type: "typing", on }) || !this.#viaServer) return;
+    this.#listener.sendToServer({ type: "typing", match_id: this.#matchId, on });
+  }
+
+  /** Over the data channel or not at all. */
+  say(word: Word): boolean {
+    if (this.#channel?.readyState !== "open") return false;
+    try {
+      this.#channel.send(JSON.stringify(word));
+      return true;
+    } catch {
+      return false; // its buffer is full: the other side has not read for megabytes
+    }
+  }
+
+  /** The server can be reached again. */
+  retry(): void {
+    this.#flush();
+  }
+
+  close(): void {
+    if (this.#timer !== null) this.#environment.clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#queue = [];
+  }
+
+  #flush(): void {
+    for (let text = this.#queue[0]; text !== undefined; text = this.#queue[0]) {
+      const sent =
+        this.say({ type: "message", text }) ||
+        (this.#viaServer && this.#listener.sendToServer({ type: "message", match_id: this.#matchId, text }));
+      if (!sent) return;
+      this.#queue.shift();
+      this.#typing = false;
+    }
+  }
+
+  #hear(data: unknown): void {
+    const word = parse(data);
+    switch (word?.type) {
+      case "message":
+        if (isText(word.text)) this.#listener.onMessage(word.text);
+        return;
+      case "typing":
+        return this.#listener.onTyping(word.on === true);
+      case "bye":
+        return this.#listener.onBye(REASONS.find((reason) => reason === word.reason) ?? "closed");
+      case "ping":
+        this.say({ type: "pong" });
+        return;
+    }
+  }
+}
+
+const REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "blocked", "server", "silent"];
+
+/** Characters as the server counts them: code points. */
+export function isText(text: unknown): text is string {
+  return (
+    typeof text === "string" &&
+    text.length <= 2 * LIMITS.maxTextChars &&
+    [...text].length <= LIMITS.maxTextChars
+  );
+}
+
+function parse(data: unknown): Record<string, unknown> | null {
+  if (typeof data !== "string" || data.length > 16 * LIMITS.maxTextChars) return null;
+  try {
+    const word: unknown = JSON.parse(data);
+    return typeof word === "object" ? (word as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}
