@@ -62,6 +62,7 @@ export class Call {
   readonly initiator: boolean;
   #environment: Environment;
   #listener: CallListener;
+  #opening: Opening;
   #peer: Peer | null;
   #words: Words;
   #phase: Phase;
@@ -100,13 +101,14 @@ export class Call {
       match.id,
       this.#peer?.channel ?? null,
     );
-    this.#open(opening);
+    this.#opening = opening;
   }
 
   /** Separate from the constructor, so that the client holds the call before it hears from it. */
   begin(): void {
-    if (!this.#peer) return this.#connected(null);
-    this.#after(TICK_MS, () => this.#tick());
+    this.#open(this.#opening);
+    if (this.#peer) this.#after(TICK_MS, () => this.#tick());
+    else queueMicrotask(() => this.#connected(null));
   }
 
   /** An offer, an answer or candidates that name this match. */

@@ -316,9 +316,10 @@ export class VisavisClient implements Public.Client {
     if (!opening) return void this.#goOn(match, "lost", "now");
     const call = new Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
     this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "there" };
+    // Before the page is told: what its listeners do takes time that the handshake need not wait for.
+    call.begin();
     this.#events.emit("match", match);
     this.#show();
-    if (this.#call === call) call.begin();
   }
 
   // --- the call ---------------------------------------------------------------------------------

@@ -1,0 +1,330 @@
+import { describe, expect, test } from "vitest";
+import { backoffMs } from "../src/socket.js";
+import { FakeConnection, World } from "./world.js";
+
+const WELCOME = { type: "welcome", version: 1, online: 1 } as const;
+
+describe("the socket", () => {
+  test("comes back after 0 to 1 s, 3, 5, then 7 s, each with jitter", () => {
+    expect([0, 1, 2, 3, 9].map((failures) => backoffMs(failures, 0.5))).toEqual([
+      500, 3_000, 5_000, 7_000, 7_000,
+    ]);
+    expect([backoffMs(0, 0), backoffMs(0, 1), backoffMs(3, 0), backoffMs(3, 1)]).toEqual([
+      0, 1_000, 3_500, 10_500,
+    ]);
+  });
+
+  test("that never reached the server is tried twice and then given up", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.drop();
+    await world.pass(1_000);
+    expect(world.sockets).toHaveLength(2);
+    world.server.drop();
+    await world.pass(60_000);
+    expect(world.sockets).toHaveLength(2);
+    expect(world.state).toMatchObject({
+      name: "error",
+      error: { reason: "server_unreachable", retry: true },
+    });
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(60);
+    expect(world.state.name).toBe("waiting");
+  });
+
+  test("that hangs while connecting counts as lost", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text" });
+    await world.pass(10_000);
+    expect(world.sockets[0]?.closedWith).not.toBeNull();
+    expect(world.sockets).toHaveLength(2);
+  });
+
+  test("lost while waiting: shown with the next attempt, and asked again", async () => {
+    const world = new World();
+    world.random = 0.5;
+    await world.wait({ kind: "text" });
+    world.server.drop();
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "server", match: null });
+    expect(world.state).toHaveProperty("retryAtMs", world.clock.nowMs + 500);
+    await world.pass(500);
+    expect(world.state).toMatchObject({ name: "reconnecting", retryAtMs: null });
+    world.server.accept();
+    await world.pass(0);
+    expect(world.state.name).toBe("waiting");
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
+    expect(world.events("signaling")).toEqual(["open", "away", "open"]);
+  });
+
+  test("refused by policy is not tried again", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" });
+    world.server.drop(1008);
+    await world.pass(60_000);
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "refused", retry: false } });
+    expect(world.sockets).toHaveLength(1);
+  });
+
+  test("a request that a retry does not mend ends in an error", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text", languages: ["!"] });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(0);
+    world.server.say({
+      type: "error",
+      code: "bad_field",
+      message: "languages: not a BCP 47 tag",
+      retry: false,
+    });
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "refused", message: expect.stringContaining("BCP 47") } });
+  });
+
+  test("a draining server is left in time, without saying good-bye for good", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.say({ type: "draining", reconnect_after_ms: 2_000 });
+    await world.pass(1_999);
+    expect(world.sockets).toHaveLength(1);
+    await world.pass(1);
+    expect(world.sockets[0]?.closedWith).toBe(4000);
+    expect(world.sockets).toHaveLength(2);
+    world.server.accept();
+    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1" }]);
+  });
+
+  test("a server that drained is not called before the time it named", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" });
+    world.server.say({ type: "draining", reconnect_after_ms: 5_000 });
+    world.server.drop(1012);
+    await world.pass(4_999);
+    expect(world.sockets).toHaveLength(1);
+    await world.pass(1);
+    expect(world.sockets).toHaveLength(2);
+  });
+});
+
+describe("a server lost under a call", () => {
+  test("the call goes on, text included, and the socket comes back by itself", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.server.drop();
+    expect(world.state).toMatchObject({ name: "connected", signaling: "away" });
+    world.client.send("still here?");
+    connection.channel.hear({ type: "message", text: "yes" });
+    expect(connection.channel.words.at(-1)).toEqual({ type: "message", text: "still here?" });
+    expect(world.events("message").map(({ text }) => text)).toEqual(["still here?", "yes"]);
+    await world.flow(connection, 1_000);
+    world.server.accept();
+    world.server.say(WELCOME);
+    expect(world.state).toMatchObject({ name: "connected", signaling: "open" });
+    expect(world.server.types()).toEqual(["hello"]);
+    expect(connection.closed).toBe(false);
+  });
+
+  test("Next works again when it is back, with a server that does not know the match", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say(WELCOME);
+    world.client.next();
+    await world.pass(60);
+    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "next" });
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
+  });
+
+  test("Next while it is away tells the stranger and searches as soon as it is back", async () => {
+    const world = new World();
+    world.random = 0.9;
+    const connection = await world.call();
+    world.server.drop();
+    world.client.next();
+    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "next" });
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "server", match: null });
+    await world.pass(900);
+    expect(connection.closed).toBe(true);
+    world.server.accept();
+    world.server.say(WELCOME);
+    await world.pass(60);
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
+    expect(world.state.name).toBe("waiting");
+    expect(world.events("left")).toEqual([]);
+  });
+
+  test("the stranger's bye is enough to go on searching", async () => {
+    const world = new World();
+    world.random = 0.9;
+    const connection = await world.call();
+    world.server.drop();
+    connection.channel.hear({ type: "bye", reason: "stop" });
+    expect(world.events("left")).toMatchObject([{ reason: "stop", searching: true }]);
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "server" });
+  });
+
+  test("a connection that breaks for good with a server that knows nothing of it is lost", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say(WELCOME);
+    connection.become("failed");
+    expect(world.events("left")).toMatchObject([{ reason: "lost", searching: true }]);
+  });
+
+  test("a channel that closes without a word is a stranger who is gone", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.server.drop();
+    connection.channel.closeByStranger();
+    expect(world.events("left")).toMatchObject([{ reason: "lost" }]);
+  });
+
+  test("a half-made connection cannot do without it: lost, and the search goes on", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.server.drop();
+    await world.pass(0);
+    expect(world.state.name).toBe("connecting");
+    world.server.accept();
+    await world.pass(60);
+    expect(world.events("left")).toMatchObject([{ reason: "lost", searching: true }]);
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
+  });
+});
+
+describe("a session that is resumed", () => {
+  test("waits for the answer before it says anything else", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(100);
+    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1" }]);
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    await world.pass(100);
+    expect(world.server.types()).toEqual(["hello"]);
+    expect(world.state.name).toBe("waiting");
+    world.server.drop();
+    await world.pass(4_000);
+    world.server.accept();
+    expect(world.server.sent[0]).toMatchObject({ resume: "token-2" });
+  });
+
+  test("goes on in its match: signals of the meantime are delivered, Next names the match", async () => {
+    const world = new World();
+    const connection = await world.call("token-1");
+    world.server.drop();
+    connection.gather("candidate:9 1 udp 1 192.0.2.9 9 typ host");
+    await world.pass(20);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    expect(world.server.types()).toEqual(["hello", "ice_candidate"]);
+    expect(world.state).toMatchObject({ name: "connected", signaling: "open" });
+    world.client.next();
+    await world.pass(60);
+    expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
+  });
+
+  test("Next pressed while away leaves the resumed match", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.drop();
+    world.client.next();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    await world.pass(60);
+    expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
+  });
+
+  test("a search that was not answered is asked for again", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text" });
+    world.client.next();
+    await world.pass(0);
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    await world.pass(0);
+    expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
+  });
+
+  test("a stopped visitor is not resumed", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.drop();
+    world.client.stop();
+    await world.pass(60_000);
+    expect(world.sockets).toHaveLength(1);
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1 });
+  });
+
+  test("admission is obeyed: the same hello again after the pause", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({
+      type: "error",
+      code: "too_fast",
+      message: "Later.",
+      retry: true,
+      retry_after_ms: 4_000,
+    });
+    await world.pass(3_999);
+    expect(world.server.types()).toEqual(["hello"]);
+    await world.pass(1);
+    expect(world.server.of("hello").map(({ resume }) => resume)).toEqual(["token-1", "token-1"]);
+  });
+
+  test("the stranger's own reconnection shows only where it is felt", async () => {
+    const world = new World();
+    await world.call();
+    world.server.say({ type: "partner_reconnecting", match_id: "m1", grace_ms: 10_000 });
+    expect(world.state.name).toBe("connected");
+    world.connection(1).become("disconnected");
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "partner" });
+
+    const text = new World();
+    await text.wait({ kind: "text" });
+    await text.find({ mode: "text" });
+    text.server.say({ type: "partner_reconnecting", match_id: "m1", grace_ms: 10_000 });
+    expect(text.state).toMatchObject({ name: "reconnecting", cause: "partner" });
+    text.server.say({ type: "partner_back", match_id: "m1", grace_ms: 0 });
+    expect(text.state.name).toBe("connected");
+  });
+
+  test("a text chat waits for the server, and is lost if it forgot", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text" });
+    world.server.drop();
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "server", match: { id: "m1" } });
+    world.client.send("kept");
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    expect(world.server.of("message")).toEqual([{ type: "message", match_id: "m1", text: "kept" }]);
+    world.server.drop();
+    await world.pass(4_000);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resumed: false });
+    expect(world.events("left")).toMatchObject([{ reason: "lost", searching: true }]);
+    expect(FakeConnection.live.size).toBe(0);
+  });
+});
