@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const MAX_CHAT_BYTES = 60 * 1024;
+export const MAX_CHAT_BYTES = 60_000;
 export const BUILD = fileURLToPath(new URL("../build", import.meta.url));
 
 /**

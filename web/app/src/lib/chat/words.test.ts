@@ -1,6 +1,15 @@
 import type { ChatKind, ChatState, ErrorReason, LeftReason, MatchInfo, VisavisError } from "@visavis/client";
 import { describe, expect, test } from "vitest";
-import { leftWords, list, relaxingWords, secondsWords, sharedWords, statusWords, troubleOf } from "./words";
+import {
+  leftWords,
+  list,
+  relaxingWords,
+  secondsWords,
+  sharedWords,
+  statusDetail,
+  statusWords,
+  troubleOf,
+} from "./words";
 
 const KINDS: ChatKind[] = ["video", "audio", "text"];
 const LEFT_REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "blocked", "server", "silent"];
@@ -50,19 +59,21 @@ describe.each(KINDS)("status of a %s chat", (kind) => {
   test.each(statesOf(kind).map((state) => [state.name, state] as const))(
     "%s has a sentence",
     (_name, state) => {
-      expect(statusWords(state)).toMatch(/^[A-Z].*(\.|…|now)$/);
+      expect(statusWords(state)).toMatch(/^[A-Z].*(\.|…)$/);
     },
   );
 
   test("says_connected_in_a_call_and_has_these_letters_nowhere_else", () => {
     for (const state of statesOf(kind)) {
-      expect(/connected/i.test(statusWords(state)), statusWords(state)).toBe(state.name === "connected");
+      const status = `${statusWords(state)} ${statusDetail(state)}`;
+      expect(/connected/i.test(status), status).toBe(state.name === "connected");
     }
   });
 
   test("says_looking_while_searching_and_nowhere_else", () => {
     for (const state of statesOf(kind)) {
-      expect(statusWords(state).includes("Looking"), statusWords(state)).toBe(state.name === "waiting");
+      const status = `${statusWords(state)} ${statusDetail(state)}`;
+      expect(status.includes("Looking"), status).toBe(state.name === "waiting");
     }
   });
 
@@ -78,7 +89,8 @@ describe.each(KINDS)("status of a %s chat", (kind) => {
 test("the_online_count_is_in_the_wait", () => {
   const wishes = { kind: "video" as const };
   const state: ChatState = { name: "waiting", wishes, sinceMs: 0, online: 1312, estimateMs: null };
-  expect(statusWords(state)).toBe("Looking for someone… 1,312 here now");
+  expect(statusWords(state)).toBe("Looking for someone…");
+  expect(statusDetail(state)).toBe("1,312 here now");
 });
 
 test("a_match_names_what_is_shared", () => {

@@ -22,7 +22,7 @@ export function statusWords(state: ChatState): string {
         ? "Your browser asks for the microphone. Please allow it."
         : "Your browser asks for camera and microphone. Please allow them.";
     case "waiting":
-      return state.online === null ? "Looking for someone…" : `Looking for someone… ${hereNow(state.online)}`;
+      return "Looking for someone…";
     case "connecting":
       return "Found someone. Saying hello…";
     case "connected":
@@ -42,9 +42,11 @@ const RECONNECTING = {
   partner: "The stranger’s line broke. Waiting a moment for them…",
 } as const;
 
-/** `312 here now`. */
-export function hereNow(online: number): string {
-  return `${online.toLocaleString("en")} here now`;
+/** What follows the status in smaller type: how many are here while waiting, what is shared in a call. */
+export function statusDetail(state: ChatState): string {
+  if (state.name === "waiting" && state.online !== null)
+    return `${state.online.toLocaleString("en")} here now`;
+  return state.name === "connected" ? sharedWords(state.match) : "";
 }
 
 /** `You both like jazz. You both speak German.`, or nothing. */
@@ -53,6 +55,13 @@ export function sharedWords(match: MatchInfo): string {
   if (match.sharedInterests.length > 0) parts.push(`You both like ${list(match.sharedInterests, "and")}.`);
   if (match.language !== null) parts.push(`You both speak ${languageName(match.language)}.`);
   return parts.join(" ");
+}
+
+/** What a talk without a picture begins with; a picture needs no words. */
+export function openingWords(kind: ChatKind): string | null {
+  return { video: null, audio: "You hear each other. Say hello.", text: "Someone is there. Say hello." }[
+    kind
+  ];
 }
 
 /** `a`, `a and b`, `a, b and c`. */
