@@ -80,7 +80,10 @@ describe("the socket", () => {
       message: "languages: not a BCP 47 tag",
       retry: false,
     });
-    expect(world.state).toMatchObject({ name: "error", error: { reason: "refused", message: expect.stringContaining("BCP 47") } });
+    expect(world.state).toMatchObject({
+      name: "error",
+      error: { reason: "refused", message: expect.stringContaining("BCP 47") },
+    });
   });
 
   test("a draining server is left in time, without saying good-bye for good", async () => {

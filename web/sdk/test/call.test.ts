@@ -1,0 +1,301 @@
+import { describe, expect, test } from "vitest";
+import { FakeConnection, FakeTrack, World } from "./world.js";
+
+describe("a call", () => {
+  test("tells the server how it came about, once", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+    await world.pass(120);
+    world.connection(1).connect("relay");
+    await world.pass(0);
+    expect(world.state).toMatchObject({
+      name: "connected",
+      path: "relay",
+      elapsedMs: 120,
+      signaling: "open",
+    });
+    world.connection(1).become("disconnected");
+    world.connection(1).become("connected");
+    await world.pass(0);
+    expect(world.server.of("connected")).toEqual([
+      {
+        type: "connected",
+        match_id: "m1",
+        path: "relay",
+        elapsed_ms: 120,
+        local_type: "relay",
+        remote_type: "srflx",
+        protocol: "udp",
+        family: "ipv4",
+      },
+    ]);
+  });
+
+  test("without a signal for 15 s is given up as silent", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    await world.pass(14_900);
+    expect(world.state.name).toBe("connecting");
+    await world.pass(600);
+    expect(world.events("left")).toMatchObject([{ reason: "silent", searching: true }]);
+    await world.pass(60);
+    expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
+  });
+
+  test("with signals gets more time, but not for ever", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    for (let n = 0; n < 29; n += 1) {
+      world.server.say({ type: "ice_candidate", match_id: "m1", candidate: { candidate: `c${n}` } });
+      await world.pass(1_000);
+    }
+    expect(world.state.name).toBe("connecting");
+    await world.pass(1_500);
+    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
+  });
+
+  test("without bytes for 1.5 s is shown as interrupted, and heals by itself", async () => {
+    const world = new World();
+    const connection = await world.call();
+    await world.flow(connection, 3_000);
+    expect(world.state.name).toBe("connected");
+    await world.pass(2_500);
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "media", match: { id: "m1" } });
+    await world.flow(connection, 1_000);
+    expect(world.state.name).toBe("connected");
+    expect(connection.applied).toEqual(["their-answer"]);
+  });
+
+  test("asks a stranger who sends nothing for a sign of life", async () => {
+    const world = new World();
+    const connection = await world.call();
+    await world.pass(1_400);
+    expect(connection.channel.words.map(({ type }) => type)).toContain("ping");
+    connection.channel.hear({ type: "ping" });
+    expect(connection.channel.words.at(-1)).toEqual({ type: "pong" });
+  });
+
+  test("that failed is restarted by the initiator alone", async () => {
+    const world = new World();
+    const connection = await world.call();
+    connection.become("failed");
+    await world.pass(0);
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "media" });
+    expect(world.server.of("offer")).toEqual([
+      { type: "offer", match_id: "m1", sdp: expect.stringContaining("restart1") },
+    ]);
+    world.server.say({ type: "answer", match_id: "m1", sdp: "second-answer" });
+    connection.become("connected");
+    await world.pass(0);
+    expect(world.state.name).toBe("connected");
+    expect(connection.applied).toEqual(["their-answer", "second-answer"]);
+  });
+
+  test("that failed is not restarted by the other side, which answers the new offer", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    const connection = world.connection(2);
+    connection.connect();
+    await world.pass(0);
+    connection.become("failed");
+    await world.pass(1_000);
+    expect(world.server.of("offer")).toEqual([]);
+    world.server.say({ type: "offer", match_id: "m1", sdp: "new-offer" });
+    await world.pass(0);
+    expect(connection.applied).toEqual(["their-offer", "new-offer"]);
+    expect(world.server.of("answer")).toHaveLength(2);
+  });
+
+  test("that is disconnected gets a few seconds to heal before it is restarted", async () => {
+    const world = new World();
+    const connection = await world.call();
+    connection.become("disconnected");
+    await world.pass(3_500);
+    expect(world.server.of("offer")).toEqual([]);
+    await world.pass(1_000);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
+  test("that cannot be mended in 20 s is lost", async () => {
+    const world = new World();
+    const connection = await world.call();
+    connection.become("failed");
+    await world.pass(19_000);
+    expect(world.events("left")).toEqual([]);
+    await world.pass(1_500);
+    expect(world.events("left")).toMatchObject([{ reason: "lost", searching: true }]);
+  });
+
+  test("is mended as soon as the server is back", async () => {
+    const world = new World();
+    world.random = 0.9;
+    const connection = await world.call("token-1");
+    world.server.drop();
+    connection.become("failed");
+    await world.pass(900);
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "media" });
+    world.server.accept();
+    world.server.say({ type: "welcome", version: 1, online: 1, resumed: true });
+    await world.pass(0);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
+  test("reports its quality about once a second", async () => {
+    const world = new World();
+    const connection = await world.call();
+    for (let n = 1; n <= 8; n += 1) {
+      connection.report({ bytes: n * 1_000, received: n * 90, lost: n * 10, trip: 0.1 });
+      await world.pass(500);
+    }
+    expect(world.events("quality").length).toBeGreaterThanOrEqual(3);
+    expect(world.events("quality").at(-1)).toEqual({ level: "poor", roundTripMs: 100, lossRatio: 0.1 });
+  });
+
+  test("shows only real changes of state", async () => {
+    const world = new World();
+    const connection = await world.call();
+    const shown = world.states.length;
+    connection.become("connected");
+    connection.become("connected");
+    await world.flow(connection, 5_000);
+    expect(world.states.length).toBe(shown);
+  });
+
+  test("hands over the stranger's stream, and takes it back at the end", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    const connection = world.connection(1);
+    const track = new FakeTrack("video");
+    connection.ontrack?.({ streams: [], track });
+    connection.ontrack?.({ streams: [], track: new FakeTrack("audio") });
+    expect(world.client.remoteStream?.getTracks()).toHaveLength(2);
+    world.client.next();
+    expect(world.events("remoteStream")).toHaveLength(2);
+    expect(world.client.remoteStream).toBeNull();
+  });
+
+  test("an operation that never settles on a closed connection does not hold up the next match", async () => {
+    const world = new World();
+    await world.wait();
+    let go = () => {};
+    FakeConnection.pace = new Promise((resolve) => (go = resolve));
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    world.client.next();
+    go();
+    FakeConnection.pace = Promise.resolve();
+    await world.pass(100);
+    await world.find({ match_id: "m2", initiator: false, offer: { sdp: "second-offer" } });
+    expect(world.server.of("answer")).toMatchObject([{ match_id: "m2" }]);
+  });
+
+  test("a description that the browser refuses in our wording is tried in the stranger's", async () => {
+    const world = new World();
+    await world.wait();
+    const sdp = "a=rtpmap:96 VP8/90000\r\n";
+    const set = FakeConnection.prototype.setRemoteDescription;
+    FakeConnection.prototype.setRemoteDescription = function (description) {
+      if (description.sdp.includes("x-google")) return Promise.reject(new Error("no such parameter"));
+      return set.call(this, description);
+    };
+    await world.find({ initiator: false, offer: { sdp } });
+    FakeConnection.prototype.setRemoteDescription = set;
+    expect(world.connection(2).applied).toEqual([sdp]);
+  });
+});
+
+describe("words", () => {
+  test("wait for the channel and then go through it alone", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.client.send("one");
+    world.client.send("two");
+    await world.pass(2_000);
+    world.connection(1).channel.open();
+    await world.pass(5_000);
+    expect(world.connection(1).channel.words.map(({ text }) => text)).toEqual(["one", "two"]);
+    expect(world.server.of("message")).toEqual([]);
+  });
+
+  test("go through the server where no channel opens in 3 s", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.client.send("one");
+    await world.pass(3_000);
+    world.client.send("two");
+    expect(world.server.of("message").map(({ text }) => text)).toEqual(["one", "two"]);
+    world.server.say({ type: "message", match_id: "m1", text: "three" });
+    expect(world.events("message")).toMatchObject([
+      { id: 1, from: "you", text: "one" },
+      { id: 2, from: "you", text: "two" },
+      { id: 3, from: "stranger", text: "three" },
+    ]);
+  });
+
+  test("that are typed in a text chat go through the server", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" });
+    await world.find({ mode: "text" });
+    world.client.typing(true);
+    world.client.typing(true);
+    world.client.send("<b>hi</b>");
+    world.client.typing(false);
+    expect(world.server.sent.slice(-2)).toEqual([
+      { type: "typing", match_id: "m1", on: true },
+      { type: "message", match_id: "m1", text: "<b>hi</b>" },
+    ]);
+    world.server.say({ type: "typing", match_id: "m1", on: true });
+    world.server.say({ type: "message", match_id: "m1", text: "hello" });
+    expect(world.events("typing")).toEqual([true, false]);
+  });
+
+  test("have at most 2,000 characters, counted as the server counts them", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.client.send("🙂".repeat(2_000));
+    const tooLong = expect.objectContaining({ reason: "invalid_argument" });
+    expect(() => world.client.send("x".repeat(2_001))).toThrow(tooLong);
+    connection.channel.hear({ type: "message", text: "x".repeat(2_001) });
+    expect(world.events("message")).toHaveLength(1);
+  });
+
+  test("need somebody who reads them", async () => {
+    const world = new World();
+    expect(() => world.client.send("?")).toThrow(expect.objectContaining({ reason: "invalid_argument" }));
+    await world.wait();
+    expect(() => world.client.send("?")).toThrow(expect.objectContaining({ reason: "invalid_argument" }));
+  });
+
+  test("are bounded while they wait", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    for (let n = 0; n < 100; n += 1) world.client.send(`${n}`);
+    expect(() => world.client.send("one more")).toThrow(expect.objectContaining({ reason: "too_fast" }));
+  });
+
+  test("that are none of ours are dropped", async () => {
+    const world = new World();
+    const connection = await world.call();
+    for (const word of [
+      "not json",
+      "null",
+      "7",
+      "[]",
+      { type: "message", text: 7 },
+      { type: "explode" },
+      {},
+    ]) {
+      connection.channel.hear(word);
+    }
+    expect(world.events("message")).toEqual([]);
+    expect(world.state.name).toBe("connected");
+  });
+});

@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { expect, test } from "vitest";
+
+const BUDGET_BYTES = 12 * 1024;
+
+test("the whole client, minified and compressed, stays within 12 KiB", async () => {
+  const bundle = await rolldown({
+    input: fileURLToPath(new URL("../src/index.ts", import.meta.url)),
+    resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
+  });
+  const { output } = await bundle.generate({ format: "esm", minify: true });
+  await bundle.close();
+  const bytes = gzipSync(output[0].code, { level: 9 }).length;
+  console.info(`@visavis/client: ${(bytes / 1024).toFixed(1)} KiB gzip`);
+  expect(bytes).toBeGreaterThan(4 * 1024);
+  expect(bytes).toBeLessThanOrEqual(BUDGET_BYTES);
+});
