@@ -1,0 +1,18 @@
+//! `visavis check-config`: all settings, where each comes from, and whether they are sound.
+
+use crate::config::Loaded;
+use crate::edge::Certificates;
+use crate::failure::Failure;
+
+pub(crate) fn check(loaded: &Loaded) -> Result<(), Failure> {
+    if let (Some(cert), Some(key)) = (&loaded.config.tls.cert, &loaded.config.tls.key) {
+        Certificates::load(cert, key)?;
+    }
+    for found in &loaded.found {
+        let value =
+            if found.values.iter().all(String::is_empty) { "none".into() } else { found.values.join(", ") };
+        println!("{:<32} {value}  ({})", found.key, found.source);
+    }
+    println!("The configuration is sound.");
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The operator's settings: what they are, and how a value is found for each.
+//!
+//! What always holds: every setting stands once, in [`table::SETTINGS`], with its key, default and meaning; the flag
+//! and the environment variable follow from the key; the table in `docs/operations.md` is written from it.
+//! A flag beats the environment, which beats the file, which beats the default. Nothing here opens a socket.
+
+#[cfg(test)]
+mod document;
+mod file;
+mod read;
+mod table;
+
+pub(crate) use read::{Given, Loaded, load};
+pub(crate) use table::{SETTINGS, Setting, Shape};
+
+use crate::edge::{AllowedOrigin, Networks};
+use crate::failure::Failure;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: TlsSettings,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) trusted_proxies: Networks,
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) ice_servers: Vec<String>,
+    pub(crate) ice_ttl_s: u64,
+    pub(crate) log: LogSettings,
+    /// Zero: one for each core.
+    pub(crate) workers: usize,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) bounds: Bounds,
+    pub(crate) lobby: visavis_lobby::Config,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TlsSettings {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    pub(crate) level: tracing::level_filters::LevelFilter,
+}
+
+/// What one connection, one address and all of them together may cost the shell.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) exempt: Networks,
+    pub(crate) connections: usize,
+    pub(crate) connections_per_address: usize,
+    pub(crate) header_timeout: Duration,
+    pub(crate) tls_handshake_timeout: Duration,
+    pub(crate) queue_messages: usize,
+    pub(crate) queue_bytes: usize,
+    pub(crate) write_stall: Duration,
+}
+
+impl Config {
+    /// What no single setting can tell.
+    fn check(&self) -> Result<(), Failure> {
+        let TlsSettings { listen, cert, key } = &self.tls;
+        match (listen, cert, key) {
+            (None, None, None) | (Some(_), Some(_), Some(_)) => {}
+            (Some(_), _, _) => {
+                return Err(Failure::Config(
+                    "tls.listen: needs a certificate; set tls.cert and tls.key to its PEM files \
+                     (`visavis self-signed --out DIR` makes a pair)"
+                        .into(),
+                ));
+            }
+            (None, _, _) => {
+                return Err(Failure::Config(
+                    "tls.cert, tls.key: nothing listens for TLS; set tls.listen to ADDR:PORT".into(),
+                ));
+            }
+        }
+        if self.lobby.ping_after >= self.lobby.cut_after {
+            return Err(Failure::Config(
+                "lobby.cut_after_ms: must be longer than lobby.ping_after_ms, or living visitors are cut"
+                    .into(),
+            ));
+        }
+        if self.bounds.queue_bytes < self.lobby.limits.max_frame_bytes {
+            return Err(Failure::Config(
+                "limits.queue_bytes: must hold at least one frame of limits.max_frame_bytes".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    /// A blank to fill in: the defaults that count are those of the table, which are applied to it first.
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: TlsSettings::default(),
+            metrics_listen: None,
+            trusted_proxies: Networks::default(),
+            allowed_origins: Vec::new(),
+            ice_servers: Vec::new(),
+            ice_ttl_s: 0,
+            log: LogSettings { format: LogFormat::Text, level: tracing::level_filters::LevelFilter::INFO },
+            workers: 0,
+            stop_timeout: Duration::ZERO,
+            bounds: Bounds {
+                exempt: Networks::default(),
+                connections: 0,
+                connections_per_address: 0,
+                header_timeout: Duration::ZERO,
+                tls_handshake_timeout: Duration::ZERO,
+                queue_messages: 0,
+                queue_bytes: 0,
+                write_stall: Duration::ZERO,
+            },
+            lobby: visavis_lobby::Config::default(),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The one table of settings.
+
+use super::{Config, LogFormat};
+use crate::edge::{AllowedOrigin, Networks};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+use visavis_lobby::Span;
+
+pub(crate) struct Setting {
+    /// As in the file: `limits.max_sdp_bytes` is `max_sdp_bytes` under `[limits]`.
+    pub(crate) key: &'static str,
+    /// What a value looks like, for `--help`.
+    pub(crate) value_name: &'static str,
+    /// Read like any other value; empty means unset, or an empty list. A list's items are separated by commas.
+    pub(crate) default: &'static str,
+    /// One line of Markdown.
+    pub(crate) meaning: &'static str,
+    pub(crate) shape: Shape,
+}
+
+/// How many values a setting takes, and where they go.
+pub(crate) enum Shape {
+    One(fn(&mut Config, &str) -> Result<(), String>),
+    /// A flag repeats, the environment separates by commas, the file has an array.
+    List(fn(&mut Config, &[String]) -> Result<(), String>),
+}
+
+impl Setting {
+    pub(crate) fn flag(&self) -> String {
+        self.key.replace(['.', '_'], "-")
+    }
+
+    pub(crate) fn variable(&self) -> String {
+        format!("VISAVIS_{}", self.key.replace('.', "_").to_uppercase())
+    }
+}
+
+pub(crate) static SETTINGS: &[Setting] = &[
+    one(
+        "listen",
+        "ADDR:PORT",
+        "127.0.0.1:8080",
+        "Where HTTP and WebSocket are served. Port 0 takes a free one.",
+        |c, v| set(&mut c.listen, address(v)),
+    ),
+    one("tls.listen", "ADDR:PORT", "", "Where the same is served over TLS.", |c, v| {
+        set(&mut c.tls.listen, optional(v, address))
+    }),
+    one("tls.cert", "FILE", "", "Certificate chain, PEM. Read again when the file changes.", |c, v| {
+        set(&mut c.tls.cert, optional(v, path))
+    }),
+    one("tls.key", "FILE", "", "Private key of the certificate, PEM.", |c, v| {
+        set(&mut c.tls.key, optional(v, path))
+    }),
+    one(
+        "metrics.listen",
+        "ADDR:PORT",
+        "",
+        "Where `GET /metrics` answers in Prometheus' text format. Unset: nowhere.",
+        |c, v| set(&mut c.metrics_listen, optional(v, address)),
+    ),
+    list(
+        "trusted_proxy",
+        "CIDR",
+        "",
+        "Proxies whose `X-Forwarded-For` is believed, read from the right past all of them.",
+        |c, v| set(&mut c.trusted_proxies, Networks::read(v)),
+    ),
+    list(
+        "allow_origin",
+        "ORIGIN",
+        "",
+        "Other sites whose pages may connect, as `https://example.org`; `*` for any. The server's own always may.",
+        |c, v| set(&mut c.allowed_origins, v.iter().map(|v| AllowedOrigin::read(v)).collect()),
+    ),
+    list(
+        "ice.server",
+        "URL",
+        "stun:stun.l.google.com:19302,stun:stun.cloudflare.com:3478",
+        "STUN servers for the browsers. `--no-ice-servers`, or an empty list, for none.",
+        |c, v| set(&mut c.ice_servers, v.iter().map(|v| ice_server(v)).collect()),
+    ),
+    one("ice.ttl_s", "SECONDS", "21600", "How long a browser may keep that list.", |c, v| {
+        set(&mut c.ice_ttl_s, number(v))
+    }),
+    one("log.format", "FORMAT", "text", "`text` or `json`, on standard error.", |c, v| {
+        set(&mut c.log.format, log_format(v))
+    }),
+    one(
+        "log.level",
+        "LEVEL",
+        "info",
+        "`error`, `warn`, `info`, `debug`, `trace` or `off`. No level shows addresses, descriptions or text.",
+        |c, v| set(&mut c.log.level, log_level(v)),
+    ),
+    one("workers", "N", "0", "Threads that serve. 0: one for each core.", |c, v| {
+        set(&mut c.workers, number(v))
+    }),
+    one("stop_timeout_ms", "MS", "5000", "How long a stop waits for sockets to close.", |c, v| {
+        set(&mut c.stop_timeout, millis(v))
+    }),
+    list(
+        "limits.exempt",
+        "CIDR",
+        "",
+        "Client addresses that neither numbers of connections nor rates bind. Sizes still do.",
+        |c, v| set(&mut c.bounds.exempt, Networks::read(v)),
+    ),
+    one(
+        "limits.connections",
+        "N",
+        "100000",
+        "Sockets in all; lowered to what the open-file limit allows.",
+        |c, v| set(&mut c.bounds.connections, positive(v)),
+    ),
+    one("limits.connections_per_address", "N", "500", "Sockets of one IPv4 address or IPv6 /64.", |c, v| {
+        set(&mut c.bounds.connections_per_address, positive(v))
+    }),
+    one(
+        "limits.header_timeout_ms",
+        "MS",
+        "10000",
+        "How long a request's head may take, and how long a connection may idle between two.",
+        |c, v| set(&mut c.bounds.header_timeout, millis(v)),
+    ),
+    one("limits.tls_handshake_timeout_ms", "MS", "10000", "How long a TLS handshake may take.", |c, v| {
+        set(&mut c.bounds.tls_handshake_timeout, millis(v))
+    }),
+    one(
+        "limits.queue_messages",
+        "N",
+        "512",
+        "Messages that may wait for one reader before it is cut.",
+        |c, v| set(&mut c.bounds.queue_messages, positive(v)),
+    ),
+    one(
+        "limits.queue_bytes",
+        "BYTES",
+        "262144",
+        "Bytes that may wait for one reader before it is cut.",
+        |c, v| set(&mut c.bounds.queue_bytes, positive(v)),
+    ),
+    one(
+        "limits.write_stall_ms",
+        "MS",
+        "10000",
+        "How long a reader may leave a write unfinished before it is cut.",
+        |c, v| set(&mut c.bounds.write_stall, millis(v)),
+    ),
+    one(
+        "limits.max_frame_bytes",
+        "BYTES",
+        "65536",
+        "One frame. A larger one closes the socket with 1009.",
+        |c, v| set(&mut c.lobby.limits.max_frame_bytes, positive(v)),
+    ),
+    one("limits.max_sdp_bytes", "BYTES", "32768", "One session description.", |c, v| {
+        set(&mut c.lobby.limits.max_sdp_bytes, positive(v))
+    }),
+    one("limits.max_candidate_bytes", "BYTES", "1024", "One ICE candidate.", |c, v| {
+        set(&mut c.lobby.limits.max_candidate_bytes, positive(v))
+    }),
+    one(
+        "limits.max_candidates_per_match",
+        "N",
+        "64",
+        "Candidates of one side, counted anew with each offer or answer.",
+        |c, v| set(&mut c.lobby.limits.max_candidates_per_match, number(v)),
+    ),
+    one("limits.max_text_chars", "N", "2000", "One chat message, in characters.", |c, v| {
+        set(&mut c.lobby.limits.max_text_chars, positive(v))
+    }),
+    one("limits.max_depth", "N", "8", "Nesting of a frame's JSON.", |c, v| {
+        set(&mut c.lobby.limits.max_depth, positive(v))
+    }),
+    one("limits.max_interests", "N", "10", "Interests of a visitor.", |c, v| {
+        set(&mut c.lobby.limits.max_interests, number(v))
+    }),
+    one("limits.max_interest_chars", "N", "32", "One interest, in characters.", |c, v| {
+        set(&mut c.lobby.limits.max_interest_chars, positive(v))
+    }),
+    one("limits.max_languages", "N", "5", "Languages of a visitor.", |c, v| {
+        set(&mut c.lobby.limits.max_languages, number(v))
+    }),
+    one("limits.max_pool_chars", "N", "64", "The name of a pool, in characters.", |c, v| {
+        set(&mut c.lobby.limits.max_pool_chars, positive(v))
+    }),
+    one("limits.offer_ttl_ms", "MS", "60000", "How long a waiting offer stays usable.", |c, v| {
+        set(&mut c.lobby.offer_ttl, span(v))
+    }),
+    one("limits.next_burst", "N", "10", "Next presses at once.", |c, v| {
+        set(&mut c.lobby.next_burst, positive(v))
+    }),
+    one("limits.next_interval_ms", "MS", "1000", "After the burst, one Next in this time.", |c, v| {
+        set(&mut c.lobby.next_interval, span(v))
+    }),
+    one("limits.message_burst", "N", "200", "Messages of one connection at once.", |c, v| {
+        set(&mut c.lobby.message_burst, positive(v))
+    }),
+    one("limits.message_interval_ms", "MS", "20", "After the burst, one message in this time.", |c, v| {
+        set(&mut c.lobby.message_interval, span(v))
+    }),
+    one(
+        "limits.max_refusals",
+        "N",
+        "200",
+        "Refused for rate this often in a row, a connection is closed with 1008.",
+        |c, v| set(&mut c.lobby.max_refusals, positive(v)),
+    ),
+    one("lobby.recent_pause_ms", "MS", "3000", "How long the last partners stay apart.", |c, v| {
+        set(&mut c.lobby.recent_pause, span(v))
+    }),
+    one("lobby.recent_partners", "N", "5", "How many partners count as recent.", |c, v| {
+        set(&mut c.lobby.recent_partners, number(v))
+    }),
+    one(
+        "lobby.relax_interests_after_ms",
+        "MS",
+        "1500",
+        "Waiting longer drops the wish for a shared interest.",
+        |c, v| set(&mut c.lobby.relax_interests_after, span(v)),
+    ),
+    one(
+        "lobby.relax_language_after_ms",
+        "MS",
+        "3000",
+        "Waiting longer drops the wish for a shared language.",
+        |c, v| set(&mut c.lobby.relax_language_after, span(v)),
+    ),
+    one(
+        "lobby.max_overtakes",
+        "N",
+        "8",
+        "How often a waiting visitor may be passed over for a scarcer one.",
+        |c, v| set(&mut c.lobby.max_overtakes, number(v)),
+    ),
+    one(
+        "lobby.waiting_interval_ms",
+        "MS",
+        "5000",
+        "Between two `waiting` messages to one visitor, at the least.",
+        |c, v| set(&mut c.lobby.waiting_interval, span(v)),
+    ),
+    one("lobby.ping_after_ms", "MS", "25000", "A silent connection is pinged after this time.", |c, v| {
+        set(&mut c.lobby.ping_after, span(v))
+    }),
+    one("lobby.cut_after_ms", "MS", "60000", "A silent connection is cut after this time.", |c, v| {
+        set(&mut c.lobby.cut_after, span(v))
+    }),
+    one(
+        "lobby.age_credit_ms",
+        "MS",
+        "5000",
+        "A survivor that asks again within this time gets its place in line back.",
+        |c, v| set(&mut c.lobby.age_credit, span(v)),
+    ),
+];
+
+const fn one(
+    key: &'static str,
+    value_name: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+    apply: fn(&mut Config, &str) -> Result<(), String>,
+) -> Setting {
+    Setting { key, value_name, default, meaning, shape: Shape::One(apply) }
+}
+
+const fn list(
+    key: &'static str,
+    value_name: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+    apply: fn(&mut Config, &[String]) -> Result<(), String>,
+) -> Setting {
+    Setting { key, value_name, default, meaning, shape: Shape::List(apply) }
+}
+
+fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+fn optional<T>(value: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if value.is_empty() { Ok(None) } else { read(value).map(Some) }
+}
+
+fn address(value: &str) -> Result<SocketAddr, String> {
+    value.replace("localhost:", "127.0.0.1:").parse().map_err(|_| {
+        format!("`{value}` is not ADDR:PORT; write for instance 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
+    })
+}
+
+fn path(value: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(value))
+}
+
+fn number<T: FromStr>(value: &str) -> Result<T, String> {
+    value.replace('_', "").parse().map_err(|_| format!("`{value}` is not a whole number"))
+}
+
+fn positive<T: FromStr + PartialOrd + Default>(value: &str) -> Result<T, String> {
+    let number: T = number(value)?;
+    if number > T::default() { Ok(number) } else { Err(format!("`{value}` is too small; at least 1")) }
+}
+
+fn millis(value: &str) -> Result<Duration, String> {
+    positive(value).map(Duration::from_millis)
+}
+
+fn span(value: &str) -> Result<Span, String> {
+    number(value).map(Span::from_millis)
+}
+
+fn log_format(value: &str) -> Result<LogFormat, String> {
+    match value {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{value}` is not a format; `text` or `json`")),
+    }
+}
+
+fn log_level(value: &str) -> Result<LevelFilter, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{value}` is not a level; `error`, `warn`, `info`, `debug`, `trace` or `off`"))
+}
+
+/// Only STUN, for now: a TURN URL without credentials makes a browser refuse the whole list.
+fn ice_server(value: &str) -> Result<String, String> {
+    let rest = value.strip_prefix("stun:").or_else(|| value.strip_prefix("stuns:"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(value.to_owned()),
+        _ => Err(format!("`{value}` is not a STUN URL; write for instance stun:stun.example.org:3478")),
+    }
+}

@@ -1,0 +1,187 @@
+//! The one task that owns the lobby: events in, in order of arrival; outputs to the outboxes of their connections.
+//!
+//! What always holds: the lobby hears one `Closed` for every `Opened`; nothing here waits for a connection, so one
+//! that stalls delays nobody. It decides nothing: who is matched, refused or cut is the lobby's affair.
+
+mod outbox;
+
+pub(crate) use outbox::{Outbound, Outbox, QueueBounds, Taken};
+
+use rustc_hash::FxHashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+use visavis_lobby::{Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, Output, Outputs, Time};
+use visavis_protocol::CloseCode;
+
+/// Events that may wait for the driver. When it is full, connections stop reading: TCP tells their clients.
+pub(crate) const INBOX_EVENTS: usize = 4096;
+
+/// Events handled in one turn, before outputs go out and deadlines are looked at.
+const TURN_EVENTS: usize = 256;
+
+/// Timeouts handled in one turn.
+const TURN_TIMEOUTS: usize = 64;
+
+pub(crate) enum Event {
+    Opened {
+        connection: ConnectionId,
+        limiting: Limiting,
+        outbox: Arc<Outbox>,
+    },
+    Happened(Input),
+    /// Ask for the figures.
+    Snapshot(oneshot::Sender<Snapshot>),
+    /// Close every connection, now and from now on: the process stops.
+    Drain,
+}
+
+/// The lobby's figures at one moment.
+pub(crate) struct Snapshot {
+    pub(crate) counters: Counters,
+    pub(crate) gauges: Gauges,
+    pub(crate) events_waiting: usize,
+}
+
+/// How the edge speaks to the driver.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) inbox: mpsc::Sender<Event>,
+    /// People here, as of the driver's last turn.
+    pub(crate) online: Arc<AtomicUsize>,
+}
+
+pub(crate) struct Driver {
+    lobby: Lobby,
+    started: Instant,
+    inbox: mpsc::Receiver<Event>,
+    outboxes: FxHashMap<ConnectionId, Arc<Outbox>>,
+    outputs: Outputs,
+    bounds: QueueBounds,
+    online: Arc<AtomicUsize>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+}
+
+impl Driver {
+    pub(crate) fn new(config: Config, seed: u64, bounds: QueueBounds) -> (Self, Link) {
+        let (sender, inbox) = mpsc::channel(INBOX_EVENTS);
+        let online = Arc::new(AtomicUsize::new(0));
+        let link = Link { inbox: sender, online: Arc::clone(&online) };
+        let driver = Driver {
+            lobby: Lobby::new(config, seed),
+            started: Instant::now(),
+            inbox,
+            outboxes: FxHashMap::default(),
+            outputs: Outputs::new(),
+            bounds,
+            online,
+            phase: Phase::Serving,
+        };
+        (driver, link)
+    }
+
+    /// Runs until every sender of events is gone. One turn, in this order:
+    ///
+    /// 1. What happened, at most [`TURN_EVENTS`] of it: a flood cannot keep deadlines waiting.
+    /// 2. Deadlines that are due, at most [`TURN_TIMEOUTS`]: a herd of them cannot keep visitors waiting.
+    /// 3. All outputs of both, to the outboxes. Nothing waits here.
+    /// 4. Sleep, until something happens or the next deadline.
+    pub(crate) async fn run(mut self) {
+        let mut events = Vec::with_capacity(TURN_EVENTS);
+        let mut alarm = pin!(sleep_until(self.started.into()));
+        let mut alarm_at: Option<Time> = None;
+        loop {
+            tokio::select! {
+                biased;
+                count = self.inbox.recv_many(&mut events, TURN_EVENTS) => {
+                    if count == 0 {
+                        return;
+                    }
+                }
+                () = alarm.as_mut(), if alarm_at.is_some() => alarm_at = None,
+            }
+            let now = self.now();
+            for event in events.drain(..) {
+                self.take(now, event);
+            }
+            for _ in 0..TURN_TIMEOUTS {
+                match self.lobby.poll_timeout() {
+                    Some((due, _)) if due <= now => self.lobby.handle(now, Input::Timeout, &mut self.outputs),
+                    _ => break,
+                }
+            }
+            self.route();
+            self.online.store(self.lobby.online(), Ordering::Relaxed);
+            // An alarm that rings too early costs an empty turn; setting it anew each turn would cost more.
+            if let Some((due, _)) = self.lobby.poll_timeout()
+                && alarm_at.is_none_or(|at| due < at)
+            {
+                alarm.as_mut().reset((self.started + Duration::from_micros(due.as_micros())).into());
+                alarm_at = Some(due);
+            }
+        }
+    }
+
+    fn take(&mut self, now: Time, event: Event) {
+        match event {
+            // Not in the map: the lobby never hears of it, neither of its end.
+            Event::Opened { outbox, .. } if self.phase == Phase::Draining => {
+                outbox.push(RESTART, &self.bounds)
+            }
+            Event::Opened { connection, limiting, outbox } => {
+                self.outboxes.insert(connection, outbox);
+                self.lobby.handle(now, Input::Opened { connection, limiting }, &mut self.outputs);
+            }
+            Event::Happened(Input::Closed { connection, ending }) => {
+                if self.outboxes.remove(&connection).is_some() {
+                    self.lobby.handle(now, Input::Closed { connection, ending }, &mut self.outputs);
+                }
+            }
+            Event::Happened(input) => self.lobby.handle(now, input, &mut self.outputs),
+            Event::Snapshot(reply) => {
+                // Who asked may be gone already.
+                let _ = reply.send(Snapshot {
+                    counters: self.lobby.counters().clone(),
+                    gauges: self.lobby.gauges(),
+                    events_waiting: self.inbox.len(),
+                });
+            }
+            Event::Drain => {
+                self.phase = Phase::Draining;
+                self.route();
+                for outbox in self.outboxes.values() {
+                    outbox.push(RESTART, &self.bounds);
+                }
+            }
+        }
+    }
+
+    fn route(&mut self) {
+        for output in self.outputs.drain() {
+            let (connection, outbound) = match output {
+                Output::Send { connection, message } => (connection, Outbound::Message(message)),
+                Output::Ping { connection } => (connection, Outbound::Ping),
+                Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
+            };
+            // A connection that is gone has told so already; its messages are nobody's.
+            if let Some(outbox) = self.outboxes.get(&connection) {
+                outbox.push(outbound, &self.bounds);
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+const RESTART: Outbound = Outbound::Close { code: CloseCode::Restart, reason: "restart" };

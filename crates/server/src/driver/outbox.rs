@@ -1,0 +1,183 @@
+//! What waits to be written to one connection. Filled by the driver, emptied by the connection's task.
+//!
+//! What always holds: an empty outbox holds no memory of its own; one that overflows is emptied at once and ends its
+//! connection; nothing follows a `Close`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use visavis_protocol::{CloseCode, ServerMessage};
+
+#[derive(Debug)]
+pub(crate) enum Outbound {
+    Message(ServerMessage),
+    Ping,
+    Close { code: CloseCode, reason: &'static str },
+}
+
+/// How much may wait for one reader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QueueBounds {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox(Mutex<Slot>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    waiting: Vec<Outbound>,
+    bytes: usize,
+    phase: Phase,
+    reader: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Open,
+    /// A `Close` is the last in line.
+    Closing,
+    Overflowed,
+}
+
+/// What the connection's task gets.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// In order, at least one.
+    Outbounds(Vec<Outbound>),
+    /// The reader was too slow, and what waited for it is gone.
+    Overflow,
+}
+
+impl Outbox {
+    pub(crate) fn push(&self, outbound: Outbound, bounds: &QueueBounds) {
+        let mut slot = self.lock();
+        if slot.phase != Phase::Open {
+            return;
+        }
+        if let Outbound::Close { .. } = outbound {
+            slot.phase = Phase::Closing;
+        }
+        slot.bytes += weight(&outbound);
+        slot.waiting.push(outbound);
+        if slot.waiting.len() > bounds.messages || slot.bytes > bounds.bytes {
+            slot.phase = Phase::Overflowed;
+            slot.waiting = Vec::new();
+        }
+        let reader = slot.reader.take();
+        drop(slot);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    pub(crate) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Taken> {
+        let mut slot = self.lock();
+        if slot.phase == Phase::Overflowed {
+            return Poll::Ready(Taken::Overflow);
+        }
+        if slot.waiting.is_empty() {
+            match &mut slot.reader {
+                Some(reader) => reader.clone_from(context.waker()),
+                None => slot.reader = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        slot.bytes = 0;
+        Poll::Ready(Taken::Outbounds(std::mem::take(&mut slot.waiting)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        // A panic between two of these plain assignments is not possible; if it were, the slot would still be sound.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// About as many bytes as it takes on the wire and in memory.
+fn weight(outbound: &Outbound) -> usize {
+    const FIXED: usize = 96;
+    let Outbound::Message(message) = outbound else { return FIXED };
+    FIXED
+        + match message {
+            ServerMessage::Offer { sdp, .. } | ServerMessage::Answer { sdp, .. } => sdp.reveal_json().len(),
+            ServerMessage::IceCandidate { candidate, .. } => candidate.reveal_json().len(),
+            ServerMessage::Message { text, .. } => text.0.len(),
+            ServerMessage::PartnerFound(found) => {
+                found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
+                    + found.shared_interests.iter().map(String::len).sum::<usize>()
+            }
+            ServerMessage::Error { message, .. } => message.len(),
+            ServerMessage::Welcome { .. }
+            | ServerMessage::Waiting { .. }
+            | ServerMessage::Typing { .. }
+            | ServerMessage::PartnerLeft { .. }
+            | ServerMessage::PartnerReconnecting { .. }
+            | ServerMessage::PartnerBack { .. }
+            | ServerMessage::Stopped {}
+            | ServerMessage::Draining { .. } => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use visavis_protocol::{ChatText, MatchId};
+
+    const BOUNDS: QueueBounds = QueueBounds { messages: 3, bytes: 1000 };
+
+    fn text(bytes: usize) -> Outbound {
+        let text = ChatText("x".repeat(bytes));
+        Outbound::Message(ServerMessage::Message { match_id: MatchId(1), text })
+    }
+
+    fn take(outbox: &Outbox) -> Option<Result<usize, ()>> {
+        match outbox.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => None,
+            Poll::Ready(Taken::Outbounds(outbounds)) => Some(Ok(outbounds.len())),
+            Poll::Ready(Taken::Overflow) => Some(Err(())),
+        }
+    }
+
+    #[test]
+    fn everything_that_waits_is_taken_at_once() {
+        let outbox = Outbox::default();
+        assert_eq!(take(&outbox), None);
+        outbox.push(Outbound::Ping, &BOUNDS);
+        outbox.push(text(10), &BOUNDS);
+        assert_eq!(take(&outbox), Some(Ok(2)));
+        assert_eq!(take(&outbox), None);
+    }
+
+    #[test]
+    fn too_many_or_too_much_overflows_for_good() {
+        let many = Outbox::default();
+        (0..4).for_each(|_| many.push(Outbound::Ping, &BOUNDS));
+        let much = Outbox::default();
+        much.push(text(500), &BOUNDS);
+        much.push(text(500), &BOUNDS);
+        for outbox in [many, much] {
+            assert_eq!(take(&outbox), Some(Err(())));
+            outbox.push(Outbound::Ping, &BOUNDS);
+            assert_eq!(take(&outbox), Some(Err(())));
+        }
+    }
+
+    #[test]
+    fn what_is_taken_makes_room() {
+        let outbox = Outbox::default();
+        for _ in 0..10 {
+            outbox.push(text(800), &BOUNDS);
+            assert_eq!(take(&outbox), Some(Ok(1)));
+        }
+    }
+
+    #[test]
+    fn nothing_follows_a_close() {
+        let outbox = Outbox::default();
+        outbox.push(Outbound::Close { code: CloseCode::Policy, reason: "rate" }, &BOUNDS);
+        outbox.push(Outbound::Ping, &BOUNDS);
+        assert_eq!(take(&outbox), Some(Ok(1)));
+    }
+}

@@ -1,0 +1,74 @@
+//! Bytes to protocol and back: listeners, TLS, HTTP, WebSocket, the embedded site.
+//!
+//! What always holds: a visitor's address is worked out once, past the trusted proxies, and never logged; whoever
+//! exceeds a bound is refused before it costs more than its refusal.
+//! Later, STUN and TURN share a port with HTTP, told apart by their first bytes: `accept` owns every socket before
+//! anything has been read from it, so that is where they part.
+
+mod accept;
+mod address;
+mod admission;
+mod connection;
+mod frame;
+mod headers;
+mod http;
+mod origin;
+mod respond;
+mod site;
+mod stream;
+mod tls;
+mod upgrade;
+
+pub(crate) use accept::{Door, Security, listen};
+pub(crate) use address::Networks;
+pub(crate) use admission::Admission;
+pub(crate) use connection::End;
+pub(crate) use http::router;
+pub(crate) use origin::AllowedOrigin;
+pub(crate) use tls::Certificates;
+
+use crate::driver::Link;
+use crate::tally::Tallies;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use visavis_lobby::ConnectionId;
+use visavis_protocol::Limits;
+
+/// What all connections share.
+pub(crate) struct Edge {
+    pub(crate) link: Link,
+    pub(crate) limits: Limits,
+    pub(crate) write_stall: Duration,
+    pub(crate) trusted_proxies: Networks,
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) ice_servers: Vec<String>,
+    pub(crate) ice_ttl_s: u64,
+    /// Sockets after the upgrade, by visitor.
+    pub(crate) visitors: Arc<Admission>,
+    pub(crate) tallies: Tallies,
+    pub(crate) draining: AtomicBool,
+    pub(crate) connections_made: AtomicU64,
+}
+
+impl Edge {
+    /// Never the same twice.
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.connections_made.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// The other end of the TCP connection that a request came on. Perhaps a proxy.
+#[derive(Clone, Copy)]
+struct Peer {
+    address: SocketAddr,
+}

@@ -1,0 +1,195 @@
+//! The accept loop, and what a socket goes through until HTTP reads it: a place among all, TLS, time limits.
+
+use super::admission::{Admission, Permit, Refused};
+use super::stream::{Stream, Transport};
+use super::tls::Certificates;
+use super::{Edge, Networks, Peer, address, headers};
+use crate::failure::Failure;
+use crate::tally::Refusal;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tower::ServiceExt as _;
+
+/// Connections that may wait to be accepted; the kernel lowers it to its own bound.
+const BACKLOG: u32 = 8192;
+
+/// The largest head of a request.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// How long one connection may serve plain HTTP: also a reader that takes its page by the byte must end.
+const HTTP_LIFETIME: Duration = Duration::from_secs(300);
+
+/// One listener and all that its sockets need.
+pub(crate) struct Door {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) router: Router,
+    /// Sockets of all doors, by peer.
+    pub(crate) sockets: Arc<Admission>,
+    pub(crate) security: Security,
+    pub(crate) header_timeout: Duration,
+    pub(crate) tls_handshake_timeout: Duration,
+    /// Changes when connections shall end.
+    pub(crate) stopping: watch::Receiver<()>,
+}
+
+pub(crate) enum Security {
+    Plain,
+    Tls(Arc<Certificates>),
+}
+
+/// # Errors
+/// One sentence that names the setting.
+pub(crate) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|error| {
+        let flag = setting.replace('.', "-");
+        Failure::Runtime(match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "{setting}: {address} is taken by another program; stop that one, or choose another port with --{flag}"
+            ),
+            io::ErrorKind::PermissionDenied => format!(
+                "{setting}: not allowed to listen on {address}; choose a port above 1023 with --{flag}, or grant \
+                 CAP_NET_BIND_SERVICE"
+            ),
+            io::ErrorKind::AddrNotAvailable => format!(
+                "{setting}: this machine has no address {}; use one of its own, or 0.0.0.0 for all, with --{flag}",
+                address.ip()
+            ),
+            _ => format!("{setting}: cannot listen on {address}: {}", crate::reason(&error)),
+        })
+    })
+}
+
+impl Door {
+    /// Accepts for as long as the process runs.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let door = Arc::new(self);
+        loop {
+            match listener.accept().await {
+                Ok((tcp, peer)) => door.clone().admit(tcp, peer),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    // Out of descriptors or memory: those who wait in the backlog may have more luck soon.
+                    tracing::warn!("cannot accept: {}", crate::reason(&error));
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    fn admit(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
+        let client = address::client_address(peer, &HeaderMap::new(), &Networks::default());
+        match self.sockets.admit(client) {
+            Ok(place) => {
+                tokio::spawn(async move {
+                    if let Some(stream) = self.secure(tcp, place).await {
+                        self.speak_http(stream, peer).await;
+                    }
+                });
+            }
+            Err(refused) => {
+                self.edge.tallies.refused(Refusal::Socket);
+                if let Security::Plain = self.security {
+                    // One try: who cannot read its refusal at once is refused all the same.
+                    let _ = tcp.try_write(refusal(refused));
+                }
+            }
+        }
+    }
+
+    async fn secure(&self, tcp: TcpStream, place: Permit) -> Option<Stream> {
+        // Signals are small and urgent. A socket that refuses the option is closed already, as will be seen.
+        let _ = tcp.set_nodelay(true);
+        let transport = match &self.security {
+            Security::Plain => Transport::Plain(tcp),
+            Security::Tls(certificates) => {
+                let handshake = Box::pin(certificates.acceptor().accept(tcp));
+                match timeout(self.tls_handshake_timeout, handshake).await {
+                    Ok(Ok(tls)) => Transport::Tls(Box::new(tls)),
+                    Ok(Err(_)) | Err(_) => {
+                        self.edge.tallies.refused(Refusal::Tls);
+                        return None;
+                    }
+                }
+            }
+        };
+        Some(Stream::new(transport, place))
+    }
+
+    async fn speak_http(&self, stream: Stream, peer: SocketAddr) {
+        let service = service_fn(|request: Request<Incoming>| self.answer(request, peer));
+        let mut connection = Box::pin(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(self.header_timeout)
+                .max_buf_size(HEAD_BYTES)
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades(),
+        );
+        let mut stopping = self.stopping.clone();
+        let ended = tokio::select! {
+            _ = connection.as_mut() => true,
+            _ = stopping.changed() => false,
+            () = sleep(HTTP_LIFETIME) => false,
+        };
+        if !ended {
+            connection.as_mut().graceful_shutdown();
+            // The answer under way may finish; who takes longer is cut.
+            let _ = timeout(Duration::from_secs(1), connection).await;
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<axum::response::Response, Infallible> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer { address: peer });
+        let mut response = self.router.clone().oneshot(request).await?;
+        self.edge.tallies.answered(response.status().as_u16());
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            headers::protect(response.headers_mut());
+        }
+        Ok(response)
+    }
+}
+
+fn refusal(refused: Refused) -> &'static [u8] {
+    match refused {
+        Refused::Subscriber => {
+            b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nConnection: close\r\nContent-Type: text/plain\r\n\
+              Content-Length: 37\r\n\r\nToo many connections of your address\n"
+        }
+        Refused::Full => {
+            b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\nContent-Type: text/plain\r\n\
+              Content-Length: 20\r\n\r\nThis server is full\n"
+        }
+    }
+}
+
+/// Errors that `accept` passes on from the connection itself: the next one may be sound.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

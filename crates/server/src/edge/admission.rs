@@ -1,0 +1,128 @@
+//! How many: in all, and of one subscriber. Used twice, for sockets at accept and for visitors at the upgrade.
+//!
+//! What always holds: a permit is counted from its making to its drop, whatever happens in between.
+
+use super::address::{ClientAddress, Networks, Subscriber};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
+use visavis_lobby::Limiting;
+
+pub(crate) struct Admission {
+    most: usize,
+    most_per_subscriber: usize,
+    exempt: Vec<Networks>,
+    // Keyed by what strangers choose, so hashed with the standard library's random keys.
+    present: Mutex<Present>,
+}
+
+#[derive(Default)]
+struct Present {
+    total: usize,
+    by_subscriber: HashMap<Subscriber, usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// This subscriber has as many as one may have.
+    Subscriber,
+    /// All places are taken.
+    Full,
+}
+
+/// One place, given back on drop.
+pub(crate) struct Permit {
+    admission: Arc<Admission>,
+    /// `None` for who is exempt: counted in all, but against no bound of its own.
+    subscriber: Option<Subscriber>,
+}
+
+impl Admission {
+    pub(crate) fn new(most: usize, most_per_subscriber: usize, exempt: Vec<Networks>) -> Arc<Self> {
+        Arc::new(Admission { most, most_per_subscriber, exempt, present: Mutex::default() })
+    }
+
+    pub(crate) fn admit(self: &Arc<Self>, client: ClientAddress) -> Result<Permit, Refused> {
+        let exempt = self.exempt.iter().any(|networks| networks.contains(client.reveal()));
+        let subscriber = (!exempt).then(|| client.subscriber());
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(subscriber) = subscriber {
+            if present.total >= self.most {
+                return Err(Refused::Full);
+            }
+            let count = present.by_subscriber.get(&subscriber).copied().unwrap_or_default();
+            if count >= self.most_per_subscriber {
+                return Err(Refused::Subscriber);
+            }
+            present.by_subscriber.insert(subscriber, count + 1);
+        }
+        present.total += 1;
+        drop(present);
+        Ok(Permit { admission: Arc::clone(self), subscriber })
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+}
+
+impl Permit {
+    pub(crate) fn limiting(&self) -> Limiting {
+        match self.subscriber {
+            Some(_) => Limiting::Bound,
+            None => Limiting::Exempt,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut present = self.admission.present.lock().unwrap_or_else(PoisonError::into_inner);
+        present.total = present.total.saturating_sub(1);
+        if let Some(subscriber) = self.subscriber
+            && let Entry::Occupied(mut count) = present.by_subscriber.entry(subscriber)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderMap;
+    use std::net::SocketAddr;
+
+    fn client(text: &str) -> ClientAddress {
+        let peer = SocketAddr::new(text.parse().unwrap(), 1);
+        super::super::address::client_address(peer, &HeaderMap::new(), &Networks::default())
+    }
+
+    #[test]
+    fn a_place_is_given_back_when_its_permit_goes() {
+        let admission = Admission::new(3, 2, Vec::new());
+        let first = admission.admit(client("192.0.2.1")).unwrap();
+        let _second = admission.admit(client("192.0.2.1")).unwrap();
+        assert_eq!(admission.admit(client("192.0.2.1")).err(), Some(Refused::Subscriber));
+        let _other = admission.admit(client("192.0.2.2")).unwrap();
+        assert_eq!(admission.admit(client("192.0.2.3")).err(), Some(Refused::Full));
+        drop(first);
+        assert_eq!(admission.total(), 2);
+        assert!(admission.admit(client("192.0.2.1")).is_ok());
+        drop(admission.admit(client("192.0.2.3")));
+        assert_eq!(admission.present.lock().unwrap().by_subscriber.len(), 2);
+    }
+
+    #[test]
+    fn who_is_exempt_is_counted_but_never_refused() {
+        let exempt = Networks::read(&["10.0.0.0/8".to_owned()]).unwrap();
+        let admission = Admission::new(1, 1, vec![exempt]);
+        let permits: Vec<_> = (0..3).map(|_| admission.admit(client("10.0.0.1")).unwrap()).collect();
+        assert_eq!(permits[0].limiting(), Limiting::Exempt);
+        assert_eq!(admission.total(), 3);
+        assert_eq!(admission.admit(client("192.0.2.1")).err(), Some(Refused::Full));
+    }
+}

@@ -1,0 +1,326 @@
+//! One visitor's socket after the upgrade: the task that reads and writes it.
+//!
+//! What always holds: the driver hears `Opened` first and `Closed` once, last; an idle connection holds no buffer
+//! (reading and writing go through a buffer of the thread); what was queued together is written together; a reader
+//! that leaves a write unfinished for too long is cut.
+//! What it does not do: decide. Rates, keep-alive and who hears what are the lobby's affair.
+
+mod farewell;
+mod sending;
+
+use super::Edge;
+use super::admission::Permit;
+use super::frame::{self, Frame, FrameReader, Violation};
+use super::stream::Stream;
+use crate::driver::{Event, Outbound, Outbox, Taken};
+use sending::Sending;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Sleep;
+use visavis_lobby::{ConnectionId, Ending, Input};
+use visavis_protocol::read_client_message;
+
+/// What the kernel may keep for a reader that stalls; it doubles the figure for its own book-keeping.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The largest read, and what a connection may get done before others have their turn.
+const READ_BYTES: usize = 32 * 1024;
+
+thread_local! {
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+    static WRITE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(READ_BYTES));
+}
+
+/// Serves one visitor until the socket ends. `early` is what the client sent right behind its request.
+pub(super) async fn serve(edge: Arc<Edge>, stream: Stream, visitor: Permit, early: Vec<u8>) {
+    stream.shrink_send_buffer(SEND_BUFFER_BYTES);
+    let id = edge.next_connection();
+    let outbox = Arc::new(Outbox::default());
+    let opened = Event::Opened { connection: id, limiting: visitor.limiting(), outbox: Arc::clone(&outbox) };
+    if Box::pin(edge.link.inbox.send(opened)).await.is_err() {
+        return;
+    }
+    let mut connection = Connection {
+        frames: FrameReader::new(edge.limits.max_frame_bytes),
+        presence: Presence::new(edge, id),
+        stream,
+        outbox,
+        unread: if early.is_empty() { Unread::Part(early) } else { Unread::Fresh(early) },
+        sending: Sending::default(),
+        pong: None,
+        stall: None,
+        _visitor: visitor,
+    };
+    let end = connection.converse().await;
+    // Boxed: it runs once, and its future would enlarge every connection's.
+    Box::pin(farewell::part(connection, end)).await;
+}
+
+struct Connection {
+    presence: Presence,
+    stream: Stream,
+    outbox: Arc<Outbox>,
+    frames: FrameReader,
+    unread: Unread,
+    sending: Sending,
+    /// The payload of the latest ping, to be answered when the line is free (RFC 6455, section 5.5.3).
+    pong: Option<Box<[u8]>>,
+    /// Runs while a write is unfinished.
+    stall: Option<Pin<Box<Sleep>>>,
+    _visitor: Permit,
+}
+
+/// What came and is not yet read.
+enum Unread {
+    /// May hold whole frames.
+    Fresh(Vec<u8>),
+    /// Holds less than a frame.
+    Part(Vec<u8>),
+}
+
+/// Why the conversation is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// The client closed, with this code.
+    Left(Option<u16>),
+    Violated(Violation),
+    /// The lobby closes, and what it said before is still in line.
+    Told {
+        code: u16,
+        reason: &'static str,
+    },
+    /// EOF or an error, without a close frame.
+    Broken,
+    /// More waited for the reader than its queue holds.
+    Overflow,
+    /// The reader left a write unfinished for too long.
+    Stall,
+    /// The driver is gone, so the process ends.
+    Stopped,
+}
+
+/// Why reading and writing pause.
+enum Pause {
+    /// The driver's inbox is full: wait there, and read nothing meanwhile.
+    Full(Event),
+    End(End),
+}
+
+impl Connection {
+    async fn converse(&mut self) -> End {
+        loop {
+            match poll_fn(|context| self.poll(context)).await {
+                // Boxed, as above.
+                Pause::Full(event) => {
+                    if Box::pin(self.presence.edge.link.inbox.send(event)).await.is_err() {
+                        return End::Stopped;
+                    }
+                }
+                Pause::End(end) => return end,
+            }
+        }
+    }
+
+    /// Writes what waits and reads what came, until neither can go on.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Pause> {
+        loop {
+            let writing = self.poll_write(context);
+            if let Poll::Ready(Err(end)) = writing {
+                return Poll::Ready(Pause::End(end));
+            }
+            let reading = self.poll_read(context);
+            if let Poll::Ready(Err(pause)) = reading {
+                return Poll::Ready(pause);
+            }
+            if writing.is_pending() && reading.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        match self.sending.poll(&mut self.stream, context) {
+            Poll::Ready(Ok(())) => self.stall = None,
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Broken)),
+            Poll::Pending => return self.poll_stall(context),
+        }
+        if let Some(payload) = self.pong.take() {
+            self.write(context, |out| frame::write_pong(out, &payload));
+            return Poll::Ready(Ok(()));
+        }
+        let outbounds = match self.outbox.poll_take(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Taken::Overflow) => return Poll::Ready(Err(End::Overflow)),
+            Poll::Ready(Taken::Outbounds(outbounds)) => outbounds,
+        };
+        self.presence.edge.tallies.messages_out.add(outbounds.len());
+        self.write(context, |out| outbounds.iter().for_each(|outbound| encode(outbound, out)));
+        // Nothing follows a `Close`, so looking at the last is enough.
+        Poll::Ready(match outbounds.last() {
+            Some(Outbound::Close { code, reason }) => Err(End::Told { code: code.as_u16(), reason }),
+            _ => Ok(()),
+        })
+    }
+
+    /// Hands everything that `fill` appends to the socket in one write, as far as it takes it.
+    fn write(&mut self, context: &mut Context<'_>, fill: impl FnOnce(&mut Vec<u8>)) {
+        WRITE.with_borrow_mut(|out| {
+            out.clear();
+            fill(out);
+            self.presence.edge.tallies.bytes_out.add(out.len());
+            self.sending.start(out, &mut self.stream, context);
+            out.shrink_to(READ_BYTES);
+        });
+    }
+
+    fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+        let patience = self.presence.edge.write_stall;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stall.as_mut().poll(context).map(|()| Err(End::Stall))
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Pause>> {
+        let mut part = match &mut self.unread {
+            Unread::Fresh(fresh) => {
+                let mut fresh = std::mem::take(fresh);
+                let (taken, result) = self.read_frames(&mut fresh);
+                fresh.drain(..taken);
+                return Poll::Ready(self.keep(fresh, result));
+            }
+            Unread::Part(part) => std::mem::take(part),
+        };
+        READ.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => {
+                    self.unread = Unread::Part(part);
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Err(Pause::End(End::Broken))),
+            }
+            self.presence.edge.tallies.bytes_in.add(buffer.filled().len());
+            if part.is_empty() {
+                let (taken, result) = self.read_frames(buffer.filled_mut());
+                return Poll::Ready(self.keep(buffer.filled()[taken..].to_vec(), result));
+            }
+            part.extend_from_slice(buffer.filled());
+            let (taken, result) = self.read_frames(&mut part);
+            part.drain(..taken);
+            Poll::Ready(self.keep(part, result))
+        })
+    }
+
+    fn keep(&mut self, rest: Vec<u8>, result: Result<(), Pause>) -> Result<(), Pause> {
+        self.unread = match &result {
+            Ok(()) => Unread::Part(rest),
+            Err(_) => Unread::Fresh(rest),
+        };
+        result
+    }
+
+    /// Reads whole frames and tells the driver what they say; how many bytes they took.
+    fn read_frames(&mut self, bytes: &mut [u8]) -> (usize, Result<(), Pause>) {
+        let id = self.presence.id;
+        let mut at = 0;
+        let mut alive_told = false;
+        loop {
+            let (taken, frame) = match self.frames.read(&mut bytes[at..]) {
+                Ok(Some(found)) => found,
+                Ok(None) => return (at, Ok(())),
+                Err(violation) => return (at, Err(Pause::End(End::Violated(violation)))),
+            };
+            at += taken;
+            let input = match frame {
+                Frame::Text(text) => {
+                    self.presence.edge.tallies.messages_in.add(1);
+                    match read_client_message(&text, &self.presence.edge.limits) {
+                        Ok(message) => Input::Received { connection: id, message },
+                        Err(refusal) => Input::Malformed { connection: id, refusal },
+                    }
+                }
+                Frame::Part => continue,
+                Frame::Close(code) => return (at, Err(Pause::End(End::Left(code)))),
+                Frame::Ping(_) | Frame::Pong => {
+                    if let Frame::Ping(payload) = frame {
+                        self.pong = Some(payload.into());
+                    }
+                    // Once a read is enough: a flood of pings shall not become a flood of events.
+                    if std::mem::replace(&mut alive_told, true) {
+                        continue;
+                    }
+                    Input::Alive { connection: id }
+                }
+            };
+            match self.presence.edge.link.inbox.try_send(Event::Happened(input)) {
+                Ok(()) => {}
+                Err(TrySendError::Full(event)) => return (at, Err(Pause::Full(event))),
+                Err(TrySendError::Closed(_)) => return (at, Err(Pause::End(End::Stopped))),
+            }
+        }
+    }
+}
+
+fn encode(outbound: &Outbound, out: &mut Vec<u8>) {
+    match outbound {
+        Outbound::Message(message) => frame::write_text(out, |out| {
+            let start = out.len();
+            if serde_json::to_writer(&mut *out, message).is_err() {
+                // Our own types always serialise; if one did not, the client ignores what it does not know.
+                debug_assert!(false, "a server message does not serialise");
+                out.truncate(start);
+                out.extend_from_slice(b"{\"type\":\"\"}");
+            }
+        }),
+        Outbound::Ping => frame::write_ping(out),
+        // Written by the farewell, which also waits for its answer.
+        Outbound::Close { .. } => {}
+    }
+}
+
+/// Owes the driver one `Closed`.
+struct Presence {
+    edge: Arc<Edge>,
+    id: ConnectionId,
+    told: Told,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    NotYet,
+    Closed,
+}
+
+impl Presence {
+    fn new(edge: Arc<Edge>, id: ConnectionId) -> Self {
+        Presence { edge, id, told: Told::NotYet }
+    }
+
+    async fn close(&mut self, ending: Ending) {
+        let closed = Event::Happened(Input::Closed { connection: self.id, ending });
+        // Without a driver nobody is left to be told.
+        let _ = self.edge.link.inbox.send(closed).await;
+        self.told = Told::Closed;
+    }
+}
+
+impl Drop for Presence {
+    /// Only after a panic in this connection's task, or when the task is dropped: the visitor must not become a ghost.
+    fn drop(&mut self) {
+        if self.told == Told::Closed {
+            return;
+        }
+        let closed = Event::Happened(Input::Closed { connection: self.id, ending: Ending::Broken });
+        if let Err(TrySendError::Full(closed)) = self.edge.link.inbox.try_send(closed)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let inbox = self.edge.link.inbox.clone();
+            runtime.spawn(async move { inbox.send(closed).await });
+        }
+    }
+}

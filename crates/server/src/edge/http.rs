@@ -1,0 +1,96 @@
+//! The HTTP side: what is asked by path, everything else is the site.
+
+use super::origin::{self, Verdict};
+use super::{Edge, respond, site, upgrade};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, ORIGIN, VARY};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use axum::routing::{any, get};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub(crate) fn router(edge: Arc<Edge>) -> Router {
+    Router::new()
+        .route("/ws", any(upgrade::upgrade))
+        .route("/api/ice", get(ice))
+        .route("/api/online", get(online))
+        .route("/api", any(unknown_api))
+        .route("/api/{*path}", any(unknown_api))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .fallback(page)
+        .with_state(edge)
+}
+
+/// STUN servers for the browser. Never cached by proxies: later it holds credentials.
+async fn ice(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer<'a> {
+        ice_servers: Vec<Server<'a>>,
+        #[serde(rename = "ttl_s")]
+        ttl_s: u64,
+    }
+    #[derive(Serialize)]
+    struct Server<'a> {
+        urls: &'a str,
+    }
+    let ice_servers = edge.ice_servers.iter().map(|urls| Server { urls }).collect();
+    let answer = respond::json(StatusCode::OK, &Answer { ice_servers, ttl_s: edge.ice_ttl_s });
+    shared(&edge, &headers, answer)
+}
+
+async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    #[derive(Serialize)]
+    struct Answer {
+        online: usize,
+    }
+    let online = edge.link.online.load(Ordering::Relaxed);
+    shared(&edge, &headers, respond::json(StatusCode::OK, &Answer { online }))
+}
+
+/// Lets the pages of allowed sites read an answer.
+fn shared(edge: &Edge, headers: &HeaderMap, mut response: Response) -> Response {
+    response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+    if let (Verdict::Allowed, Some(origin)) =
+        (origin::judge(headers, &edge.allowed_origins), headers.get(ORIGIN))
+    {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    response
+}
+
+async fn unknown_api() -> Response {
+    respond::error(StatusCode::NOT_FOUND, "not_found", "No such path in the API; see docs/protocol.md.")
+}
+
+/// Whether the process lives. Depends on nothing.
+async fn healthz() -> Response {
+    respond::sentence(StatusCode::OK, "ok")
+}
+
+/// Whether new visitors should be sent here.
+async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
+    #[derive(Serialize)]
+    struct Answer {
+        status: &'static str,
+    }
+    if edge.is_draining() {
+        respond::json(StatusCode::SERVICE_UNAVAILABLE, &Answer { status: "draining" })
+    } else {
+        respond::json(StatusCode::OK, &Answer { status: "ready" })
+    }
+}
+
+async fn page(request: Request) -> Response {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut response =
+            respond::sentence(StatusCode::METHOD_NOT_ALLOWED, "Pages are read with GET or HEAD.");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    site::site().answer(request.uri().path(), request.uri().query(), request.headers())
+}

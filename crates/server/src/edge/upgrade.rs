@@ -1,0 +1,176 @@
+//! `/ws`: who may open a socket, and the handshake of RFC 6455, section 4.2.
+
+use super::admission::{Permit, Refused};
+use super::origin::{self, Verdict};
+use super::stream::Stream;
+use super::{Edge, Peer, address, connection, respond};
+use crate::tally::Refusal;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper_util::rt::TokioIo;
+use ring::digest;
+use std::sync::Arc;
+
+pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Response {
+    let accept = match read_handshake(request.method(), request.headers()) {
+        Ok(accept) => accept,
+        Err(response) => return response,
+    };
+    let visitor = match admit(&edge, &request) {
+        Ok(visitor) => visitor,
+        Err((refusal, response)) => {
+            edge.tallies.refused(refusal);
+            return response;
+        }
+    };
+    let upgrading = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        // Failing means that the client went away before it had its answer.
+        let Ok(upgraded) = upgrading.await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
+            debug_assert!(false, "every socket comes from our own accept loop");
+            return;
+        };
+        connection::serve(edge, parts.io.into_inner(), visitor, parts.read_buf.to_vec()).await;
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+fn admit(edge: &Edge, request: &Request) -> Result<Permit, (Refusal, Response)> {
+    if edge.is_draining() {
+        let response = respond::retry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            1,
+            "This server is stopping; try again in a moment.",
+        );
+        return Err((Refusal::Draining, response));
+    }
+    if origin::judge(request.headers(), &edge.allowed_origins) == Verdict::Foreign {
+        let response = respond::sentence(
+            StatusCode::FORBIDDEN,
+            "This page's origin may not connect here. Operators: list it with --allow-origin; behind a proxy, pass \
+             the Host header on.",
+        );
+        return Err((Refusal::Origin, response));
+    }
+    let Some(peer) = request.extensions().get::<Peer>() else {
+        debug_assert!(false, "the accept loop names the peer of every request");
+        return Err((Refusal::Origin, respond::sentence(StatusCode::INTERNAL_SERVER_ERROR, "Unknown peer.")));
+    };
+    let client = address::client_address(peer.address, request.headers(), &edge.trusted_proxies);
+    edge.visitors.admit(client).map_err(|refused| match refused {
+        Refused::Subscriber => (
+            Refusal::Subscriber,
+            respond::retry(
+                StatusCode::TOO_MANY_REQUESTS,
+                30,
+                "Too many connections from your address; close some, or try again later.",
+            ),
+        ),
+        Refused::Full => (
+            Refusal::Full,
+            respond::retry(
+                StatusCode::SERVICE_UNAVAILABLE,
+                10,
+                "This server is full; try again in a moment.",
+            ),
+        ),
+    })
+}
+
+fn read_handshake(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Response> {
+    if method != Method::GET {
+        let mut response = respond::sentence(StatusCode::METHOD_NOT_ALLOWED, "A WebSocket begins with GET.");
+        response.headers_mut().insert("allow", HeaderValue::from_static("GET"));
+        return Err(response);
+    }
+    let wanted = |sentence| {
+        let mut response = respond::sentence(StatusCode::UPGRADE_REQUIRED, sentence);
+        let headers = response.headers_mut();
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        response
+    };
+    if !has_token(headers, CONNECTION, "upgrade") || !has_token(headers, UPGRADE, "websocket") {
+        return Err(wanted("A WebSocket is served here: connect with one (docs/protocol.md)."));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(wanted("WebSocket version 13 is spoken here."));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
+    if BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16)
+        && let Ok(accept) = accept_key(key).parse()
+    {
+        return Ok(accept);
+    }
+    Err(respond::sentence(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key: must be 16 bytes in base64."))
+}
+
+fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|found| found.trim().eq_ignore_ascii_case(token))
+}
+
+/// Proves that the key was read, and nothing else: SHA-1 is what the RFC asks for.
+fn accept_key(key: &[u8]) -> String {
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(key);
+    context.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64.encode(context.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rfcs_key_gives_the_rfcs_answer() {
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn a_handshake_that_lacks_something_is_told_what() {
+        let good = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let status = |without: &str, instead: Option<&'static str>, method: Method| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in good {
+                match instead {
+                    _ if name != without => headers.insert(name, HeaderValue::from_static(value)),
+                    Some(other) => headers.insert(name, HeaderValue::from_static(other)),
+                    None => None,
+                };
+            }
+            read_handshake(&method, &headers).err().map(|response| response.status().as_u16())
+        };
+        assert_eq!(status("", None, Method::GET), None);
+        assert_eq!(status("", None, Method::POST), Some(405));
+        assert_eq!(status("connection", None, Method::GET), Some(426));
+        assert_eq!(status("upgrade", Some("h2c"), Method::GET), Some(426));
+        assert_eq!(status("sec-websocket-version", Some("8"), Method::GET), Some(426));
+        assert_eq!(status("sec-websocket-key", None, Method::GET), Some(400));
+        assert_eq!(status("sec-websocket-key", Some("short"), Method::GET), Some(400));
+    }
+}

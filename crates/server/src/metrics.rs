@@ -1,0 +1,201 @@
+//! `GET /metrics`: the figures in Prometheus' text format, version 0.0.4.
+
+use crate::driver::{Event, Snapshot};
+use crate::edge::{Admission, Edge};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use std::fmt::{Display, Write as _};
+use std::fs;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use visavis_lobby::{Histogram, PerKind};
+
+#[derive(Clone)]
+struct Sources {
+    edge: Arc<Edge>,
+    sockets: Arc<Admission>,
+}
+
+pub(crate) fn router(edge: Arc<Edge>, sockets: Arc<Admission>) -> Router {
+    Router::new().route("/metrics", get(answer)).with_state(Sources { edge, sockets })
+}
+
+async fn answer(State(sources): State<Sources>) -> Response {
+    let (reply, snapshot) = oneshot::channel();
+    let asked = sources.edge.link.inbox.send(Event::Snapshot(reply)).await;
+    let Ok(snapshot) = (match asked {
+        Ok(()) => snapshot.await.map_err(|_| ()),
+        Err(_) => Err(()),
+    }) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let mut response = Response::new(Body::from(render(&snapshot, &sources)));
+    let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, format);
+    response
+}
+
+fn render(snapshot: &Snapshot, sources: &Sources) -> String {
+    let Snapshot { counters, gauges, events_waiting } = snapshot;
+    let Sources { edge, sockets } = sources;
+    let tallies = &edge.tallies;
+    let mut page = Page(String::with_capacity(8192));
+
+    page.gauge("visavis_sessions", "Visitors the lobby knows.", gauges.sessions);
+    page.labelled(
+        "visavis_waiting",
+        "gauge",
+        "Visitors who wait for a stranger.",
+        "kind",
+        per_kind(&gauges.waiting),
+    );
+    page.labelled("visavis_matches", "gauge", "Matches at this moment.", "kind", per_kind(&gauges.matches));
+    page.labelled("visavis_matches_total", "counter", "Matches made.", "kind", per_kind(&counters.matches));
+    page.counter(
+        "visavis_matches_with_interest_total",
+        "Matches that share an interest.",
+        counters.matches_with_interest,
+    );
+    page.counter(
+        "visavis_matches_with_offer_total",
+        "Matches whose offer waited in the ticket.",
+        counters.matches_with_offer,
+    );
+    let ended = counters.ended.iter().map(|(reason, count)| (reason.as_str(), *count));
+    page.labelled("visavis_matches_ended_total", "counter", "Ends of matches.", "reason", ended);
+    let refused = counters.refused.iter().map(|(code, count)| (code.as_str(), *count));
+    page.labelled(
+        "visavis_messages_refused_total",
+        "counter",
+        "Messages answered by an error.",
+        "code",
+        refused,
+    );
+    page.counter(
+        "visavis_stale_signals_total",
+        "Signals of an earlier match, dropped.",
+        counters.stale_signals,
+    );
+    page.counter("visavis_silent_cut_total", "Connections cut for silence.", counters.cut);
+    page.labelled(
+        "visavis_calls_connected_total",
+        "counter",
+        "Calls that clients report as connected.",
+        "path",
+        [("direct", counters.connected_direct), ("relay", counters.connected_relay)],
+    );
+    page.counter("visavis_match_probes_total", "Tickets the matchmaker looked at.", counters.probes);
+    page.histogram("visavis_wait_seconds", "From ticket to match.", &counters.wait);
+    page.histogram(
+        "visavis_connect_seconds",
+        "From match to first frame, as clients report it.",
+        &counters.connect,
+    );
+
+    page.gauge("visavis_connections", "Open WebSocket connections.", edge.visitors.total());
+    page.gauge("visavis_sockets", "Open TCP sockets, plain HTTP included.", sockets.total());
+    page.gauge("visavis_driver_events_waiting", "Events that wait for the driver.", *events_waiting);
+    page.labelled(
+        "visavis_connections_refused_total",
+        "counter",
+        "Connections refused.",
+        "reason",
+        tallies.by_refusal(),
+    );
+    page.labelled(
+        "visavis_connections_ended_total",
+        "counter",
+        "Ends of WebSocket connections.",
+        "reason",
+        tallies.by_end(),
+    );
+    page.counter("visavis_messages_received_total", "Text messages of clients.", tallies.messages_in.total());
+    page.counter(
+        "visavis_messages_sent_total",
+        "Messages and pings to clients.",
+        tallies.messages_out.total(),
+    );
+    page.counter("visavis_received_bytes_total", "WebSocket bytes of clients.", tallies.bytes_in.total());
+    page.counter("visavis_sent_bytes_total", "WebSocket bytes to clients.", tallies.bytes_out.total());
+    page.labelled(
+        "visavis_http_requests_total",
+        "counter",
+        "HTTP answers by class.",
+        "class",
+        tallies.by_class(),
+    );
+
+    if let Some(process) = Process::look() {
+        page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
+        page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
+    }
+    page.0
+}
+
+fn per_kind<T: Copy>(of: &PerKind<T>) -> [(&'static str, T); 3] {
+    [("video", of.video), ("audio", of.audio), ("text", of.text)]
+}
+
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.head(name, "gauge", help);
+        let _ = writeln!(self.0, "{name} {value}");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        let _ = writeln!(self.0, "{name} {value}");
+    }
+
+    fn labelled<V: Display>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'static str, V)>,
+    ) {
+        self.head(name, kind, help);
+        for (value, count) in values {
+            let _ = writeln!(self.0, "{name}{{{label}=\"{value}\"}} {count}");
+        }
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.head(name, "histogram", help);
+        let mut below = 0;
+        for (bound_ms, count) in histogram.buckets() {
+            below += count;
+            let bound = bound_ms.map_or("+Inf".to_owned(), |ms| (ms as f64 / 1e3).to_string());
+            let _ = writeln!(self.0, "{name}_bucket{{le=\"{bound}\"}} {below}");
+        }
+        let sum_s = histogram.sum().as_micros() as f64 / 1e6;
+        let _ = writeln!(self.0, "{name}_sum {sum_s}\n{name}_count {}", histogram.count());
+    }
+}
+
+/// What the process costs, where the system tells it.
+struct Process {
+    resident_bytes: u64,
+    open_fds: usize,
+}
+
+impl Process {
+    fn look() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kib: u64 = resident.trim().trim_end_matches("kB").trim().parse().ok()?;
+        Some(Process { resident_bytes: kib * 1024, open_fds: fs::read_dir("/proc/self/fd").ok()?.count() })
+    }
+}

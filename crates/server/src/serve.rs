@@ -1,0 +1,220 @@
+//! `visavis serve`: starts everything, waits for the signal, stops in order.
+
+use crate::config::{Config, LogFormat, LogSettings};
+use crate::driver::{Driver, Event, QueueBounds};
+use crate::edge::{Admission, Certificates, Door, Edge, Security, listen, router};
+use crate::failure::Failure;
+use crate::self_signed::local_addresses;
+use crate::{metrics, tally};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+/// File descriptors kept for other things than visitors: listeners, plain HTTP, the site's readers.
+const SPARE_DESCRIPTORS: usize = 512;
+
+/// Sockets that read pages beside those that visit.
+const SPARE_SOCKETS: usize = 256;
+
+/// Sockets of one address: a browser opens a few for pages beside the one that visits.
+const SOCKETS_PER_VISITOR: usize = 2;
+
+pub(crate) fn serve(config: Config) -> Result<(), Failure> {
+    start_log(config.log);
+    let runtime = match config.workers {
+        1 => runtime::Builder::new_current_thread().enable_all().build(),
+        0 => runtime::Builder::new_multi_thread().enable_all().build(),
+        workers => runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+    };
+    let runtime = runtime.map_err(|error| {
+        Failure::Runtime(format!("workers: cannot start threads: {}", crate::reason(&error)))
+    })?;
+    let done = runtime.block_on(run(config));
+    // Tasks that are still there have had their time.
+    runtime.shutdown_background();
+    done
+}
+
+async fn run(config: Config) -> Result<(), Failure> {
+    let certificates = match (&config.tls.cert, &config.tls.key) {
+        (Some(cert), Some(key)) => Some(Certificates::load(cert, key)?),
+        _ => None,
+    };
+    let http = listen(config.listen, "listen")?;
+    let https = config.tls.listen.map(|address| listen(address, "tls.listen")).transpose()?;
+    let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen")).transpose()?;
+    let mut stop = Signals::new()?;
+
+    let capacity = Capacity::find(config.bounds.connections);
+    let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
+    let limits = config.lobby.limits.clone();
+    let (driver, link) = Driver::new(config.lobby, seed()?, bounds);
+    tokio::spawn(driver.run());
+
+    let per_address = config.bounds.connections_per_address;
+    let exempt = config.bounds.exempt;
+    let edge = Arc::new(Edge {
+        link: link.clone(),
+        limits,
+        write_stall: config.bounds.write_stall,
+        trusted_proxies: config.trusted_proxies.clone(),
+        allowed_origins: config.allowed_origins,
+        ice_servers: config.ice_servers,
+        ice_ttl_s: config.ice_ttl_s,
+        visitors: Admission::new(capacity.visitors, per_address, vec![exempt.clone()]),
+        tallies: tally::Tallies::default(),
+        draining: AtomicBool::new(false),
+        connections_made: AtomicU64::new(0),
+    });
+    let sockets = Admission::new(
+        capacity.sockets,
+        per_address.saturating_mul(SOCKETS_PER_VISITOR),
+        vec![exempt, config.trusted_proxies],
+    );
+    let (stopping, until_stopping) = watch::channel(());
+    let open = |listener: TcpListener, security: Security, router| {
+        let door = Door {
+            edge: Arc::clone(&edge),
+            router,
+            sockets: Arc::clone(&sockets),
+            security,
+            header_timeout: config.bounds.header_timeout,
+            tls_handshake_timeout: config.bounds.tls_handshake_timeout,
+            stopping: until_stopping.clone(),
+        };
+        tokio::spawn(door.serve(listener));
+    };
+    announce("http", &http);
+    open(http, Security::Plain, router(Arc::clone(&edge)));
+    if let (Some(listener), Some(certificates)) = (https, certificates) {
+        announce("https", &listener);
+        tokio::spawn(Arc::clone(&certificates).watch());
+        open(listener, Security::Tls(certificates), router(Arc::clone(&edge)));
+    }
+    if let Some(listener) = figures {
+        announce("metrics at http", &listener);
+        open(listener, Security::Plain, metrics::router(Arc::clone(&edge), Arc::clone(&sockets)));
+    }
+
+    stop.wait().await;
+    tracing::info!(
+        visitors = edge.visitors.total(),
+        "stopping: closing sockets, at most {:?}",
+        config.stop_timeout
+    );
+    edge.drain();
+    // A driver that is gone has closed everything already.
+    let _ = link.inbox.send(Event::Drain).await;
+    let deadline = Instant::now() + config.stop_timeout;
+    while edge.visitors.total() > 0 && Instant::now() < deadline {
+        tokio::select! {
+            () = sleep(Duration::from_millis(10)) => {}
+            // Asked twice, it goes at once.
+            () = stop.wait() => break,
+        }
+    }
+    let left = edge.visitors.total();
+    if left > 0 {
+        tracing::warn!(left, "stopped before all sockets were closed");
+    }
+    // Answers under way may finish; there is nothing to wait for when there are none.
+    let _ = stopping.send(());
+    sleep(Duration::from_millis(20)).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// How many sockets fit into the open-file limit.
+struct Capacity {
+    visitors: usize,
+    sockets: usize,
+}
+
+impl Capacity {
+    fn find(wanted: usize) -> Self {
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+        let fits = descriptors.saturating_sub(SPARE_DESCRIPTORS).max(64);
+        if fits < wanted {
+            tracing::info!(
+                "limits.connections: {wanted} lowered to {fits}, as the open-file limit is {descriptors}; raise that \
+                 (ulimit -Hn, or LimitNOFILE= of systemd) for more"
+            );
+        }
+        let visitors = fits.min(wanted);
+        Capacity { visitors, sockets: visitors.saturating_add(SPARE_SOCKETS) }
+    }
+}
+
+fn seed() -> Result<u64, Failure> {
+    let mut bytes = [0; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Failure::Runtime("the operating system gives no randomness".into()))?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Says where it listens, as an address to click on.
+fn announce(what: &str, listener: &TcpListener) {
+    let Ok(address) = listener.local_addr() else { return };
+    tracing::info!(%address, "listening on {what}://{}", host(address));
+    if address.ip().is_unspecified() {
+        for reachable in local_addresses() {
+            tracing::info!("reachable at {what}://{}", SocketAddr::new(reachable, address.port()));
+        }
+    }
+}
+
+fn host(address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_loopback() || ip.is_unspecified() => format!("localhost:{}", address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => format!("localhost:{}", address.port()),
+        _ => address.to_string(),
+    }
+}
+
+fn start_log(settings: LogSettings) {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(settings.level)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false);
+    match settings.format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// The signals that ask for a stop.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Failure> {
+        let listen_for = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::Runtime(format!("cannot wait for signals: {}", crate::reason(&error)))
+            })
+        };
+        Ok(Signals {
+            terminate: listen_for(SignalKind::terminate())?,
+            interrupt: listen_for(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
