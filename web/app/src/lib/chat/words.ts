@@ -57,6 +57,36 @@ export function sharedWords(match: MatchInfo): string {
   return parts.join(" ");
 }
 
+/** What stands below the status where there is no picture yet, or no longer; null where nothing need be said. */
+export function hintWords(state: ChatState): string | null {
+  switch (state.name) {
+    case "permission":
+      return "Nothing is sent before you are with someone.";
+    case "ended":
+      return "Next finds somebody else.";
+    case "reconnecting":
+      return state.match === null ? "Your wishes are kept, the search goes on by itself." : null;
+    default:
+      return null;
+  }
+}
+
+/** Whether the status is the main thing to see, and not a line above a picture or a talk. */
+export function statusOnStage(state: ChatState): boolean {
+  switch (state.name) {
+    case "permission":
+    case "waiting":
+      return true;
+    case "connecting":
+    case "ended":
+      return state.wishes.kind === "video";
+    case "reconnecting":
+      return state.match === null;
+    default:
+      return false;
+  }
+}
+
 /** What a talk without a picture begins with; a picture needs no words. */
 export function openingWords(kind: ChatKind): string | null {
   return { video: null, audio: "You hear each other. Say hello.", text: "Someone is there. Say hello." }[
@@ -120,7 +150,7 @@ export type WayOn = "retry" | "audio" | "text" | "setup";
 export interface Trouble {
   /** What happened, one sentence. */
   title: string;
-  /** Why, and what mends it. */
+  /** Why, and what mends it. What is to be typed as it stands is between backticks. */
   why: string;
   /** The first is the one to press. Never empty. */
   waysOn: WayOn[];
@@ -157,7 +187,7 @@ const TROUBLES: Record<ErrorReason, (kind: ChatKind, retryAfterMs: number | null
     title: `Over plain HTTP there is no ${devicesOf(kind, "or")}.`,
     why:
       "Browsers give camera and microphone only to pages that came over HTTPS, or from this very machine. " +
-      "If you run this server, start it with --tls-listen, or with make run-lan to try it on a phone. " +
+      "If you run this server, start it with `--tls-listen`, or with `make run-lan` to try it on a phone. " +
       "Text works as it is.",
     waysOn: ["text", "setup"],
   }),
