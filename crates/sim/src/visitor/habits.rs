@@ -1,0 +1,73 @@
+//! What a visitor does by itself, when its alarm goes off.
+
+use super::script::{Act, Alarm, Then};
+use super::{Past, Phase, Visitor};
+use visavis_lobby::{Ending, Span, Time};
+use visavis_protocol::{ClientMessage, Message, Stop, Typing};
+
+/// What a partner writes to somebody who does not read: this much each time, this often, and no more than that.
+const WRITTEN_CHARS: usize = 1_900;
+pub(super) const WRITE_INTERVAL: Span = Span::from_millis(20);
+const MAX_WRITES: u32 = 5_000;
+/// Well within every deadline for a sign of life.
+pub(super) const LIFE_INTERVAL: Span = Span::from_secs(3);
+/// A restless visitor who leaves altogether is back after about this long.
+pub(super) const ABSENCE: Span = Span::from_millis(300);
+
+impl Visitor {
+    /// Sets an alarm about so long after a moment.
+    pub(super) fn set_alarm_about(&mut self, from: Time, mean: Span, then: Then) {
+        let at = from + self.chance.about(mean);
+        self.set_alarm(at, then);
+    }
+
+    pub(super) fn set_alarm(&mut self, at: Time, then: Then) {
+        self.alarm = Some(Alarm { at, then });
+    }
+
+    pub(super) fn on_alarm(&mut self, now: Time, then: Then, acts: &mut Vec<Act>) {
+        match then {
+            Then::Press => self.press(now, acts),
+            Then::Wander => self.wander(now, acts),
+            Then::Write | Then::ShowLife => {
+                let speaker = self.speaker();
+                let Phase::Met(encounter) = &self.phase else { return };
+                let match_id = Some(encounter.match_id);
+                if then == Then::ShowLife {
+                    acts.push(Act::Send(ClientMessage::Typing(Typing { match_id, on: true })));
+                    return self.set_alarm(now + LIFE_INTERVAL, Then::ShowLife);
+                }
+                let text = encounter.marker(speaker, now).text(&"x".repeat(WRITTEN_CHARS));
+                acts.push(Act::Send(ClientMessage::Message(Message { match_id, text })));
+                self.writes += 1;
+                if self.writes < MAX_WRITES {
+                    self.set_alarm(now + WRITE_INTERVAL, Then::Write);
+                }
+            }
+        }
+    }
+
+    /// What a restless visitor does when it has had enough: mostly Next, sometimes Stop, now and then away.
+    fn wander(&mut self, now: Time, acts: &mut Vec<Act>) {
+        let roll = self.chance.below(100);
+        let live = match &self.phase {
+            // While searching there is nobody to leave: a Next could only hit a match that is being announced.
+            Phase::Met(_) if roll < 70 => return self.press(now, acts),
+            Phase::Met(encounter) => Some(encounter.match_id),
+            Phase::Searching { left, .. } => *left,
+            Phase::Offline { .. }
+            | Phase::Greeting { .. }
+            | Phase::Idle
+            | Phase::Stopping { .. }
+            | Phase::Silent => return,
+        };
+        if roll < 85 {
+            acts.push(Act::Send(ClientMessage::Stop(Stop {})));
+            self.phase = Phase::Stopping { live };
+        } else {
+            self.phase = Phase::Offline { past: Past::Searching };
+            let ending = if roll < 95 { Ending::CloseFrame } else { Ending::Broken };
+            acts.push(Act::Reopen { ending, after: self.chance.about(ABSENCE) });
+        }
+    }
+}
