@@ -1,102 +1,67 @@
-// The client: what the visitor does and what the world reports come together here, and the state that the
-// page shows follows from it. `#activity` is what we are at; `#show` alone turns it into the public state,
-// so that two events can never leave a page with a state that does not exist.
-// Decides when a call ends and whether the search goes on; how either works is in `call` and `search`.
+// The client as an application holds it: arguments are checked here, everything else is the session's.
 
-import { Call, type CallListener, type ServerView } from "./call.js";
 import { ownOrigin, resolveEnvironment } from "./environment.js";
 import { ClientError } from "./errors.js";
 import { Emitter } from "./events.js";
 import { IceSource } from "./ice.js";
 import { watchPage } from "./lifecycle.js";
 import { LocalMedia } from "./media.js";
-import { LIMITS, type ClientMessage, type PartnerFound, type ServerMessage } from "./protocol.gen.js";
-import { Search } from "./search.js";
-import { ServerSocket } from "./socket.js";
-import { SparePeers } from "./spare.js";
-import { chatState, sameState, type Activity } from "./state.js";
-import type * as Public from "./types.js";
+import { LIMITS } from "./protocol.gen.js";
+import { Session, type SessionEvents } from "./session.js";
+import type {
+  ChatState,
+  Client,
+  ClientEvents,
+  ClientOptions,
+  Environment,
+  MediaDeviceChoice,
+  Wishes,
+} from "./types.js";
 import { checkWishes } from "./wishes.js";
 import { isText } from "./words.js";
 
-// After `bye` the server's own word follows within a round trip.
-const PARTNER_LEFT_MS = 1_000;
-const MAX_OUTBOX = 64;
-// A visitor who stops may start again at once; the socket waits for that.
-const LINGER_MS = 30_000;
-
-export class VisavisClient implements Public.Client {
+export class VisavisClient implements Client {
   autoContinue: boolean;
-  #environment: Public.Environment;
-  #events = new Emitter<Public.ClientEvents & { state: Public.ChatState }>();
-  #state: Public.ChatState = { name: "idle" };
-  #activity: Activity = { name: "idle" };
-  #wishes: Public.Wishes | null = null;
-  #lastMatch: Public.MatchInfo | null = null;
-  #remoteStream: MediaStream | null = null;
-  #messages = 0;
-  #strangerTypes = false;
-  /** Null while the server is there, or was not yet needed. */
-  #away: { retryAtMs: number | null } | null = null;
-  /** Signals of the present match that wait for the session to be resumed. */
-  #outbox: ClientMessage[] = [];
-  #turn = 0;
-  #lingerTimer: number | null = null;
-  #destroyed = false;
+  #environment: Environment;
+  #events = new Emitter<SessionEvents>();
   #media: LocalMedia;
-  #ice: IceSource;
-  #spares: SparePeers;
-  #socket: ServerSocket;
-  #search: Search;
-  #unwatchPage: () => void;
+  #session: Session;
+  #unwatchPage: (() => void) | null = null;
+  #destroyed = false;
 
-  constructor(options: Public.ClientOptions = {}) {
+  constructor(options: ClientOptions = {}) {
     const environment = (this.#environment = resolveEnvironment(options.environment));
     this.autoContinue = options.autoContinue ?? true;
-    this.#spares = new SparePeers(environment);
-    this.#ice = new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice", "http"));
     this.#media = new LocalMedia(environment, options.devices ?? {}, {
       onStream: (stream) => this.#events.emit("localStream", stream),
-      onTrack: (kind, track) => {
-        this.#spares.replaceTrack(kind, track);
-        this.#call?.replaceTrack(kind, track);
-      },
+      onTrack: (kind, track) => this.#session.replaceTrack(kind, track),
     });
-    this.#socket = new ServerSocket(environment, options.url ?? ownOrigin(environment, "/ws", "ws"), {
-      onOpen: (resumed) => this.#onOpen(resumed),
-      onMessage: (message) => this.#onMessage(message),
-      onAway: (retryAtMs) => this.#onAway(retryAtMs),
-      onGaveUp: (error) => this.#onGaveUp(error),
-    });
-    this.#search = new Search({
+    this.#session = new Session({
       environment,
-      socket: this.#socket,
-      ice: this.#ice,
-      spares: this.#spares,
+      events: this.#events,
       media: this.#media,
+      ice: new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice", "http")),
+      url: options.url ?? ownOrigin(environment, "/ws", "ws"),
       policy: options.iceTransportPolicy ?? "all",
       offerOrder: options.offerOrder ?? "ticket",
-      requeue: () => this.autoContinue,
-      onPaused: (retryAfterMs) => this.#events.emit("paused", { retryAfterMs }),
-      onSlept: () => this.#onNetwork(),
+      autoContinue: () => this.autoContinue,
     });
-    this.#unwatchPage = environment.window
-      ? watchPage(environment.window, {
-          onGone: () => this.#leave("closed"),
-          onAwake: () => this.#onAwake(),
-          onNetwork: () => this.#onNetwork(),
-        })
-      : () => {};
+    if (!environment.window) return;
+    this.#unwatchPage = watchPage(environment.window, {
+      onGone: () => this.#session.leave(),
+      onAwake: () => this.#session.onAwake(),
+      onNetwork: () => this.#session.onNetwork(),
+    });
   }
 
-  get state(): Public.ChatState {
-    return this.#state;
+  get state(): ChatState {
+    return this.#session.state;
   }
   get localStream(): MediaStream | null {
     return this.#media.stream;
   }
   get remoteStream(): MediaStream | null {
-    return this.#remoteStream;
+    return this.#session.remoteStream;
   }
   get microphoneOn(): boolean {
     return this.#media.isOn("audio");
@@ -105,94 +70,53 @@ export class VisavisClient implements Public.Client {
     return this.#media.isOn("video");
   }
 
-  subscribe(listener: (state: Public.ChatState) => void): () => void {
+  subscribe(listener: (state: ChatState) => void): () => void {
     const off = this.#events.on("state", listener);
-    listener(this.#state);
+    listener(this.state);
     return off;
   }
 
-  on<E extends keyof Public.ClientEvents>(
-    event: E,
-    listener: (payload: Public.ClientEvents[E]) => void,
-  ): () => void {
-    return this.#events.on(event, listener as never);
+  on<E extends keyof ClientEvents>(event: E, listener: (payload: ClientEvents[E]) => void): () => void {
+    return this.#events.on(event, listener as (payload: SessionEvents[E]) => void);
   }
 
-  async start(given: Public.Wishes): Promise<void> {
-    const turn = ++this.#turn;
-    const wishes = { ...given };
+  async start(wishes: Wishes): Promise<void> {
     try {
-      if (this.#destroyed) throw new ClientError("destroyed", "This client was destroyed.");
+      this.#check();
       checkWishes(wishes);
       if (wishes.kind !== "text" && !this.#environment.RTCPeerConnection) {
         throw new ClientError("unsupported_browser", "This browser has no WebRTC.");
       }
-      const sinceMs =
-        this.#activity.name === "searching" && this.#wishes?.kind === wishes.kind
-          ? this.#activity.sinceMs
-          : null;
-      this.#endCall("next");
-      this.#wishes = wishes;
-      this.#open();
-      if (wishes.kind !== "text") void this.#ice.servers();
-      if (!this.#media.covers(wishes.kind)) {
-        // Nobody may be given to a visitor who still looks for the camera.
-        this.#search.stop();
-        this.#activity = { name: "permission" };
-        this.#show();
-      }
-      if (!(await this.#media.acquire(wishes.kind)) || turn !== this.#turn) return;
-      this.#searchOn("now", sinceMs);
     } catch (error) {
-      if (turn === this.#turn) this.#fail(error as ClientError);
+      return this.#session.fail(error as ClientError);
     }
+    await this.#session.start({ ...wishes });
   }
 
   next(): void {
-    const { name } = this.#activity;
-    if (name === "ended" && this.#wishes) void this.start(this.#wishes);
-    if (name !== "call") return;
-    this.#endCall("next");
-    this.#searchOn("now");
+    this.#session.next();
   }
 
   stop({ releaseMedia = true }: { releaseMedia?: boolean } = {}): void {
-    this.#turn += 1;
-    this.#endCall("stop");
-    this.#search.stop();
-    this.#spares.clear();
-    if (releaseMedia) this.#media.release();
-    this.#activity = { name: "idle" };
-    this.#show();
-    this.#linger();
+    this.#session.stop(releaseMedia ? "release" : "keep");
   }
 
   block(): void {
-    const call = this.#call;
-    const match = call?.match ?? this.#lastMatch;
-    if (!match) return;
-    const message: ClientMessage = { type: "block", match_id: match.id };
-    if (!this.#socket.send(message)) this.#outbox.push(message);
-    if (!call) return;
-    this.#endCall("blocked");
-    this.#search.standing.forgetWishes();
-    this.#goOn(match, "blocked", "now");
+    this.#session.block();
   }
 
   send(text: string): void {
-    if (this.#destroyed) throw new ClientError("destroyed", "This client was destroyed.");
-    const call = this.#call;
-    if (!call) throw new ClientError("invalid_argument", "Nobody is there to read it.");
+    this.#check();
     if (!isText(text)) {
       throw new ClientError("invalid_argument", `A message has at most ${LIMITS.maxTextChars} characters.`);
     }
-    if (text === "") return;
-    if (!call.send(text)) throw new ClientError("too_fast", "Too many messages wait for the connection.");
-    this.#onText("you", text);
+    if (text !== "" && !this.#session.send(text)) {
+      throw new ClientError("invalid_argument", "Nobody is there to read it.");
+    }
   }
 
   typing(on: boolean): void {
-    this.#call?.typing(on);
+    this.#session.typing(on);
   }
 
   setMicrophone(on: boolean): void {
@@ -203,7 +127,7 @@ export class VisavisClient implements Public.Client {
     this.#media.setOn("video", on);
   }
 
-  switchDevices(choice: Public.MediaDeviceChoice): Promise<void> {
+  switchDevices(choice: MediaDeviceChoice): Promise<void> {
     return this.#media.switchTo(choice);
   }
 
@@ -212,271 +136,13 @@ export class VisavisClient implements Public.Client {
   }
 
   destroy(): void {
-    this.#leave("closed");
-    this.#unwatchPage();
+    this.#session.leave();
+    this.#unwatchPage?.();
     this.#destroyed = true;
     this.#events.clear();
   }
 
-  get #call(): Call | null {
-    return this.#activity.name === "call" ? this.#activity.call : null;
-  }
-
-  // --- the server -------------------------------------------------------------------------------
-
-  #onOpen(resumed: boolean): void {
-    const { standing } = this.#search;
-    if (resumed) standing.resume();
-    else standing.reset();
-    this.#away = null;
-    this.#events.emit("signaling", "open");
-    const outbox = this.#outbox.splice(0);
-    if (resumed) for (const message of outbox) this.#socket.send(message);
-    const call = this.#call;
-    if (call && standing.knows(call.match.id)) call.serverBack();
-    else if (call && !call.standsAlone) return this.#strangerLeft("lost", "now");
-    if (this.#activity.name === "searching") void this.#search.announce();
-    this.#show();
-  }
-
-  #onAway(retryAtMs: number | null): void {
-    const wasThere = this.#away === null;
-    this.#away = { retryAtMs };
-    if (wasThere) this.#events.emit("signaling", "away");
-    switch (this.#activity.name) {
-      case "idle":
-      case "ended":
-      case "error":
-        // Nothing here needs a server; `start` and `next` open the socket again.
-        return this.#socket.close();
-      default:
-        this.#show();
-    }
-  }
-
-  #onGaveUp(error: ClientError): void {
-    this.#away = { retryAtMs: null };
-    this.#search.standing.reset();
-    if (this.#call?.standsAlone) return this.#show();
-    this.#fail(error);
-  }
-
-  #onMessage(message: ServerMessage): void {
-    const call = this.#call;
-    const { standing } = this.#search;
-    const [asked, knew] = [standing.place.name === "asked", call !== null && standing.knows(call.match.id)];
-    if (!this.#search.handle(message)) return;
-    if ("online" in message && this.#activity.name === "searching") this.#activity.online = message.online;
-    switch (message.type) {
-      case "waiting":
-        // We are in line, so the match is over, whatever became of the word that ended it.
-        if (knew) return this.#strangerLeft("server", "now");
-        if (this.#activity.name === "searching") this.#activity.estimateMs = message.estimate_ms ?? null;
-        break;
-      case "partner_found":
-        return this.#onPartnerFound(message);
-      case "partner_left":
-        if (call?.match.id === message.match_id) return this.#strangerLeft(message.reason, "now");
-        if (this.#activity.name === "searching") void this.#search.announce();
-        return;
-      case "partner_reconnecting":
-      case "partner_back":
-        if (this.#activity.name === "call") {
-          this.#activity.partner = message.type === "partner_back" ? "there" : "away";
-        }
-        break;
-      case "offer":
-      case "answer":
-      case "ice_candidate":
-        return call?.handle(message);
-      case "message":
-        return this.#onText("stranger", message.text);
-      case "typing":
-        return this.#onTyping(message.on);
-      case "error":
-        if (asked && !message.retry) this.#fail(new ClientError("refused", message.message));
-        return;
-    }
-    this.#show();
-  }
-
-  #onPartnerFound(found: PartnerFound): void {
-    this.#endCall("lost");
-    const wishes = this.#wishes;
-    // Found in the moment in which the visitor gave up.
-    if (this.#activity.name !== "searching" || !wishes) return this.#search.stop();
-    const match: Public.MatchInfo = {
-      id: found.match_id,
-      kind: wishes.kind,
-      sharedInterests: found.shared_interests,
-      language: found.language,
-    };
-    this.#lastMatch = match;
-    const opening = this.#search.meet(found);
-    if (!opening) return void this.#goOn(match, "lost", "now");
-    const call = new Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
-    this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "there" };
-    // Before the page is told: what its listeners do takes time that the handshake need not wait for.
-    call.begin();
-    this.#events.emit("match", match);
-    this.#show();
-  }
-
-  // --- the call ---------------------------------------------------------------------------------
-
-  #listenTo(): CallListener {
-    return {
-      server: () => this.#serverView(),
-      sendToServer: (message) => this.#sendOfCall(message),
-      onConnected: (path, elapsedMs) => this.#onHealth({ name: "connected", path, elapsedMs }),
-      onInterrupted: () => this.#onHealth({ name: "interrupted" }),
-      onStream: (stream) => this.#onRemoteStream(stream),
-      onMessage: (text) => this.#onText("stranger", text),
-      onTyping: (on) => this.#onTyping(on),
-      onQuality: (quality) => this.#events.emit("quality", quality),
-      // Whom the server can reach, it tells as well, and has put in line by then.
-      onBye: (reason) => this.#strangerLeft(reason, this.#serverView() === "known" ? "later" : "now"),
-      onHopeless: (reason) => this.#strangerLeft(reason, "now"),
-    };
-  }
-
-  #serverView(): ServerView {
-    const id = this.#call?.match.id;
-    if (id === undefined || !this.#search.standing.knows(id)) return "unknown";
-    if (this.#socket.isOpen) return "known";
-    return this.#socket.resumable ? "away" : "unknown";
-  }
-
-  #sendOfCall(message: ClientMessage): boolean {
-    const view = this.#serverView();
-    if (view === "known") return this.#socket.send(message);
-    if (view === "unknown" || this.#outbox.length >= MAX_OUTBOX) return false;
-    this.#outbox.push(message);
-    return true;
-  }
-
-  #onHealth(health: Extract<Activity, { name: "call" }>["health"]): void {
-    if (this.#activity.name !== "call") return;
-    this.#activity.health = health;
-    if (health.name === "connected") this.#search.connected();
-    this.#show();
-  }
-
-  #strangerLeft(reason: Public.LeftReason, search: "now" | "later"): void {
-    const match = this.#call?.match;
-    if (!match) return;
-    // Told to one who may be there after all, only cut off from the server.
-    this.#endCall("lost");
-    const searching = this.#goOn(match, reason, search);
-    this.#events.emit("left", { match, reason, searching });
-  }
-
-  /** After a match that this visitor did not end with Next or Stop. */
-  #goOn(match: Public.MatchInfo, reason: Public.LeftReason, search: "now" | "later"): boolean {
-    if (this.autoContinue) {
-      this.#searchOn(search);
-      return true;
-    }
-    this.#search.stop();
-    this.#activity = { name: "ended", match, reason };
-    this.#show();
-    return false;
-  }
-
-  #searchOn(when: "now" | "later", sinceMs: number | null = null): void {
-    if (!this.#wishes) return;
-    this.#open();
-    this.#activity = {
-      name: "searching",
-      sinceMs: sinceMs ?? this.#environment.now(),
-      online: null,
-      estimateMs: null,
-    };
-    this.#show();
-    this.#search.begin(this.#wishes, when === "later" ? PARTNER_LEFT_MS : 0);
-  }
-
-  #endCall(bye: Public.LeftReason): void {
-    const call = this.#call;
-    if (!call) return;
-    call.close(bye);
-    this.#outbox = [];
-    this.#activity = {
-      name: "searching",
-      sinceMs: this.#environment.now(),
-      online: null,
-      estimateMs: null,
-    };
-    this.#onRemoteStream(null);
-    this.#onTyping(false);
-  }
-
-  #onRemoteStream(stream: MediaStream | null): void {
-    if (this.#remoteStream === stream) return;
-    this.#remoteStream = stream;
-    this.#events.emit("remoteStream", stream);
-  }
-
-  #onText(from: "you" | "stranger", text: string): void {
-    if (from === "stranger") this.#onTyping(false);
-    this.#events.emit("message", { id: ++this.#messages, from, text, atMs: this.#environment.now() });
-  }
-
-  #onTyping(on: boolean): void {
-    if (this.#strangerTypes === on) return;
-    this.#strangerTypes = on;
-    this.#events.emit("typing", on);
-  }
-
-  // --- the page ---------------------------------------------------------------------------------
-
-  #onAwake(): void {
-    this.#socket.hurry();
-    this.#media.wake();
-    this.#call?.wake();
-  }
-
-  #onNetwork(): void {
-    this.#spares.renew();
-    // A session that cannot be resumed would end the call it carries: then the old socket must do.
-    if (this.#socket.resumable || !this.#call) this.#socket.replace();
-    else this.#socket.hurry();
-    this.#call?.wake();
-  }
-
-  #leave(bye: "closed"): void {
-    this.#endCall(bye);
-    this.stop();
-    this.#socket.close();
-  }
-
-  #open(): void {
-    if (this.#lingerTimer !== null) this.#environment.clearTimeout(this.#lingerTimer);
-    this.#lingerTimer = null;
-    if (this.#socket.isClosed) this.#away = null;
-    this.#socket.open();
-  }
-
-  #linger(): void {
-    if (!this.#socket.isOpen) return this.#socket.close();
-    this.#lingerTimer ??= this.#environment.setTimeout(() => {
-      this.#lingerTimer = null;
-      this.#socket.close();
-    }, LINGER_MS);
-  }
-
-  #fail(error: ClientError): void {
-    this.#endCall("lost");
-    this.#search.stop();
-    this.#activity = { name: "error", error };
-    this.#show();
-    this.#linger();
-  }
-
-  #show(): void {
-    const state = chatState(this.#activity, this.#wishes, this.#away);
-    if (sameState(this.#state, state)) return;
-    this.#state = state;
-    this.#events.emit("state", state);
+  #check(): void {
+    if (this.#destroyed) throw new ClientError("destroyed", "This client was destroyed.");
   }
 }

@@ -37,6 +37,8 @@ export class ServerSocket {
   #listener: SocketListener;
   #link: Link = { name: "closed" };
   #token: string | null = null;
+  /** One that was replaced, until its session has moved. */
+  #retired: WebSocket | null = null;
   #reached = false;
   #failures = 0;
   #openedAtMs = 0;
@@ -102,7 +104,9 @@ export class ServerSocket {
   /** The present connection is probably dead without knowing it. */
   replace(): void {
     if (this.#link.name === "closed" || this.#link.name === "pausing") return this.hurry();
-    this.#detach(REPLACED);
+    // A close that arrives before the new socket could be taken for leaving: the resume evicts the old one.
+    if (this.#link.name === "open" && this.resumable) this.#retire(this.#link.socket);
+    else this.#detach(REPLACED);
     this.#listener.onAway(null);
     this.#connect();
   }
@@ -153,6 +157,8 @@ export class ServerSocket {
       const { socket, timer } = this.#link;
       this.#environment.clearTimeout(timer);
       this.#link = { name: "open", socket };
+      this.#retired?.close(REPLACED);
+      this.#retired = null;
       this.#listener.onOpen(message.resumed === true);
     } else if (message.type === "draining") {
       this.#onDraining(message.reconnect_after_ms);
@@ -174,6 +180,12 @@ export class ServerSocket {
     this.#environment.clearTimeout(timer);
     const again = this.#environment.setTimeout(() => this.#greet(socket, this.#greetTimeout()), delayMs);
     this.#link = { name: "resuming", socket, timer: again };
+  }
+
+  #retire(socket: WebSocket): void {
+    this.#retired = socket;
+    this.#link = { name: "closed" };
+    socket.onopen = socket.onmessage = socket.onclose = null;
   }
 
   #greetTimeout(): number {
@@ -227,6 +239,8 @@ export class ServerSocket {
   #detach(code: number): void {
     const link = this.#link;
     this.#link = { name: "closed" };
+    this.#retired?.close(code);
+    this.#retired = null;
     if (this.#drainTimer !== null) this.#environment.clearTimeout(this.#drainTimer);
     this.#drainTimer = null;
     if ("timer" in link) this.#environment.clearTimeout(link.timer);

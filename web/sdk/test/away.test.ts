@@ -93,10 +93,12 @@ describe("the socket", () => {
     await world.pass(1_999);
     expect(world.sockets).toHaveLength(1);
     await world.pass(1);
-    expect(world.sockets[0]?.closedWith).toBe(4000);
     expect(world.sockets).toHaveLength(2);
     world.server.accept();
     expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1" }]);
+    expect(world.sockets[0]?.closedWith).toBeNull();
+    world.server.say({ ...WELCOME, resumed: true });
+    expect(world.sockets[0]?.closedWith).toBe(4000);
   });
 
   test("a server that drained is not called before the time it named", async () => {
