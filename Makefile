@@ -1,0 +1,135 @@
+# Everything that one does with Visavis. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# Programs beside the toolchains that the tests start: a name to look for, and Debian's package that holds it.
+TEST_PROGRAMS := chromium:chromium
+
+RELEASE := target/release/visavis
+CHECKED := target/checked/visavis
+PACKAGES := web/node_modules/.package-lock.json
+SITE := web/app/build/index.html
+SITE_SOURCES := $(shell find web/sdk/src web/app/src web/app/static web/app/scripts -type f 2>/dev/null) \
+	$(wildcard web/sdk/*.json web/app/*.json web/app/*.js web/app/*.ts web/*.json)
+LAN_TLS := .visavis/tls
+
+define section
+@printf '\n== %s\n' '$(1)'
+endef
+
+##@ To use it
+
+.PHONY: run
+run: build ## Build, and serve http://localhost:8080
+	exec $(RELEASE)
+
+.PHONY: run-lan
+run-lan: build ## The same over TLS for the local network, to try it with a phone
+	@[[ -n $$(find $(LAN_TLS)/cert.pem -mtime -90 2>/dev/null) ]] || $(RELEASE) self-signed --out $(LAN_TLS)
+	@echo 'Open the https:// address below on the phone, and accept its warning: the certificate is your own.'
+	exec $(RELEASE) --tls-listen 0.0.0.0:8443 --tls-cert $(LAN_TLS)/cert.pem --tls-key $(LAN_TLS)/key.pem
+
+.PHONY: build
+build: prerequisites $(SITE) ## Build target/release/visavis with the site in it
+	cargo build --release -p visavis-server
+
+##@ To work on it
+
+.PHONY: dev
+dev: prerequisites $(PACKAGES) ## Serve the site with live reload, and the server behind it
+	cargo build --profile checked -p visavis-server
+	$(CHECKED) & trap "kill $$!" EXIT; cd web && npm run dev -w @visavis/app
+
+.PHONY: test
+test: prerequisites test-programs ## Everything that must hold: lint, unit tests, real sockets, real browsers
+	$(call section,Site and dependencies)
+	@$(MAKE) -j2 --output-sync=recurse $(SITE) checked-dependencies
+	$(call section,Lint)
+	@$(MAKE) lint
+	$(call section,Rust: compile)
+	cargo test --workspace --profile checked --no-run
+	$(call section,Rust: test)
+	cargo test --workspace --profile checked
+	$(call section,Web: unit tests)
+	cd web && npm test
+	$(call section,Web: browsers)
+	cd web && VISAVIS_BIN=$(CURDIR)/$(CHECKED) npm test -w @visavis/e2e
+	$(call section,All tests passed)
+
+.PHONY: lint
+lint: prerequisites $(PACKAGES) $(SITE) ## Formatting, clippy, eslint, types
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --profile checked -- -D warnings
+	cd web && npm run lint && npm run check
+
+.PHONY: fmt
+fmt: $(PACKAGES) ## Format everything
+	cargo fmt --all
+	cd web && npm run fmt
+
+.PHONY: bindings
+bindings: ## Write what is generated: TypeScript types, JSON Schema, the table of settings
+	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-protocol bindings
+	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-server --lib document
+
+.PHONY: bench
+bench: build ## Measure, against the peers and against the floor
+	cargo build --release --workspace
+	@[[ -x bench/run ]] || { echo 'bench/run: no benchmark is written yet'; exit 1; }
+	bench/run
+
+.PHONY: lighthouse
+lighthouse: build ## What Lighthouse says of the landing and the chat page
+	@[[ -x bench/lighthouse ]] || { echo 'bench/lighthouse: not written yet'; exit 1; }
+	bench/lighthouse
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf target web/node_modules web/app/build web/app/.svelte-kit web/sdk/dist
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# What the rest stands on.
+
+.PHONY: prerequisites
+prerequisites:
+	@missing() { echo "Missing: $$1. $$2" >&2; exit 1; }; \
+	command -v cargo >/dev/null || missing cargo 'Install Rust 1.90 or newer: https://rustup.rs'; \
+	command -v "$${CC:-cc}" >/dev/null || missing 'a C compiler' 'Install one (Debian: apt-get install gcc libc6-dev).'; \
+	command -v node >/dev/null || missing node 'Install Node 20.19 or newer: https://nodejs.org'; \
+	command -v npm >/dev/null || missing npm 'It comes with Node: https://nodejs.org'; \
+	node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+		|| missing 'a newer Node' "Version 20.19 is needed, this is $$(node --version)."
+
+.PHONY: test-programs
+test-programs:
+	@wanted=(); for pair in $(TEST_PROGRAMS); do \
+		command -v "$${pair%%:*}" >/dev/null || wanted+=("$${pair##*:}"); \
+	done; \
+	if (( $${#wanted[@]} == 0 )); then exit 0; fi; \
+	if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null; then \
+		echo "Installing for the tests: $${wanted[*]}"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$${wanted[@]}"; \
+	else \
+		echo "The tests need more programs; run: sudo apt-get install -y $${wanted[*]}" >&2; exit 1; \
+	fi
+
+$(PACKAGES): web/package-lock.json
+	cd web && npm ci --no-progress
+	@touch $@
+
+$(SITE): $(PACKAGES) $(SITE_SOURCES)
+	cd web && npm run build
+	@touch $@
+
+# Compiles what does not wait for the site while the site is built.
+.PHONY: checked-dependencies
+checked-dependencies:
+	cargo test --profile checked -p visavis-protocol -p visavis-lobby --no-run
