@@ -87,11 +87,15 @@ impl Config {
                 ));
             }
         }
-        if self.lobby.ping_after >= self.lobby.cut_after {
-            return Err(Failure::Config(
-                "lobby.cut_after_ms: must be longer than lobby.ping_after_ms, or living visitors are cut"
-                    .into(),
-            ));
+        for (ping, cut, prefix) in [
+            (self.lobby.ping_after, self.lobby.cut_after, "lobby."),
+            (self.lobby.waiting_ping_after, self.lobby.waiting_cut_after, "lobby.waiting_"),
+        ] {
+            if ping >= cut {
+                return Err(Failure::Config(format!(
+                    "{prefix}cut_after_ms: must be longer than {prefix}ping_after_ms, or living visitors are cut"
+                )));
+            }
         }
         if self.bounds.queue_bytes < self.lobby.limits.max_frame_bytes {
             return Err(Failure::Config(

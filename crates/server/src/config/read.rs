@@ -173,6 +173,20 @@ mod tests {
     }
 
     #[test]
+    fn everything_that_the_lobby_lets_one_set_is_a_setting() {
+        let fields = format!("{:?}", visavis_lobby::Config::default());
+        let names = fields.split([' ', '{']).filter_map(|word| word.strip_suffix(':'));
+        for name in names.filter(|name| *name != "limits") {
+            let stands = |prefix: &str, unit: &str| {
+                let key = format!("{prefix}.{name}{unit}");
+                SETTINGS.iter().any(|setting| setting.key == key)
+            };
+            let found = ["limits", "lobby"].iter().any(|prefix| stands(prefix, "") || stands(prefix, "_ms"));
+            assert!(found, "{name} is no setting");
+        }
+    }
+
+    #[test]
     fn a_flag_beats_the_environment_beats_the_file() {
         let file = file("workers = 1\nice.server = []\n[limits]\nmax_depth = 4\nexempt = [\"10.0.0.0/8\"]\n");
         let env = [("VISAVIS_WORKERS", "2"), ("VISAVIS_LIMITS_MAX_DEPTH", "5"), ("VISAVIS_BIN", "whatever")];

@@ -251,6 +251,23 @@ pub(crate) static SETTINGS: &[Setting] = &[
         set(&mut c.lobby.cut_after, span(v))
     }),
     one(
+        "lobby.waiting_ping_after_ms",
+        "MS",
+        "10000",
+        "The same for visitors who wait: somebody may be given to them at any moment.",
+        |c, v| set(&mut c.lobby.waiting_ping_after, span(v)),
+    ),
+    one("lobby.waiting_cut_after_ms", "MS", "20000", "The same for visitors who wait.", |c, v| {
+        set(&mut c.lobby.waiting_cut_after, span(v))
+    }),
+    one(
+        "lobby.sign_of_life_ms",
+        "MS",
+        "10000",
+        "A side of a new match that shows no sign of life within this time is a ghost, and is cut.",
+        |c, v| set(&mut c.lobby.sign_of_life, span(v)),
+    ),
+    one(
         "lobby.age_credit_ms",
         "MS",
         "5000",
