@@ -349,6 +349,7 @@ export class Session {
     this.#search.stop();
     this.#activity = { name: "ended", match, reason };
     this.#show();
+    this.#linger();
     return false;
   }
 

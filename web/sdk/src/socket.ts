@@ -97,8 +97,7 @@ export class ServerSocket {
   hurry(): void {
     if (this.#link.name !== "pausing" || this.#environment.now() < this.#notBeforeMs) return;
     this.#detach(REPLACED);
-    this.#listener.onAway(null);
-    this.#connect();
+    this.#again();
   }
 
   /** The present connection is probably dead without knowing it. */
@@ -107,8 +106,13 @@ export class ServerSocket {
     // A close that arrives before the new socket could be taken for leaving: the resume evicts the old one.
     if (this.#link.name === "open" && this.resumable) this.#retire(this.#link.socket);
     else this.#detach(REPLACED);
-    this.#listener.onAway(null);
+    this.#again();
+  }
+
+  // In this order: the listener may close what it has no use for.
+  #again(): void {
     this.#connect();
+    this.#listener.onAway(null);
   }
 
   #connect(): void {
@@ -224,8 +228,7 @@ export class ServerSocket {
     const retryAtMs = now() + delayMs;
     const timer = setTimeout(() => {
       this.#link = { name: "closed" };
-      this.#listener.onAway(null);
-      this.#connect();
+      this.#again();
     }, delayMs);
     this.#link = { name: "pausing", timer, retryAtMs };
     this.#listener.onAway(retryAtMs);

@@ -59,6 +59,24 @@ describe("the socket", () => {
     expect(world.events("signaling")).toEqual(["open", "away", "open"]);
   });
 
+  test("begins the schedule anew only after a connection that lasted", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" });
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.drop();
+    await world.pass(1_499);
+    expect(world.sockets).toHaveLength(2);
+    await world.pass(1);
+    expect(world.sockets).toHaveLength(3);
+    world.server.accept();
+    await world.pass(10_000);
+    world.server.drop();
+    await world.pass(0);
+    expect(world.sockets).toHaveLength(4);
+  });
+
   test("refused by policy is not tried again", async () => {
     const world = new World();
     await world.wait({ kind: "text" });
@@ -263,6 +281,33 @@ describe("a session that is resumed", () => {
     world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
     await world.pass(0);
     expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
+  });
+
+  test("so is one that had not even begun", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-1" });
+    await world.pass(0);
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    await world.pass(0);
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
+  });
+
+  test("is given up while the visitor is asked for the camera", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    world.server.drop();
+    world.devices.prompt = new Promise(() => {});
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.server.accept();
+    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1 });
+    expect(world.state.name).toBe("permission");
   });
 
   test("a stopped visitor is not resumed", async () => {

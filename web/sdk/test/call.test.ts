@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FakeConnection, FakeTrack, World } from "./world.js";
+import { FakeConnection, FakeTrack, host, World } from "./world.js";
 
 describe("a call", () => {
   test("tells the server how it came about, once", async () => {
@@ -109,6 +109,44 @@ describe("a call", () => {
     await world.pass(0);
     expect(connection.applied).toEqual(["their-offer", "new-offer"]);
     expect(world.server.of("answer")).toHaveLength(2);
+  });
+
+  test("ignores an offer where it is the one to make offers", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.server.say({ type: "offer", match_id: "m1", sdp: "glare" });
+    await world.pass(0);
+    expect(connection.applied).toEqual(["their-answer"]);
+  });
+
+  test("tells its candidates again after a restart, because the credentials are new", async () => {
+    const world = new World();
+    const connection = await world.call();
+    connection.gather(host(1));
+    await world.pass(10);
+    connection.become("failed");
+    await world.pass(0);
+    const before = world.server.of("ice_candidate").length;
+    connection.onicecandidate?.({
+      candidate: { candidate: host(7), toJSON: () => ({ candidate: host(7) }) },
+    });
+    await world.pass(10);
+    expect(world.server.of("ice_candidate")).toHaveLength(before + 1);
+    connection.onicecandidate?.({
+      candidate: { candidate: host(7), toJSON: () => ({ candidate: host(7) }) },
+    });
+    await world.pass(10);
+    expect(world.server.of("ice_candidate")).toHaveLength(before + 1);
+  });
+
+  test("that was asleep is restarted without waiting for the browser to notice", async () => {
+    const world = new World();
+    const connection = await world.call();
+    connection.become("disconnected");
+    await world.pass(400);
+    await world.clock.sleep(60_000);
+    expect(world.server.of("offer")).toHaveLength(1);
+    expect(world.events("left")).toEqual([]);
   });
 
   test("that is disconnected gets a few seconds to heal before it is restarted", async () => {
@@ -237,6 +275,17 @@ describe("words", () => {
       { id: 2, from: "you", text: "two" },
       { id: 3, from: "stranger", text: "three" },
     ]);
+  });
+
+  test("typing is told through the channel only, where there will be one", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.client.typing(true);
+    expect(world.server.of("typing")).toEqual([]);
+    world.connection(1).channel.open();
+    world.client.typing(false);
+    expect(world.connection(1).channel.words).toEqual([{ type: "typing", on: false }]);
   });
 
   test("that are typed in a text chat go through the server", async () => {

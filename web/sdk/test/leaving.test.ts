@@ -67,6 +67,23 @@ describe("the stranger leaves", () => {
     expect(world.server.types().at(-1)).toBe("find_partner");
   });
 
+  test("autoContinue off while the server is away: nobody is called again", async () => {
+    const world = new World({ autoContinue: false });
+    world.random = 0.9;
+    const connection = await world.call("token-1");
+    world.server.drop();
+    connection.channel.hear({ type: "bye", reason: "next" });
+    expect(world.state.name).toBe("ended");
+    await world.pass(60_000);
+    expect(world.sockets).toHaveLength(1);
+    world.client.next();
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(60);
+    expect(world.state.name).toBe("waiting");
+    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1 });
+  });
+
   test("a late partner_left of another match changes nothing", async () => {
     const world = new World();
     await world.call();
@@ -152,6 +169,24 @@ describe("Next", () => {
     expect(world.server.of("next")).toHaveLength(1);
     await world.pass(160);
     expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }, { match_id: "m1" }]);
+  });
+
+  test("a long pause is not cut short by the renewal of the ticket", async () => {
+    const world = new World();
+    await world.call();
+    world.client.next();
+    await world.pass(60);
+    world.server.say({
+      type: "error",
+      code: "too_fast",
+      message: "Slow down.",
+      retry: true,
+      retry_after_ms: 40_000,
+    });
+    await world.pass(39_000);
+    expect(world.server.of("next")).toHaveLength(1);
+    await world.pass(2_000);
+    expect(world.server.of("next")).toHaveLength(2);
   });
 
   test("too fast, but the stranger left meanwhile: there is nothing left to ask", async () => {
