@@ -67,9 +67,7 @@ impl<'a> Conductor<'a> {
             Scenario::Idle => {}
             Scenario::Storm => {
                 for round in 1..=self.options.rounds {
-                    self.press(&format!("storm {round}"), round, limit, |seen| {
-                        seen.connected >= even && seen.meetings >= u64::from(even)
-                    })?;
+                    self.press(&format!("storm {round}"), round, limit, |seen| seen.connected >= even)?;
                     if round == 1 {
                         self.read_memory_after_handshake()?;
                     }
@@ -81,9 +79,11 @@ impl<'a> Conductor<'a> {
             Scenario::HalfOpen | Scenario::Stalled => {
                 // Deviants who stall connect first; their partners connect once more, with somebody who reads.
                 let deviants = self.options.deviants();
-                self.press("storm with deviants", 1, limit, |seen| {
-                    seen.silent >= deviants && seen.connected >= healthy
-                })?;
+                for round in 1..=self.options.rounds {
+                    self.press(&format!("storm {round}"), round, limit, |seen| {
+                        seen.silent >= deviants && seen.connected >= healthy
+                    })?;
+                }
             }
             Scenario::Herd => {
                 self.press("storm", 1, limit, |seen| seen.connected >= even)?;
@@ -165,7 +165,8 @@ impl<'a> Conductor<'a> {
         self.crew.order(command(instant))?;
         self.crew.wait(name, LEAD - Duration::from_millis(10), |_| false)?;
         let start = self.read_costs();
-        let waited = self.crew.wait(name, limit, enough)?;
+        let begun = number * self.options.processes;
+        let waited = self.crew.wait(name, limit, |seen| seen.rounds >= begun && enough(seen))?;
         let end = self.read_costs();
         if self.options.scenario == Scenario::Churn {
             self.crew.order(Command::Calm)?;

@@ -115,9 +115,6 @@ impl Crew {
                 Err(_) => return Err("a worker does not answer".into()),
             }
         }
-        for hand in &mut self.hands {
-            hand.progress.meetings = 0;
-        }
         Ok(whole)
     }
 

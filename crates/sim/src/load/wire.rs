@@ -39,8 +39,8 @@ pub(super) struct Progress {
     pub(super) connected: u32,
     pub(super) silent: u32,
     pub(super) failed: u32,
-    /// Matches seen in this round so far.
-    pub(super) meetings: u64,
+    /// Rounds begun, summed over the workers: before that, the other numbers tell of the round before.
+    pub(super) rounds: u32,
 }
 
 impl Progress {
@@ -50,7 +50,7 @@ impl Progress {
         self.connected += other.connected;
         self.silent += other.silent;
         self.failed += other.failed;
-        self.meetings += other.meetings;
+        self.rounds += other.rounds;
     }
 }
 

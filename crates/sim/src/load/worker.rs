@@ -181,7 +181,6 @@ impl Worker {
             Command::Tell => {
                 self.clients.iter_mut().for_each(|client| client.meeting = None);
                 let tale = std::mem::take(&mut self.tale);
-                self.progress.meetings = 0;
                 say(&Report::Told(Box::new(tale)))?;
             }
             Command::Quit => {}
@@ -198,6 +197,7 @@ impl Worker {
             // The instant is the same for all; how long it takes to write is this client's fault, and told.
             self.feed(index, at, Input::Pressed);
         }
+        self.progress.rounds += 1;
         self.tale.press_spread_us = self.clock.now().since(at).as_micros();
     }
 
@@ -210,6 +210,7 @@ impl Worker {
             self.clients[index].pressed = true;
             self.let_go(index, now, Ending::Broken, Span::ZERO);
         }
+        self.progress.rounds += 1;
     }
 
     fn on_time(&mut self) {

@@ -27,7 +27,7 @@ impl Visitor {
 
     pub(super) fn on_alarm(&mut self, now: Time, then: Then, acts: &mut Vec<Act>) {
         match then {
-            Then::Press => self.press(now, acts),
+            Then::Press => self.search(now, acts),
             Then::Wander => self.wander(now, acts),
             Then::Write | Then::ShowLife => {
                 let speaker = self.speaker();

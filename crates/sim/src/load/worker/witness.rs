@@ -16,7 +16,6 @@ impl Worker {
                     tale.found_again.record(waited);
                 }
                 client.meeting = Some(tale.meetings.len());
-                self.progress.meetings += 1;
                 let visitor = client.visitor.id();
                 let round = self.round;
                 tale.meetings.push(Meeting {
@@ -38,7 +37,11 @@ impl Worker {
                     meeting.partner.get_or_insert(partner);
                 }
             }
-            Note::Connected { took } => tale.connected.record(took),
+            Note::Connected { took } => {
+                if !self.options.no_handshake {
+                    tale.connected.record(took);
+                }
+            }
             Note::Parted { reason: LeftReason::Lost, after } => tale.lost.record(after),
             Note::Parted {
                 reason:
