@@ -56,4 +56,14 @@ impl Acquaintances {
             Acquaintance::Strangers
         }
     }
+
+    /// Within the bounds, each once, and never `own`.
+    #[cfg(any(test, feature = "audit"))]
+    pub(crate) fn are_bounded(&self, own: SessionKey, recent_partners: usize) -> bool {
+        let well_kept = |known: &VecDeque<SessionKey>, bound: usize| {
+            let distinct: std::collections::BTreeSet<_> = known.iter().filter(|key| **key != own).collect();
+            distinct.len() == known.len() && known.len() <= bound
+        };
+        well_kept(&self.recent, recent_partners) && well_kept(&self.blocked, Self::MAX_BLOCKED)
+    }
 }

@@ -22,6 +22,8 @@
 //! What is not here, on purpose: clock, sockets, randomness, locks, any parsing of session descriptions.
 
 mod acquaintances;
+#[cfg(any(test, feature = "audit"))]
+mod audit;
 mod config;
 mod counters;
 mod io;
@@ -33,6 +35,11 @@ mod session;
 mod time;
 mod timers;
 
+#[cfg(test)]
+mod tests;
+
+#[cfg(any(test, feature = "audit"))]
+pub use audit::{Invariant, Violation};
 pub use config::Config;
 pub use counters::{Counters, Gauges, Histogram, PerKind};
 pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};

@@ -3,6 +3,8 @@
 //! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
 //! searching (`search`), leaving (`parting`), signals between strangers (`switchboard`), signs of life (`liveness`).
 
+#[cfg(any(test, feature = "audit"))]
+mod audit;
 mod liveness;
 mod parting;
 mod search;

@@ -7,6 +7,8 @@
 //!
 //! Everything here is a look-up: it never matches by itself and knows no sessions beyond their keys.
 
+#[cfg(any(test, feature = "audit"))]
+mod audit;
 mod lane;
 mod names;
 

@@ -105,4 +105,9 @@ impl Session {
     pub(crate) fn sees(&self, other: SessionKey) -> Acquaintance {
         self.acquaintances.as_ref().map_or(Acquaintance::Strangers, |known| known.sees(other))
     }
+
+    #[cfg(any(test, feature = "audit"))]
+    pub(crate) fn acquaintances_are_bounded(&self, own: SessionKey, recent_partners: usize) -> bool {
+        self.acquaintances.as_ref().is_none_or(|known| known.are_bounded(own, recent_partners))
+    }
 }

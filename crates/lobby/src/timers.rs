@@ -34,6 +34,11 @@ impl<K: Ord + Copy> Timers<K> {
         self.queue.first().copied()
     }
 
+    #[cfg(any(test, feature = "audit"))]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (Time, K)> {
+        self.queue.iter().copied()
+    }
+
     /// Takes one entry that is due. Its thing must forget its due time.
     pub(crate) fn pop_due(&mut self, now: Time) -> Option<K> {
         let (at, key) = self.soonest()?;

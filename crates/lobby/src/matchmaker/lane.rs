@@ -116,6 +116,29 @@ impl Lane {
         Some(shelves.of(needs))
     }
 
+    /// Every shelf that somebody stands on, or that was left behind empty.
+    #[cfg(any(test, feature = "audit"))]
+    pub(super) fn shelves(&self) -> impl Iterator<Item = &Shelf> {
+        let by_interest = self
+            .interests
+            .values()
+            .flat_map(|rack| [&rack.any_language].into_iter().chain(rack.languages.values()));
+        let any_interest =
+            [&self.any_interest.any_language].into_iter().chain(self.any_interest.languages.values());
+        any_interest.chain(by_interest).flat_map(|shelves| Needs::ALL.map(|needs| shelves.of(needs)))
+    }
+
+    /// Whether racks and shelves that nobody stands on any more are gone.
+    #[cfg(any(test, feature = "audit"))]
+    pub(super) fn is_tidy(&self) -> bool {
+        let in_use = |shelves: &Shelves| shelves.len() > 0;
+        self.any_interest.languages.values().all(in_use)
+            && self
+                .interests
+                .values()
+                .all(|rack| in_use(&rack.any_language) && rack.languages.values().all(in_use))
+    }
+
     pub(super) fn put(&mut self, entry: (Time, TicketKey), place: &Place) {
         let rack = &mut self.any_interest;
         put_on_rack(rack, entry, place);

@@ -63,4 +63,18 @@ impl Names {
             self.free.push(id);
         }
     }
+
+    /// The names in use, and how often each is.
+    #[cfg(any(test, feature = "audit"))]
+    pub(super) fn in_use(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.ids
+            .iter()
+            .map(|(name, id)| (&**name, self.entries.get(id.0 as usize).map_or(0, |entry| entry.uses)))
+    }
+
+    /// Whether every number is either in use or free.
+    #[cfg(any(test, feature = "audit"))]
+    pub(super) fn is_tidy(&self) -> bool {
+        self.ids.len() + self.free.len() == self.entries.len()
+    }
 }

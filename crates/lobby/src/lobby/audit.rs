@@ -1,0 +1,201 @@
+//! Checks [`Invariant`]s on a lobby. Reads everything, changes nothing.
+
+use super::{Due, Lobby, acquaintance};
+use crate::Gauges;
+use crate::acquaintances::Acquaintance;
+use crate::audit::{Invariant, Violation, check};
+use crate::matches::{Match, MatchKey, Side};
+use crate::matchmaker::compatible;
+use crate::session::{Session, SessionKey, State};
+use std::collections::BTreeSet;
+use visavis_protocol::{Kind, MatchId};
+
+impl Lobby {
+    /// Beyond this many waiting, comparing every pair would cost more than it finds.
+    const COMPARED_WITH_ALL: usize = 256;
+
+    /// Looks whether everything holds that always must.
+    ///
+    /// What depends on the time is only looked at when no timer is due: a shell may come late with
+    /// [`crate::Input::Timeout`], and is told so by [`Lobby::poll_timeout`].
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub fn audit(&self) -> Result<(), Violation> {
+        self.audit_sessions()?;
+        self.audit_tickets()?;
+        self.audit_matches()?;
+        self.audit_timers()?;
+        self.audit_gauges()?;
+        self.matchmaker.audit()?;
+        if self.timers.soonest().is_none_or(|(at, _)| at > self.now) {
+            self.audit_line()?;
+        }
+        Ok(())
+    }
+
+    fn audit_sessions(&self) -> Result<(), Violation> {
+        for (connection, key) in &self.connections {
+            let named = self.sessions.get(*key).map(|session| session.connection);
+            check(named == Some(*connection), Invariant::ConnectionsNameSessions, || {
+                format!("{connection:?} names {key:?}, which names {named:?}")
+            })?;
+        }
+        for (key, session) in &self.sessions {
+            let named = self.connections.get(&session.connection);
+            check(named == Some(&key), Invariant::ConnectionsNameSessions, || {
+                format!("{key:?} names {:?}, which names {named:?}", session.connection)
+            })?;
+            self.audit_place(key, session)?;
+            check(session.last_seen <= self.now, Invariant::TimesLieInThePast, || format!("{key:?}: seen"))?;
+            check(session.timer.is_some(), Invariant::SessionsAreWatched, || format!("{key:?}"))?;
+            let bounded = session.acquaintances_are_bounded(key, self.config.recent_partners);
+            check(bounded, Invariant::AcquaintancesAreBounded, || format!("{key:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn audit_place(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
+        match session.state() {
+            State::Idle { credit } => {
+                let past = credit.is_none_or(|credit| credit.since <= self.now);
+                check(past, Invariant::TimesLieInThePast, || format!("{key:?}: credit"))
+            }
+            State::Waiting { ticket } => {
+                let holder = self.matchmaker.ticket(ticket).map(|ticket| ticket.session);
+                check(holder == Some(key), Invariant::WaitingHoldsOneTicket, || {
+                    format!("{key:?} waits with {ticket:?} of {holder:?}")
+                })
+            }
+            State::Matched { key: present, side } => {
+                let sitting = self.matches.get(present).map(|present| present.seat(side).session);
+                check(sitting == Some(key), Invariant::MatchedSitInTheirSeat, || {
+                    format!("{key:?} says {side:?} of {present:?}, where sits {sitting:?}")
+                })
+            }
+        }
+    }
+
+    fn audit_tickets(&self) -> Result<(), Violation> {
+        let mut holders = BTreeSet::new();
+        for (key, ticket, _) in self.matchmaker.tickets() {
+            let state = self.state(ticket.session);
+            check(state == Some(State::Waiting { ticket: key }), Invariant::TicketsHaveTheirSession, || {
+                format!("{key:?} is of {:?}, which is {state:?}", ticket.session)
+            })?;
+            check(holders.insert(ticket.session), Invariant::NobodyIsInTwoPlaces, || {
+                format!("{:?} has two tickets", ticket.session)
+            })?;
+            let watched = ticket.timer.is_some_and(|at| ticket.changes_at.is_none_or(|change| at <= change));
+            check(watched, Invariant::TicketsAreWatched, || format!("{key:?}"))?;
+            let text_with_offer = ticket.wishes.kind == Kind::Text && ticket.offer.is_some();
+            check(!text_with_offer, Invariant::TextCarriesNoOffer, || format!("{key:?}"))?;
+            let latest = self.now + self.config.offer_ttl;
+            let expires = ticket.offer.as_ref().is_none_or(|waiting| waiting.expires <= latest);
+            check(expires, Invariant::OffersExpire, || format!("{key:?}"))?;
+            let bounded = ticket.overtaken <= self.config.max_overtakes;
+            check(bounded, Invariant::OvertakingIsBounded, || format!("{key:?}: {}", ticket.overtaken))?;
+            let past = ticket.since <= ticket.created
+                && ticket.created <= self.now
+                && ticket.told.is_none_or(|told| told <= self.now);
+            check(past, Invariant::TimesLieInThePast, || format!("{key:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn audit_matches(&self) -> Result<(), Violation> {
+        let mut ids = BTreeSet::from([MatchId::FOREIGN]);
+        let mut seated = BTreeSet::new();
+        for (key, present) in &self.matches {
+            check(ids.insert(present.id), Invariant::MatchIdsAreUnique, || format!("{:?}", present.id))?;
+            let (one, other) = (present.initiator.session, present.responder.session);
+            check(one != other, Invariant::NobodyMeetsThemselves, || format!("{one:?} in {key:?}"))?;
+            for side in [Side::Initiator, Side::Responder] {
+                self.audit_seat(key, present, side)?;
+                let session = present.seat(side).session;
+                check(seated.insert(session), Invariant::NobodyIsInTwoPlaces, || {
+                    format!("{session:?} has two seats")
+                })?;
+            }
+            let apart = acquaintance(&self.sessions, one, other) != Acquaintance::Blocked;
+            check(apart, Invariant::BlockedStayApart, || format!("{one:?} and {other:?}"))?;
+            let asked = |session| self.sessions.get(session).and_then(|session| session.wishes.as_ref());
+            let kept = asked(one).zip(asked(other)).is_some_and(|(mine, theirs)| {
+                mine.kind == present.kind && theirs.kind == present.kind && mine.pool == theirs.pool
+            });
+            check(kept, Invariant::MatchesKeepWhatWasAsked, || format!("{key:?}"))?;
+            let alive = present.initiator.alive && present.responder.alive;
+            check(alive || present.timer.is_some(), Invariant::SilentSeatsAreWatched, || format!("{key:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn audit_seat(&self, key: MatchKey, present: &Match, side: Side) -> Result<(), Violation> {
+        let seat = present.seat(side);
+        let state = self.state(seat.session);
+        check(state == Some(State::Matched { key, side }), Invariant::SeatsAreTaken, || {
+            format!("{side:?} of {key:?} is {:?}, which is {state:?}", seat.session)
+        })?;
+        let past = seat.since <= present.formed && present.formed <= self.now;
+        check(past, Invariant::TimesLieInThePast, || format!("{side:?} of {key:?}"))
+    }
+
+    fn audit_timers(&self) -> Result<(), Violation> {
+        let mut queued = 0;
+        for (at, due) in self.timers.entries() {
+            queued += 1;
+            let remembered = match due {
+                Due::Session(key) => self.sessions.get(key).and_then(|session| session.timer),
+                Due::Ticket(key) => self.matchmaker.ticket(key).and_then(|ticket| ticket.timer),
+                Due::Match(key) => self.matches.get(key).and_then(|present| present.timer),
+            };
+            check(remembered == Some(at), Invariant::TimersAreRemembered, || {
+                format!("{due:?} is queued for {at:?} and remembers {remembered:?}")
+            })?;
+        }
+        let sessions = self.sessions.values().filter_map(|session| session.timer);
+        let tickets = self.matchmaker.tickets().filter_map(|(_, ticket, _)| ticket.timer);
+        let matches = self.matches.values().filter_map(|present| present.timer);
+        let remembered: usize = [sessions.count(), tickets.count(), matches.count()].iter().sum();
+        check(remembered == queued, Invariant::TimersAreRemembered, || {
+            format!("{remembered} remembered, {queued} queued")
+        })
+    }
+
+    fn audit_gauges(&self) -> Result<(), Violation> {
+        let mut counted = Gauges { sessions: self.connections.len(), ..Gauges::default() };
+        for (_, ticket, _) in self.matchmaker.tickets() {
+            *counted.waiting.of(ticket.wishes.kind) += 1;
+        }
+        for present in self.matches.values() {
+            *counted.matches.of(present.kind) += 1;
+        }
+        let told = self.gauges();
+        check(told == counted, Invariant::GaugesAreTrue, || format!("told {told:?}, counted {counted:?}"))
+    }
+
+    /// What holds of the waiting tickets whenever nothing is due.
+    fn audit_line(&self) -> Result<(), Violation> {
+        for (key, ticket, needs) in self.matchmaker.tickets() {
+            let by_age = ticket.needs(self.now, &self.config);
+            check(needs == by_age, Invariant::RelaxationIsOnTime, || {
+                format!("{key:?} stands with {needs:?} and should with {by_age:?}")
+            })?;
+        }
+        // Every pair of a short line; of a long one everybody against a sample, which moves with the time.
+        let line: Vec<_> = self.matchmaker.tickets().collect();
+        let stride = line.len() / Self::COMPARED_WITH_ALL + 1;
+        let first = usize::try_from(self.now.as_micros()).unwrap_or(0) % stride;
+        for (index, (key, ticket, needs)) in line.iter().enumerate().skip(first).step_by(stride) {
+            let others = if stride == 1 { index + 1 } else { 0 };
+            for (other_key, other, other_needs) in line.iter().skip(others).filter(|other| other.0 != *key) {
+                let known = acquaintance(&self.sessions, ticket.session, other.session);
+                let fit = compatible((ticket, *needs), (other, *other_needs), self.now, &self.config, known);
+                check(!fit, Invariant::NobodyWaitsInVain, || {
+                    format!("{key:?} and {other_key:?} both wait at {:?}", self.now)
+                })?;
+            }
+        }
+        Ok(())
+    }
+}

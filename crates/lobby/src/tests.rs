@@ -1,0 +1,357 @@
+//! The harness: a script of inputs in virtual time against the exact outputs, nothing left over.
+//!
+//! Frames are written as on the wire and pass through the real reader. Every output has to be expected, in order,
+//! before the next input; a script that ends with outputs unread fails. The audit looks at the lobby after every input.
+
+mod acquaintances;
+mod choosing;
+mod ghosts;
+mod greeting;
+mod leaving;
+mod line;
+mod matching;
+mod modes;
+mod rates;
+mod relaxing;
+mod requeue;
+mod signals;
+mod signs_of_life;
+
+use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Span, Time};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use visavis_protocol::{CloseCode, MatchId, ServerMessage, read_client_message};
+
+pub(crate) use serde_json::{Value, json};
+
+/// A frame as on the wire: `frame!("typing", match_id: m, on: true)`.
+macro_rules! frame {
+    ($type:expr $(, $field:ident: $value:tt)* $(,)?) => {
+        $crate::tests::json!({ "type": $type $(, (stringify!($field)): $value)* })
+    };
+}
+
+/// A search: `find!("video", interests: ["jazz"])`.
+macro_rules! find {
+    ($kind:expr $(, $field:ident: $value:tt)* $(,)?) => {
+        $crate::tests::frame!("find_partner", kind: ($kind) $(, $field: $value)*)
+    };
+}
+
+pub(crate) use {find, frame};
+
+/// One visitor and its only connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Visitor(pub(crate) u64);
+
+pub(crate) const A: Visitor = Visitor(0);
+pub(crate) const B: Visitor = Visitor(1);
+pub(crate) const C: Visitor = Visitor(2);
+pub(crate) const D: Visitor = Visitor(3);
+
+impl Visitor {
+    pub(crate) fn connection(self) -> ConnectionId {
+        ConnectionId(self.0)
+    }
+}
+
+impl fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u32::try_from(self.0).ok().and_then(|n| char::from_digit(n + 10, 36)) {
+            Some(letter) => write!(f, "{}", letter.to_ascii_uppercase()),
+            None => write!(f, "visitor {}", self.0),
+        }
+    }
+}
+
+/// What both sides of a match are told. The default: strangers without wishes, in the classic order.
+pub(crate) struct Found {
+    pub(crate) mode: &'static str,
+    pub(crate) shared: &'static [&'static str],
+    pub(crate) language: Option<&'static str>,
+    /// Comes with the responder's `partner_found`.
+    pub(crate) offer: Option<&'static str>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Found { mode: "negotiate", shared: &[], language: None, offer: None }
+    }
+}
+
+pub(crate) struct Script {
+    lobby: Lobby,
+    now: Time,
+    unread: VecDeque<Output>,
+    here: BTreeSet<Visitor>,
+    /// Those who answer no ping. Everybody else does, at once and unmentioned.
+    silent: BTreeSet<Visitor>,
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Script::with(Config::default())
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Script {
+            lobby: Lobby::new(config, 7),
+            now: Time::from_micros(1_000_000_000),
+            unread: VecDeque::new(),
+            here: BTreeSet::new(),
+            silent: BTreeSet::new(),
+        }
+    }
+
+    /// A script in which nobody is told how the waiting goes, past the first time.
+    pub(crate) fn without_news() -> Self {
+        Script::with(Config { waiting_interval: Span::from_secs(1_000_000), ..Config::default() })
+    }
+
+    /// A and B, matched by the same search; A initiates.
+    pub(crate) fn matched(search: Value) -> (Self, MatchId) {
+        let mut script = Script::without_news();
+        script.open(A);
+        script.open(B);
+        let present = script.pair(A, B, search);
+        (script, present)
+    }
+
+    /// Two open visitors match by the same search, the first of them waiting before.
+    pub(crate) fn pair(&mut self, first: Visitor, second: Visitor, search: Value) -> MatchId {
+        let mode = if search["kind"] == "text" { "text" } else { "negotiate" };
+        self.say(first, search.clone());
+        self.expect_waiting(first);
+        self.say(second, search);
+        self.expect_found(first, second, Found { mode, ..Found::default() })
+    }
+
+    pub(crate) fn open(&mut self, visitor: Visitor) {
+        self.open_as(visitor, Limiting::Bound);
+    }
+
+    pub(crate) fn open_as(&mut self, visitor: Visitor, limiting: Limiting) {
+        self.here.insert(visitor);
+        self.input(Input::Opened { connection: visitor.connection(), limiting });
+    }
+
+    /// The visitor's client sends this frame.
+    pub(crate) fn say(&mut self, visitor: Visitor, frame: Value) {
+        let connection = visitor.connection();
+        self.input(match read_client_message(&frame.to_string(), &Config::default().limits) {
+            Ok(message) => Input::Received { connection, message },
+            Err(refusal) => Input::Malformed { connection, refusal },
+        });
+    }
+
+    pub(crate) fn pong(&mut self, visitor: Visitor) {
+        self.input(Input::Alive { connection: visitor.connection() });
+    }
+
+    /// From now on this visitor answers no ping.
+    pub(crate) fn goes_silent(&mut self, visitor: Visitor) {
+        self.silent.insert(visitor);
+    }
+
+    pub(crate) fn close(&mut self, visitor: Visitor, ending: Ending) {
+        self.here.remove(&visitor);
+        self.input(Input::Closed { connection: visitor.connection(), ending });
+    }
+
+    /// Lets time pass; what is due on the way happens at its moment.
+    pub(crate) fn advance(&mut self, span: Span) {
+        self.nothing_left();
+        let until = self.now + span;
+        while let Some((at, _)) = self.lobby.poll_timeout().filter(|(at, _)| *at <= until) {
+            self.now = self.now.max(at);
+            self.handle(Input::Timeout);
+        }
+        self.now = until;
+    }
+
+    pub(crate) fn advance_ms(&mut self, millis: u64) {
+        self.advance(Span::from_millis(millis));
+    }
+
+    /// The shell's clock tells another time, earlier perhaps; nothing due is run.
+    pub(crate) fn clock_says(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.now
+    }
+
+    pub(crate) fn lobby(&self) -> &Lobby {
+        &self.lobby
+    }
+
+    pub(crate) fn input(&mut self, input: Input) {
+        self.nothing_left();
+        self.handle(input);
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut outputs = Outputs::new();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            self.lobby.handle(self.now, input, &mut outputs);
+            for output in outputs.drain() {
+                match output {
+                    Output::Ping { connection } if !self.silent.contains(&Visitor(connection.0)) => {
+                        inputs.push_back(Input::Alive { connection });
+                    }
+                    Output::Close { connection, .. } => {
+                        self.here.remove(&Visitor(connection.0));
+                        self.unread.push_back(output);
+                    }
+                    Output::Ping { .. } | Output::Send { .. } => self.unread.push_back(output),
+                }
+            }
+            if let Err(violation) = self.lobby.audit() {
+                panic!("{violation}");
+            }
+        }
+    }
+
+    fn next_output(&mut self, wanted: impl fmt::Debug) -> Output {
+        self.unread.pop_front().unwrap_or_else(|| panic!("expected {wanted:?}, and nothing came"))
+    }
+
+    /// The next thing sent, to whomever, as on the wire.
+    fn next_message(&mut self, wanted: impl fmt::Debug) -> (Visitor, Value) {
+        match self.next_output(&wanted) {
+            Output::Send { connection, message } => (Visitor(connection.0), wire(&message)),
+            other => panic!("expected {wanted:?}, got {other:?}"),
+        }
+    }
+
+    pub(crate) fn expect(&mut self, visitor: Visitor, frame: Value) {
+        assert_eq!(self.next_message((visitor, &frame)), (visitor, frame));
+    }
+
+    /// `waiting` with the right number of people; whatever estimate comes with it.
+    pub(crate) fn expect_waiting(&mut self, visitor: Visitor) {
+        let (to, mut message) = self.next_message((visitor, "waiting"));
+        if let Some(fields) = message.as_object_mut() {
+            fields.remove("estimate_ms");
+        }
+        assert_eq!((to, message), (visitor, frame!("waiting", online: (self.here.len()))));
+    }
+
+    pub(crate) fn expect_match(&mut self, initiator: Visitor, responder: Visitor) -> MatchId {
+        self.expect_found(initiator, responder, Found::default())
+    }
+
+    /// `partner_found` on both sides, exactly; returns the id that both were told.
+    pub(crate) fn expect_found(&mut self, initiator: Visitor, responder: Visitor, found: Found) -> MatchId {
+        let (_, first) = match self.unread.front() {
+            Some(Output::Send { message, .. }) => ((), wire(message)),
+            other => panic!("expected a match of {initiator:?} and {responder:?}, got {other:?}"),
+        };
+        let id = &first["match_id"];
+        let told = |initiates: bool| {
+            frame!("partner_found", match_id: id, initiator: initiates, mode: (found.mode),
+                shared_interests: (found.shared), language: (found.language))
+        };
+        self.expect(initiator, told(true));
+        let mut to_responder = told(false);
+        if let Some(sdp) = found.offer {
+            to_responder["offer"] = json!({ "sdp": sdp });
+        }
+        self.expect(responder, to_responder);
+        serde_json::from_value(id.clone()).expect("a match id")
+    }
+
+    pub(crate) fn expect_left(&mut self, visitor: Visitor, id: MatchId, reason: &str, requeued: Requeued) {
+        let requeued = requeued == Requeued::Yes;
+        self.expect(visitor, frame!("partner_left", match_id: id, reason: reason, requeued: requeued));
+    }
+
+    /// An error that no waiting mends, and that names its culprit.
+    pub(crate) fn expect_refusal(&mut self, visitor: Visitor, code: &str, culprit: &str) {
+        let (to, message) = self.next_message((visitor, code));
+        let sentence = message["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!((to, &message), (visitor, &frame!("error", code: code, retry: false, message: sentence)));
+        assert!(sentence.contains(culprit), "{sentence:?} does not name {culprit:?}");
+    }
+
+    /// `too_fast`, and for how long to pause.
+    pub(crate) fn expect_too_fast(&mut self, visitor: Visitor, retry_after_ms: u64) {
+        let (to, message) = self.next_message((visitor, "too_fast"));
+        let sentence = &message["message"];
+        let wanted = frame!("error", code: "too_fast", retry: true, message: sentence,
+            retry_after_ms: retry_after_ms);
+        assert_eq!((to, &message), (visitor, &wanted));
+    }
+
+    pub(crate) fn expect_ping(&mut self, visitor: Visitor) {
+        assert_eq!(self.next_output("a ping"), Output::Ping { connection: visitor.connection() });
+    }
+
+    pub(crate) fn expect_close(&mut self, visitor: Visitor, code: CloseCode) {
+        match self.next_output((visitor, code)) {
+            Output::Close { connection, code: told, .. } => {
+                assert_eq!((Visitor(connection.0), told), (visitor, code));
+            }
+            other => panic!("expected {code:?} for {visitor:?}, got {other:?}"),
+        }
+    }
+
+    pub(crate) fn expect_welcome(&mut self, visitor: Visitor) {
+        let welcome = frame!("welcome", version: 1, online: (self.here.len()));
+        self.expect_but_for_token(visitor, welcome);
+    }
+
+    pub(crate) fn expect_welcome_not_resumed(&mut self, visitor: Visitor) {
+        let welcome = frame!("welcome", version: 1, online: (self.here.len()), resumed: false);
+        self.expect_but_for_token(visitor, welcome);
+    }
+
+    fn expect_but_for_token(&mut self, visitor: Visitor, frame: Value) {
+        let (to, mut message) = self.next_message((visitor, &frame));
+        if let Some(fields) = message.as_object_mut() {
+            fields.remove("resume_token");
+        }
+        assert_eq!((to, message), (visitor, frame));
+    }
+
+    /// What was said is of no interest.
+    pub(crate) fn discard(&mut self) {
+        self.unread.clear();
+    }
+
+    pub(crate) fn nothing_left(&self) {
+        let unread: Vec<_> = self.unread.iter().map(describe).collect();
+        assert!(unread.is_empty(), "not expected: {unread:#?}");
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.nothing_left();
+        }
+    }
+}
+
+/// Whether the survivor was told that it waits again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Requeued {
+    Yes,
+    No,
+}
+
+fn wire(message: &ServerMessage) -> Value {
+    serde_json::to_value(message).expect("every message has a form on the wire")
+}
+
+fn describe(output: &Output) -> String {
+    match output {
+        Output::Send { connection, message } => format!("to {:?}: {}", Visitor(connection.0), wire(message)),
+        Output::Ping { connection } => format!("ping to {:?}", Visitor(connection.0)),
+        Output::Close { connection, code, reason } => {
+            format!("close {:?}: {code:?}, {reason}", Visitor(connection.0))
+        }
+    }
+}
