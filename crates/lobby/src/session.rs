@@ -29,6 +29,8 @@ pub(crate) struct Session {
     /// Boxed: most sessions of an idle crowd have met nobody.
     acquaintances: Option<Box<Acquaintances>>,
     pub(crate) last_seen: Time,
+    /// When the first ping went out that nothing has answered yet.
+    pub(crate) asked: Option<Time>,
     pub(crate) timer: Option<Time>,
     pub(crate) messages: Rate,
     pub(crate) nexts: Rate,
@@ -62,6 +64,7 @@ impl Session {
             last_match: None,
             acquaintances: None,
             last_seen: now,
+            asked: None,
             timer: None,
             messages: Rate::default(),
             nexts: Rate::default(),

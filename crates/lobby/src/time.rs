@@ -69,3 +69,10 @@ impl Sub<Span> for Time {
         Time(self.0.saturating_sub(span.0))
     }
 }
+
+impl Sub for Span {
+    type Output = Span;
+    fn sub(self, span: Span) -> Span {
+        Span(self.0.saturating_sub(span.0))
+    }
+}

@@ -12,6 +12,7 @@ impl Lobby {
         let key = *self.connections.get(&connection)?;
         let session = self.sessions.get_mut(key)?;
         session.last_seen = self.now;
+        session.asked = None;
         if let State::Matched { key: present, side } = session.state()
             && let Some(present) = self.matches.get_mut(present)
         {
@@ -22,26 +23,30 @@ impl Lobby {
 
     /// Makes sure that a session is looked at when its silence first matters.
     pub(super) fn watch(&mut self, key: SessionKey) {
-        let (ping_after, _) = self.patience(key);
+        let patience = self.patience(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let due = session.last_seen + ping_after;
+        let due = match session.asked {
+            None => session.last_seen + patience.ping_after,
+            Some(asked) => patience.ends(session.last_seen, asked),
+        };
         if session.timer.is_none_or(|at| at > due) {
             self.timers.set(&mut session.timer, Due::Session(key), due);
         }
     }
 
     pub(super) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let (ping_after, cut_after) = self.patience(key);
+        let patience = self.patience(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let silence = self.now.since(session.last_seen);
-        if silence >= cut_after {
-            self.counters.cut += 1;
-            return self.cut(key, CloseCode::GoingAway, "no sign of life", outputs);
-        }
-        let mut due = session.last_seen + ping_after;
-        if silence >= ping_after {
+        let mut due = session.last_seen + patience.ping_after;
+        if self.now >= due {
+            let asked = *session.asked.get_or_insert(self.now);
+            let end = patience.ends(session.last_seen, asked);
+            if self.now >= end {
+                self.counters.cut += 1;
+                return self.cut(key, CloseCode::GoingAway, "no sign of life", outputs);
+            }
             outputs.push(Output::Ping { connection: session.connection });
-            due = (self.now + ping_after).min(session.last_seen + cut_after);
+            due = (self.now + patience.ping_after).min(end);
         }
         self.timers.set(&mut session.timer, Due::Session(key), due);
     }
@@ -81,13 +86,29 @@ impl Lobby {
         }
     }
 
-    /// After which silence a session is pinged, and after which it is cut.
-    fn patience(&self, key: SessionKey) -> (Span, Span) {
+    fn patience(&self, key: SessionKey) -> Patience {
         match self.state(key) {
-            Some(State::Waiting { .. }) => (self.config.waiting_ping_after, self.config.waiting_cut_after),
+            Some(State::Waiting { .. }) => Patience {
+                ping_after: self.config.waiting_ping_after,
+                cut_after: self.config.waiting_cut_after,
+            },
             Some(State::Idle { .. } | State::Matched { .. }) | None => {
-                (self.config.ping_after, self.config.cut_after)
+                Patience { ping_after: self.config.ping_after, cut_after: self.config.cut_after }
             }
         }
+    }
+}
+
+/// After which silence a session is pinged, and after which it is cut.
+struct Patience {
+    ping_after: Span,
+    cut_after: Span,
+}
+
+impl Patience {
+    /// When a session is cut that was first pinged at `asked`. A silence that was fine in a call may be too long for the
+    /// line; whoever comes back from one still has as long to answer as anybody else.
+    fn ends(&self, last_seen: Time, asked: Time) -> Time {
+        (last_seen + self.cut_after).max(asked + (self.cut_after - self.ping_after))
     }
 }

@@ -84,6 +84,45 @@ fn who_answers_pings_stays_for_ever() {
 }
 
 #[test]
+fn a_survivor_that_was_quiet_in_its_call_is_asked_before_it_is_cut() {
+    // In a call the media goes from peer to peer: silence towards the server means nothing.
+    let (mut script, present) = Script::matched(find!("video", requeue: true));
+    script.pong(A);
+    script.pong(B);
+    script.goes_silent(A);
+    script.advance_ms(24_000);
+    script.say(B, frame!("stop"));
+    script.expect_left(A, present, "stop", Requeued::Yes);
+    script.expect_waiting(A);
+    script.expect(B, frame!("stopped"));
+    script.advance_ms(0);
+    script.expect_ping(A);
+    script.advance_ms(9_999);
+    script.pong(A);
+    script.advance_ms(1);
+    script.open(C);
+    script.say(C, find!("video"));
+    script.expect_match(A, C);
+}
+
+#[test]
+fn a_survivor_that_does_not_answer_is_cut_ten_seconds_after_it_was_asked() {
+    let (mut script, present) = Script::matched(find!("video", requeue: true));
+    script.pong(A);
+    script.pong(B);
+    script.goes_silent(A);
+    script.advance_ms(24_000);
+    script.say(B, frame!("stop"));
+    script.expect_left(A, present, "stop", Requeued::Yes);
+    script.expect_waiting(A);
+    script.expect(B, frame!("stopped"));
+    script.advance_ms(0);
+    script.expect_ping(A);
+    quiet_until(&mut script, Span::from_secs(10));
+    script.expect_close(A, CloseCode::GoingAway);
+}
+
+#[test]
 fn a_visitor_who_starts_to_search_after_a_silence_is_not_pinged_late() {
     let mut script = Script::without_news();
     script.open(A);
