@@ -122,7 +122,7 @@ impl Lobby {
 
     /// How many people are here.
     pub fn online(&self) -> usize {
-        self.sessions.len()
+        self.connections.len()
     }
 
     /// Totals so far.
@@ -177,10 +177,13 @@ impl Lobby {
 
     /// Takes the session out of everything it is in; its partner, if any, is told `reason`.
     fn forget(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
+        if let Some(session) = self.sessions.get(key) {
+            // First, so that who is going is not among those whom the partner is told to be online.
+            self.connections.remove(&session.connection);
+        }
         self.leave(key, reason, outputs);
         let Some(mut session) = self.sessions.remove(key) else { return };
         self.timers.clear(&mut session.timer, Due::Session(key));
-        self.connections.remove(&session.connection);
     }
 
     /// Closes a connection from this side.

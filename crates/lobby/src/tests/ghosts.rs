@@ -5,6 +5,23 @@ use crate::Span;
 use visavis_protocol::CloseCode;
 
 #[test]
+fn a_side_without_a_sign_of_life_is_pinged_at_5_seconds_and_a_ghost_at_10() {
+    let (mut script, present) = Script::matched(find!("video", requeue: true));
+    script.goes_silent(B);
+    script.advance(Span::from_micros(4_999_999));
+    script.nothing_left();
+    script.advance(Span::from_micros(1));
+    script.expect_ping(B);
+    script.advance(Span::from_micros(4_999_999));
+    script.nothing_left();
+    script.advance(Span::from_micros(1));
+    script.expect_close(B, CloseCode::GoingAway);
+    script.expect_left(A, present, "lost", Requeued::Yes);
+    script.expect_waiting(A);
+    assert_eq!(script.lobby().counters().cut, 1);
+}
+
+#[test]
 fn the_survivor_of_a_ghost_goes_back_with_its_age() {
     let mut script = Script::without_news();
     script.open(A);

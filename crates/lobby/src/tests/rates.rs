@@ -90,6 +90,27 @@ fn messages_have_a_burst_and_a_rate() {
 }
 
 #[test]
+fn who_does_not_heed_two_hundred_refusals_is_closed_for_policy() {
+    let (mut script, present) = Script::matched(find!("video", requeue: true));
+    for _ in 0..199 {
+        script.say(A, frame!("typing", match_id: present, on: true));
+        script.expect(B, frame!("typing", match_id: present, on: true));
+    }
+    for _ in 0..200 {
+        script.say(A, frame!("typing", match_id: present, on: true));
+        script.expect_too_fast(A, 20);
+    }
+    script.say(A, frame!("typing", match_id: present, on: true));
+    script.expect_too_fast(A, 20);
+    script.expect_close(A, CloseCode::Policy);
+    script.expect_left(B, present, "lost", Requeued::Yes);
+    script.expect_waiting(B);
+    // What was still on its way counts for nothing.
+    script.say(A, frame!("next"));
+    assert_eq!(script.lobby().online(), 1);
+}
+
+#[test]
 fn an_exempt_connection_has_no_rates_but_the_same_sizes() {
     let mut script = Script::without_news();
     script.open_as(A, Limiting::Exempt);

@@ -63,6 +63,25 @@ fn without_requeue_a_survivor_is_idle_and_hears_nothing() {
 }
 
 #[test]
+fn the_last_search_says_whether_to_requeue() {
+    for (last, requeued) in [(true, Requeued::Yes), (false, Requeued::No)] {
+        let mut script = Script::without_news();
+        script.open(A);
+        script.open(B);
+        script.say(A, find!("video", requeue: (!last)));
+        script.expect_waiting(A);
+        script.say(A, find!("video", requeue: last));
+        script.say(B, find!("video"));
+        let present = script.expect_match(A, B);
+        script.close(B, Ending::CloseFrame);
+        script.expect_left(A, present, "closed", requeued);
+        if requeued == Requeued::Yes {
+            script.expect_waiting(A);
+        }
+    }
+}
+
+#[test]
 fn a_survivor_that_asks_again_within_five_seconds_gets_its_age_back() {
     for again in [frame!("next"), find!("video")] {
         let (mut script, present) = a_long_wait(find!("video"));
@@ -109,4 +128,27 @@ fn who_says_stop_gives_its_age_up() {
     script.expect(A, frame!("stopped"));
     script.say(A, frame!("next"));
     script.expect_match(C, A);
+}
+
+#[test]
+fn an_age_survives_one_ghost_after_another() {
+    let mut script = Script::without_news();
+    script.open(A);
+    script.say(A, find!("video", requeue: true));
+    script.expect_waiting(A);
+    for n in 10..15 {
+        let passing = super::Visitor(n);
+        script.advance_ms(1_000);
+        script.open(passing);
+        script.say(passing, find!("video"));
+        let present = script.expect_match(A, passing);
+        script.close(passing, Ending::Broken);
+        script.expect_left(A, present, "lost", Requeued::Yes);
+        script.expect_waiting(A);
+    }
+    // A carried its age along: an interest is past insisting on the moment it is wished.
+    script.say(A, find!("video", interests: ["jazz"], requeue: true));
+    script.open(B);
+    script.say(B, find!("video"));
+    script.expect_match(A, B);
 }

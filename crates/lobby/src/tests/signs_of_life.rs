@@ -84,6 +84,23 @@ fn who_answers_pings_stays_for_ever() {
 }
 
 #[test]
+fn a_matched_visitor_is_pinged_at_25_seconds_and_cut_at_60() {
+    let (mut script, present) = Script::matched(find!("video", requeue: true));
+    script.pong(A);
+    script.pong(B);
+    script.goes_silent(B);
+    quiet_until(&mut script, Span::from_secs(25));
+    script.expect_ping(B);
+    quiet_until(&mut script, Span::from_secs(25));
+    script.expect_ping(B);
+    quiet_until(&mut script, Span::from_secs(10));
+    script.expect_close(B, CloseCode::GoingAway);
+    script.expect_left(A, present, "lost", Requeued::Yes);
+    script.expect_waiting(A);
+    assert_eq!(script.lobby().counters().cut, 1);
+}
+
+#[test]
 fn a_survivor_that_was_quiet_in_its_call_is_asked_before_it_is_cut() {
     // In a call the media goes from peer to peer: silence towards the server means nothing.
     let (mut script, present) = Script::matched(find!("video", requeue: true));
