@@ -33,7 +33,8 @@ impl Lobby {
         if let Some(session) = self.sessions.get_mut(key) {
             session.acquaintances_mut().block(partner);
         }
-        if self.present_match_id(state) == Some(named) {
+        // Not only if the present match was named: the last one may have been with the same person.
+        if self.present_match(state).is_some_and(|(_, present)| present == partner) {
             self.leave(key, LeftReason::Blocked, outputs);
         }
     }

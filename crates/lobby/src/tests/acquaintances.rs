@@ -154,6 +154,19 @@ fn blocking_the_last_match_leaves_the_present_one_alone() {
 }
 
 #[test]
+fn blocking_the_last_match_ends_the_present_one_if_it_is_the_same_person() {
+    let (mut script, last) = parted();
+    script.say(A, frame!("next"));
+    script.expect_waiting(A);
+    script.say(B, frame!("next"));
+    script.expect_waiting(B);
+    script.advance_ms(3_000);
+    let present = script.expect_match(A, B);
+    script.say(A, frame!("block", match_id: last));
+    script.expect_left(B, present, "blocked", Requeued::No);
+}
+
+#[test]
 fn a_forged_or_old_id_blocks_nobody() {
     let (mut script, first) = parted();
     script.open(C);
