@@ -8,8 +8,8 @@ use crate::matches::{MatchKey, Side};
 use crate::session::{SessionKey, State};
 use crate::{Outputs, Span};
 use visavis_protocol::{
-    ClientMessage, Connected, ErrorCode, IceCandidate, MatchId, Message, Refusal, ServerMessage, Signal,
-    Typing,
+    ClientMessage, Connected, ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage,
+    Signal, Typing,
 };
 
 /// What becomes of a signal.
@@ -99,8 +99,9 @@ impl Lobby {
                 let elapsed = Span::from_micros((elapsed_ms * 1_000.0) as u64);
                 self.counters.count_connected(*path, elapsed);
             }
-            ClientMessage::Message(_) => present.connected = true,
-            ClientMessage::Typing(_)
+            ClientMessage::Message(_) if present.kind == Kind::Text => present.connected = true,
+            ClientMessage::Message(_)
+            | ClientMessage::Typing(_)
             | ClientMessage::Hello(_)
             | ClientMessage::FindPartner(_)
             | ClientMessage::TicketOffer(_)

@@ -44,6 +44,31 @@ fn a_survivor_of_a_real_meeting_goes_to_the_end_of_the_line() {
 }
 
 #[test]
+fn a_message_is_a_real_meeting_in_a_text_chat_and_not_yet_in_a_video_chat() {
+    for (kind, mode, initiator, responder) in [("text", "text", C, A), ("video", "negotiate", A, C)] {
+        let mut script = Script::without_news();
+        for visitor in [A, B, C] {
+            script.open(visitor);
+        }
+        script.say(A, find!(kind, requeue: true));
+        script.expect_waiting(A);
+        script.say(B, find!(kind, requeue: true));
+        let found = || super::Found { mode, ..super::Found::default() };
+        let present = script.expect_found(A, B, found());
+        script.advance_ms(1_000);
+        script.say(C, find!(kind));
+        script.expect_waiting(C);
+        script.advance_ms(1_000);
+        script.say(B, frame!("message", match_id: present, text: "hello"));
+        script.expect(A, frame!("message", match_id: present, text: "hello"));
+        script.say(B, frame!("stop"));
+        script.expect_left(A, present, "stop", Requeued::Yes);
+        script.expect_found(initiator, responder, found());
+        script.expect(B, frame!("stopped"));
+    }
+}
+
+#[test]
 fn whoever_leaves_goes_to_the_end_of_the_line() {
     let (mut script, present) = a_long_wait(find!("video"));
     script.say(A, frame!("next", match_id: present));
