@@ -32,14 +32,13 @@ impl Acquaintances {
         }
     }
 
-    pub(crate) fn block(&mut self, partner: SessionKey) {
+    /// Whom the oldest block was for, if it had to be forgotten for this one.
+    pub(crate) fn block(&mut self, partner: SessionKey) -> Option<SessionKey> {
         if self.blocked.contains(&partner) {
-            return;
+            return None;
         }
         self.blocked.push_back(partner);
-        if self.blocked.len() > Self::MAX_BLOCKED {
-            self.blocked.pop_front();
-        }
+        (self.blocked.len() > Self::MAX_BLOCKED).then(|| self.blocked.pop_front()).flatten()
     }
 
     pub(crate) fn met_anyone(&self) -> bool {

@@ -30,8 +30,13 @@ impl Lobby {
                 return;
             }
         };
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.acquaintances_mut().block(partner);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let forgotten = session.acquaintances_mut().block(partner);
+        if let (Some(_), State::Waiting { ticket }) = (forgotten, state) {
+            // Whose block was forgotten may be waiting too, and fit again.
+            if let Some(ticket) = self.take_ticket(ticket) {
+                self.enter_line(ticket, outputs);
+            }
         }
         // Not only if the present match was named: the last one may have been with the same person.
         if self.present_match(state).is_some_and(|(_, present)| present == partner) {

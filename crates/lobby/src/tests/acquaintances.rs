@@ -200,3 +200,39 @@ fn block_before_any_match_is_refused() {
     script.say(A, frame!("block", match_id: "00000000000000ff"));
     script.expect_refusal(A, "not_matched", "block");
 }
+
+#[test]
+fn a_block_forgotten_for_a_newer_one_leaves_nobody_waiting_in_vain() {
+    // More blocks than are kept: the oldest is forgotten, and its two fit again.
+    let mut script = Script::with(crate::Config {
+        next_burst: 1_000,
+        waiting_interval: Span::from_secs(1_000_000),
+        message_burst: 10_000,
+        ..crate::Config::default()
+    });
+    script.open(A);
+    script.open(B);
+    let first = script.pair(A, B, find!("text"));
+    script.say(A, frame!("block", match_id: first));
+    script.expect_left(B, first, "blocked", Requeued::No);
+    for stranger in (10..265).map(Visitor) {
+        script.open(stranger);
+        let present = script.pair(A, stranger, find!("text"));
+        script.say(A, frame!("block", match_id: present));
+        script.expect_left(stranger, present, "blocked", Requeued::No);
+    }
+    let last = Visitor(300);
+    script.open(last);
+    let present = script.pair(A, last, find!("text"));
+    script.say(last, frame!("stop"));
+    script.expect_left(A, present, "stop", Requeued::No);
+    script.expect(last, frame!("stopped"));
+    script.advance_ms(10_000);
+    script.say(B, frame!("next"));
+    script.expect_waiting(B);
+    script.say(A, frame!("next"));
+    script.expect_waiting(A);
+    script.advance_ms(10_000);
+    script.say(A, frame!("block", match_id: present));
+    script.expect_found(A, B, super::Found { mode: "text", ..super::Found::default() });
+}
