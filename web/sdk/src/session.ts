@@ -184,6 +184,7 @@ export class Session {
   }
 
   fail(error: ClientError): void {
+    this.#turn += 1;
     this.#endCall("lost");
     this.#search.stop();
     this.#activity = { name: "error", error };

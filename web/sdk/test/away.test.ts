@@ -35,6 +35,21 @@ describe("the socket", () => {
     expect(world.state.name).toBe("waiting");
   });
 
+  test("given up while the browser still asks for the camera: the answer does not undo the error", async () => {
+    const world = new World();
+    let allow = () => {};
+    world.devices.prompt = new Promise((resolve) => (allow = resolve));
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.server.drop();
+    await world.pass(1_000);
+    world.server.drop();
+    allow();
+    await world.pass(100);
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "server_unreachable" } });
+    expect(world.sockets).toHaveLength(2);
+  });
+
   test("that hangs while connecting counts as lost", async () => {
     const world = new World();
     void world.client.start({ kind: "text" });
