@@ -66,9 +66,7 @@ function callState(
 
 /** By value at the first level: wishes and matches are compared by identity. */
 export function sameState(a: ChatState, b: ChatState): boolean {
-  const [left, right] = [a, b].map((state) => Object.entries(state));
-  return (
-    left!.length === right!.length &&
-    left!.every(([key, value]) => value === (b as unknown as Record<string, unknown>)[key])
-  );
+  const entries = Object.entries(a);
+  const other = b as unknown as Record<string, unknown>;
+  return entries.length === Object.keys(b).length && entries.every(([key, value]) => value === other[key]);
 }

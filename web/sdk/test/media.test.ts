@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { FakeConnection, FakeTrack, World, type World as AWorld } from "./world.js";
 
+function camera(): FakeTrack {
+  const found = [...FakeTrack.live].find(({ kind }) => kind === "video");
+  if (!found) throw new Error("no camera is on");
+  return found;
+}
+
 const sent = (world: AWorld, number: number) =>
   world.connection(number).transceivers.map(({ sender }) => `${sender.track?.kind}:${sender.track?.device}`);
 
@@ -152,11 +158,11 @@ describe("camera and microphone", () => {
   test("a device that is unplugged is replaced, or missed without ending the call", async () => {
     const world = new World();
     await world.call();
-    [...FakeTrack.live].find(({ kind }) => kind === "video")!.unplug();
+    camera().unplug();
     await world.pass(0);
     expect(world.client.localStream?.getTracks()).toHaveLength(2);
     world.devices.failures.push("NotFoundError");
-    [...FakeTrack.live].find(({ kind }) => kind === "video")!.unplug();
+    camera().unplug();
     await world.pass(0);
     expect(world.client.localStream?.getTracks().map(({ kind }) => kind)).toEqual(["audio"]);
     expect(sent(world, 1)).toEqual(["audio:default", "undefined:undefined"]);
@@ -166,12 +172,12 @@ describe("camera and microphone", () => {
   test("a camera that stays black after a phone call is opened again", async () => {
     const world = new World();
     await world.wait();
-    const camera = [...FakeTrack.live].find(({ kind }) => kind === "video")!;
-    camera.muted = true;
+    const before = camera();
+    before.muted = true;
     world.page.becomesVisible();
     await world.pass(2_000);
     expect(world.devices.asked).toHaveLength(2);
-    expect(camera.readyState).toBe("ended");
+    expect(before.readyState).toBe("ended");
   });
 
   test("are listed", async () => {

@@ -13,7 +13,6 @@ test("the whole client, minified and compressed, stays within 12 KiB", async () 
   const { output } = await bundle.generate({ format: "esm", minify: true });
   await bundle.close();
   const bytes = gzipSync(output[0].code, { level: 9 }).length;
-  console.info(`@visavis/client: ${(bytes / 1024).toFixed(1)} KiB gzip`);
   expect(bytes).toBeGreaterThan(4 * 1024);
   expect(bytes).toBeLessThanOrEqual(BUDGET_BYTES);
 });

@@ -76,7 +76,7 @@ export class World {
 
   /** The newest socket. */
   get server(): FakeSocket {
-    return FakeSocket.made.at(-1)!;
+    return existing(FakeSocket.made.at(-1), "a socket");
   }
 
   get sockets(): FakeSocket[] {
@@ -100,7 +100,7 @@ export class World {
 
   /** The connection of the present match, the waiting offer, the blank one: by the number they were made in. */
   connection(number: number): FakeConnection {
-    return FakeConnection.made[number - 1]!;
+    return existing(FakeConnection.made[number - 1], `connection ${number}`);
   }
 
   pass(ms: number): Promise<void> {
@@ -164,4 +164,9 @@ class FakePage extends EventTarget {
   becomesVisible(): void {
     this.document.dispatchEvent(new Event("visibilitychange"));
   }
+}
+
+function existing<T>(thing: T | undefined, name: string): T {
+  if (thing === undefined) throw new Error(`there is no ${name} yet`);
+  return thing;
 }

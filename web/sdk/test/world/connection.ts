@@ -1,7 +1,7 @@
 // An RTCPeerConnection as far as the client sees one. Its promises never settle once it is closed, as in
 // browsers. Nothing connects by itself: the test gathers candidates and moves the states.
 
-import { FakeStream, FakeTrack } from "./media.js";
+import { type FakeStream, FakeTrack } from "./media.js";
 
 export class FakeChannel {
   readyState = "connecting";
@@ -72,19 +72,11 @@ export class FakeConnection {
   }
 
   addTrack(track: FakeTrack): void {
-    const sender = {
-      track: track as FakeTrack | null,
-      replaceTrack: (next: FakeTrack | null) => {
-        sender.track = next;
-        return Promise.resolve();
-      },
-    };
-    this.transceivers.push({ sender, receiver: { track: new FakeTrack(track.kind) } });
+    this.#transceiver(track.kind, track);
   }
 
   addTransceiver(kind: "audio" | "video"): void {
-    this.addTrack(new FakeTrack(kind));
-    this.transceivers.at(-1)!.sender.track = null;
+    this.#transceiver(kind, null);
   }
 
   getTransceivers() {
@@ -181,6 +173,17 @@ export class FakeConnection {
       ["R", { type: "remote-candidate", candidateType: "srflx", protocol: "udp" }],
       ["I", { type: "inbound-rtp", packetsReceived: received, packetsLost: lost }],
     ]);
+  }
+
+  #transceiver(kind: "audio" | "video", track: FakeTrack | null): void {
+    const sender = {
+      track,
+      replaceTrack: (next: FakeTrack | null) => {
+        sender.track = next;
+        return Promise.resolve();
+      },
+    };
+    this.transceivers.push({ sender, receiver: { track: new FakeTrack(kind) } });
   }
 
   async #unlessClosed<T>(result: () => T): Promise<T> {
