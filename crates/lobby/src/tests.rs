@@ -5,6 +5,7 @@
 
 mod acquaintances;
 mod choosing;
+mod cost;
 mod ghosts;
 mod greeting;
 mod leaving;

@@ -101,6 +101,7 @@ impl Lobby {
         let partner = self
             .matchmaker
             .best_for(&ticket, needs, self.now, &self.config, |other| acquaintance(sessions, seeker, other));
+        self.counters.probes = self.matchmaker.probes;
         match partner.and_then(|partner| self.take_ticket(partner)) {
             Some(partner) => self.pair(ticket, partner, outputs),
             None => self.wait(ticket, outputs),
