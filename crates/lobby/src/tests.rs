@@ -12,6 +12,8 @@ mod leaving;
 mod line;
 mod matching;
 mod modes;
+mod observer;
+mod random;
 mod rates;
 mod relaxing;
 mod requeue;
