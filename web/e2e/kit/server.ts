@@ -1,0 +1,91 @@
+// The real server, as a visitor's browser meets it: one process on a free port, ended by its own id.
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const STARTS_WITHIN_MS = 10_000;
+const STOPS_WITHIN_MS = 8_000;
+
+// Whatever ends the tests ends the servers.
+const running = new Set<ChildProcess>();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+export class Server {
+  #child: ChildProcess;
+  #flags: string[];
+  readonly port: number;
+
+  private constructor(child: ChildProcess, port: number, flags: string[]) {
+    this.#child = child;
+    this.port = port;
+    this.#flags = flags;
+  }
+
+  /** Rates do not bind this machine, and no STUN server is asked: nothing here needs the internet. */
+  static async start(flags: string[] = []): Promise<Server> {
+    const { child, port } = await launch(0, flags);
+    return new Server(child, port, flags);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Without a word to anybody, as when the power fails. */
+  kill(): Promise<void> {
+    return ended(this.#child, "SIGKILL");
+  }
+
+  /** Anew, on the port it had. */
+  async revive(): Promise<void> {
+    this.#child = (await launch(this.port, this.#flags)).child;
+  }
+
+  stop(): Promise<void> {
+    return ended(this.#child, "SIGTERM");
+  }
+}
+
+async function launch(port: number, flags: string[]): Promise<{ child: ChildProcess; port: number }> {
+  const fixed = ["--listen", `127.0.0.1:${port}`, "--no-ice-servers", "--limits-exempt", "127.0.0.0/8"];
+  const child = spawn(binary(), [...fixed, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  let said = "";
+  const listening = await new Promise<number>((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`The server did not start (${why}):\n${said}`));
+    const timer = setTimeout(() => fail("nothing heard"), STARTS_WITHIN_MS);
+    child.once("error", (error) => fail(error.message));
+    child.once("exit", (code) => fail(`code ${code}`));
+    child.stderr?.on("data", (piece: Buffer) => {
+      said = (said + piece.toString()).slice(-20_000);
+      const found = /address=127\.0\.0\.1:(\d+)/.exec(said)?.[1];
+      if (found === undefined) return;
+      clearTimeout(timer);
+      resolve(Number(found));
+    });
+  }).catch(async (error: unknown) => {
+    await ended(child, "SIGKILL");
+    throw error;
+  });
+  return { child, port: listening };
+}
+
+async function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill(signal);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOPS_WITHIN_MS);
+  await gone;
+  clearTimeout(timer);
+}
+
+function binary(): string {
+  const given = process.env.VISAVIS_BIN;
+  if (given) return given;
+  const target = fileURLToPath(new URL("../../../target/", import.meta.url));
+  const found = ["checked", "release"].map((profile) => `${target}${profile}/visavis`).find(existsSync);
+  if (!found) throw new Error("No server to test: run `make build`, or name one in VISAVIS_BIN.");
+  return found;
+}

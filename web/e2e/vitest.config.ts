@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+
+// `vitest run` is the tests; `--mode picture` takes the README's picture with the same stage.
+export default defineConfig(({ mode }) => ({
+  test: {
+    environment: "node",
+    include: mode === "picture" ? ["picture.ts"] : ["tests/**/*.test.ts"],
+    // Every file has a server and browsers of its own; more than one of these at a time only makes them wait.
+    fileParallelism: false,
+    pool: "forks",
+    testTimeout: 60_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 15_000,
+    reporters: ["verbose"],
+  },
+}));
