@@ -166,7 +166,12 @@ for (let turn = 0; turn < Number(options.repeat); turn++) {
     for (const row of rows) {
         if (turn > 0 && !row.repeated) continue;
         console.error(`== ${row.server}: ${row.name} (${turn + 1})`);
-        row.results.push(await measure(row));
+        try {
+            row.results.push(await measure(row));
+        } catch (error) {
+            console.error(`bench: ${row.server}: ${row.name}: ${error.message}`);
+            process.exitCode = 1;
+        }
     }
 }
 
@@ -209,4 +214,4 @@ console.table(
     })),
 );
 console.log(ratios);
-process.exitCode = table.some((row) => row.violations > 0) ? 1 : 0;
+if (table.some((row) => row.violations > 0)) process.exitCode = 1;

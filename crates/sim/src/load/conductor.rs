@@ -14,6 +14,7 @@ use visavis_protocol::Mode;
 
 /// Enough for every worker to read the command before the instant comes.
 const LEAD: Duration = Duration::from_millis(100);
+const STANDSTILL: Duration = Duration::from_secs(10);
 /// For messages under way when a round seems over: a second match would still show itself.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
@@ -105,8 +106,15 @@ impl<'a> Conductor<'a> {
         let before_kib = options.server_pid.and_then(process::memory_kib);
         let start = self.read_costs();
         self.crew.order(Command::Connect)?;
-        let limit = Duration::from_secs(20 + u64::from(options.visitors / options.connect_rate) * 2);
-        self.crew.wait("connecting", limit, |seen| seen.open + seen.failed >= options.visitors)?;
+        // However slowly a server accepts, it is its own pace; only a standstill ends the wait.
+        loop {
+            let before = self.crew.progress();
+            let all = |seen: Progress| seen.open + seen.failed >= options.visitors;
+            let waited = self.crew.wait("connecting", STANDSTILL, all)?;
+            if waited == Waited::Enough || self.crew.progress() == before {
+                break;
+            }
+        }
         let end = self.read_costs();
         let connect = &mut self.outcome.connect;
         connect.seconds = (end.at - start.at).as_secs_f64();
