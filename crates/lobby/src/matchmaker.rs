@@ -19,6 +19,7 @@ use crate::session::SessionKey;
 use crate::{Config, Span, Time};
 use lane::{Lane, Place, Shelf};
 use names::{NameId, Names};
+use rustc_hash::FxHashSet;
 use slotmap::SlotMap;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -201,6 +202,7 @@ impl Matchmaker {
             best: None,
             oldest: None,
             fallback: None,
+            acquaintances: FxHashSet::default(),
             probes: 0,
         };
         search.run(
@@ -253,6 +255,9 @@ struct Search<'a, F> {
     oldest: Option<(Time, TicketKey)>,
     /// The oldest of the recent partners whose pause is over.
     fallback: Option<(Time, TicketKey)>,
+    /// Judged already, and no strangers. They stand on many shelves, and judging costs more than meeting them again: a
+    /// crowd in which everybody has blocked everybody would make every search dear.
+    acquaintances: FxHashSet<TicketKey>,
     probes: u64,
 }
 
@@ -292,6 +297,9 @@ impl<F: Fn(SessionKey) -> Acquaintance> Search<'_, F> {
         let shelf: Option<&Shelf> = self.lane.shelf(interest, language, theirs);
         for (since, key) in shelf.into_iter().flatten() {
             self.probes += 1;
+            if self.acquaintances.contains(key) {
+                continue;
+            }
             let Some(Standing { ticket, .. }) = self.tickets.get(*key) else { continue };
             if ticket.session == self.seeker.session {
                 continue;
@@ -321,6 +329,7 @@ impl<F: Fn(SessionKey) -> Acquaintance> Search<'_, F> {
                     return;
                 }
             }
+            self.acquaintances.insert(*key);
         }
     }
 }
