@@ -5,7 +5,7 @@
 
 mod outbox;
 
-pub(crate) use outbox::{Outbound, Outbox, QueueBounds, Taken};
+pub(crate) use outbox::{Last, Outbound, Outbox, QueueBounds, Taken};
 
 use rustc_hash::FxHashMap;
 use std::pin::pin;

@@ -23,8 +23,10 @@ const SPARE_DESCRIPTORS: usize = 512;
 /// Sockets that read pages beside those that visit.
 const SPARE_SOCKETS: usize = 256;
 
-/// Sockets of one address: a browser opens a few for pages beside the one that visits.
-const SOCKETS_PER_VISITOR: usize = 2;
+/// Sockets of one address beside those that visit: a browser opens a few to read pages.
+fn sockets_per_address(visitors: usize) -> usize {
+    visitors.saturating_mul(2).saturating_add(32)
+}
 
 pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     start_log(config.log);
@@ -75,7 +77,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     });
     let sockets = Admission::new(
         capacity.sockets,
-        per_address.saturating_mul(SOCKETS_PER_VISITOR),
+        sockets_per_address(per_address),
         vec![exempt, config.trusted_proxies],
     );
     let (stopping, until_stopping) = watch::channel(());
@@ -104,12 +106,12 @@ async fn run(config: Config) -> Result<(), Failure> {
     }
 
     stop.wait().await;
+    edge.drain();
     tracing::info!(
         visitors = edge.visitors.total(),
         "stopping: closing sockets, at most {:?}",
         config.stop_timeout
     );
-    edge.drain();
     // A driver that is gone has closed everything already.
     let _ = link.inbox.send(Event::Drain).await;
     let deadline = Instant::now() + config.stop_timeout;

@@ -29,7 +29,18 @@ struct Slot {
     waiting: Vec<Outbound>,
     bytes: usize,
     phase: Phase,
-    reader: Option<Waker>,
+    reader: Reader,
+}
+
+/// What the connection's task sleeps for.
+#[derive(Debug, Default)]
+enum Reader {
+    #[default]
+    Awake,
+    /// Its line is free: anything.
+    ForAnything(Waker),
+    /// Its line is blocked: only the end.
+    ForEnd(Waker),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +61,13 @@ pub(crate) enum Taken {
     Overflow,
 }
 
+/// Why nothing more will come.
+#[derive(Debug)]
+pub(crate) enum Last {
+    Close { code: CloseCode, reason: &'static str },
+    Overflow,
+}
+
 impl Outbox {
     pub(crate) fn push(&self, outbound: Outbound, bounds: &QueueBounds) {
         let mut slot = self.lock();
@@ -65,10 +83,14 @@ impl Outbox {
             slot.phase = Phase::Overflowed;
             slot.waiting = Vec::new();
         }
-        let reader = slot.reader.take();
+        let reader = match &slot.reader {
+            Reader::ForEnd(_) if slot.phase == Phase::Open => Reader::Awake,
+            Reader::Awake | Reader::ForAnything(_) | Reader::ForEnd(_) => std::mem::take(&mut slot.reader),
+        };
         drop(slot);
-        if let Some(reader) = reader {
-            reader.wake();
+        match reader {
+            Reader::Awake => {}
+            Reader::ForAnything(reader) | Reader::ForEnd(reader) => reader.wake(),
         }
     }
 
@@ -79,13 +101,30 @@ impl Outbox {
         }
         if slot.waiting.is_empty() {
             match &mut slot.reader {
-                Some(reader) => reader.clone_from(context.waker()),
-                None => slot.reader = Some(context.waker().clone()),
+                Reader::ForAnything(reader) => reader.clone_from(context.waker()),
+                reader => *reader = Reader::ForAnything(context.waker().clone()),
             }
             return Poll::Pending;
         }
         slot.bytes = 0;
         Poll::Ready(Taken::Outbounds(std::mem::take(&mut slot.waiting)))
+    }
+
+    /// For a task whose line is blocked: ready when nothing more will come.
+    pub(crate) fn poll_last(&self, context: &mut Context<'_>) -> Poll<Last> {
+        let mut slot = self.lock();
+        match (slot.phase, slot.waiting.last()) {
+            (Phase::Overflowed, _) => return Poll::Ready(Last::Overflow),
+            (Phase::Closing, Some(Outbound::Close { code, reason })) => {
+                return Poll::Ready(Last::Close { code: *code, reason });
+            }
+            (Phase::Open | Phase::Closing, _) => {}
+        }
+        match &mut slot.reader {
+            Reader::ForEnd(reader) => reader.clone_from(context.waker()),
+            reader => *reader = Reader::ForEnd(context.waker().clone()),
+        }
+        Poll::Pending
     }
 
     fn lock(&self) -> MutexGuard<'_, Slot> {
@@ -122,7 +161,9 @@ fn weight(outbound: &Outbound) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::Waker;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
     use visavis_protocol::{ChatText, MatchId};
 
     const BOUNDS: QueueBounds = QueueBounds { messages: 3, bytes: 1000 };
@@ -161,6 +202,27 @@ mod tests {
             assert_eq!(take(&outbox), Some(Err(())));
             outbox.push(Outbound::Ping, &BOUNDS);
             assert_eq!(take(&outbox), Some(Err(())));
+        }
+    }
+
+    #[test]
+    fn a_blocked_line_is_woken_by_the_end_only() {
+        struct Bell(AtomicUsize);
+        impl Wake for Bell {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let close = || Outbound::Close { code: CloseCode::Restart, reason: "restart" };
+        for (last, rings) in [(Outbound::Ping, 0), (close(), 1), (text(2000), 1)] {
+            let (outbox, bell) = (Outbox::default(), Arc::new(Bell(AtomicUsize::new(0))));
+            let waker = Waker::from(Arc::clone(&bell));
+            let mut context = Context::from_waker(&waker);
+            assert!(outbox.poll_last(&mut context).is_pending());
+            outbox.push(Outbound::Ping, &BOUNDS);
+            outbox.push(last, &BOUNDS);
+            assert_eq!(bell.0.load(Ordering::Relaxed), rings);
+            assert_eq!(outbox.poll_last(&mut context).is_ready(), rings > 0);
         }
     }
 

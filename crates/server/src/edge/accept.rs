@@ -163,11 +163,15 @@ impl Door {
         peer: SocketAddr,
     ) -> Result<axum::response::Response, Infallible> {
         let mut request = request.map(Body::new);
+        let isolates = matches!(self.security, Security::Tls(_)) || headers::comes_secure(request.headers());
         request.extensions_mut().insert(Peer { address: peer });
         let mut response = self.router.clone().oneshot(request).await?;
         self.edge.tallies.answered(response.status().as_u16());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             headers::protect(response.headers_mut());
+            if isolates {
+                headers::isolate(response.headers_mut());
+            }
         }
         Ok(response)
     }

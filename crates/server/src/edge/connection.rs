@@ -12,7 +12,7 @@ use super::Edge;
 use super::admission::Permit;
 use super::frame::{self, Frame, FrameReader, Violation};
 use super::stream::Stream;
-use crate::driver::{Event, Outbound, Outbox, Taken};
+use crate::driver::{Event, Last, Outbound, Outbox, Taken};
 use sending::Sending;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -107,7 +107,7 @@ pub(crate) enum End {
 /// Why reading and writing pause.
 enum Pause {
     /// The driver's inbox is full: wait there, and read nothing meanwhile.
-    Full(Event),
+    Full(Box<Event>),
     End(End),
 }
 
@@ -117,7 +117,7 @@ impl Connection {
             match poll_fn(|context| self.poll(context)).await {
                 // Boxed, as above.
                 Pause::Full(event) => {
-                    if Box::pin(self.presence.edge.link.inbox.send(event)).await.is_err() {
+                    if Box::pin(self.presence.edge.link.inbox.send(*event)).await.is_err() {
                         return End::Stopped;
                     }
                 }
@@ -147,7 +147,7 @@ impl Connection {
         match self.sending.poll(&mut self.stream, context) {
             Poll::Ready(Ok(())) => self.stall = None,
             Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Broken)),
-            Poll::Pending => return self.poll_stall(context),
+            Poll::Pending => return self.poll_blocked(context).map(Err),
         }
         if let Some(payload) = self.pong.take() {
             self.write(context, |out| frame::write_pong(out, &payload));
@@ -178,10 +178,18 @@ impl Connection {
         });
     }
 
-    fn poll_stall(&mut self, context: &mut Context<'_>) -> Poll<Result<(), End>> {
+    /// While a write is unfinished: ready when it is not worth finishing.
+    fn poll_blocked(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        match self.outbox.poll_last(context) {
+            Poll::Ready(Last::Overflow) => return Poll::Ready(End::Overflow),
+            Poll::Ready(Last::Close { code, reason }) => {
+                return Poll::Ready(End::Told { code: code.as_u16(), reason });
+            }
+            Poll::Pending => {}
+        }
         let patience = self.presence.edge.write_stall;
         let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        stall.as_mut().poll(context).map(|()| Err(End::Stall))
+        stall.as_mut().poll(context).map(|()| End::Stall)
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Pause>> {
@@ -259,7 +267,7 @@ impl Connection {
             };
             match self.presence.edge.link.inbox.try_send(Event::Happened(input)) {
                 Ok(()) => {}
-                Err(TrySendError::Full(event)) => return (at, Err(Pause::Full(event))),
+                Err(TrySendError::Full(event)) => return (at, Err(Pause::Full(Box::new(event)))),
                 Err(TrySendError::Closed(_)) => return (at, Err(Pause::End(End::Stopped))),
             }
         }

@@ -45,7 +45,7 @@ impl Violation {
 pub(super) struct FrameReader {
     max_bytes: usize,
     /// The parts so far of a message that comes in several frames.
-    parts: Option<Box<Vec<u8>>>,
+    parts: Option<Vec<u8>>,
 }
 
 const CONTINUATION: u8 = 0x0;
@@ -113,7 +113,7 @@ impl FrameReader {
         if (header_bytes == 4 && payload_bytes < 126) || (header_bytes == 10 && payload_bytes <= 0xFFFF) {
             return Err(Violation::Protocol("a length is written as short as it goes"));
         }
-        let so_far = self.parts.as_ref().map_or(0, |parts| parts.len());
+        let so_far = self.parts.as_ref().map_or(0, Vec::len);
         match usize::try_from(payload_bytes) {
             Ok(payload_bytes) if payload_bytes <= self.max_bytes.saturating_sub(so_far) => {
                 Ok(Some(Header { fin, opcode, payload_bytes, bytes: header_bytes }))
@@ -139,7 +139,7 @@ impl FrameReader {
                     self.parts = Some(parts);
                     return Ok(Frame::Part);
                 }
-                let text = String::from_utf8(*parts).map_err(|_| Violation::NotUtf8)?;
+                let text = String::from_utf8(parts).map_err(|_| Violation::NotUtf8)?;
                 Ok(Frame::Text(Cow::Owned(text)))
             }
             (PING, _) => Ok(Frame::Ping(payload)),

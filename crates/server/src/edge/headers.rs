@@ -28,12 +28,34 @@ pub(super) fn protect(headers: &mut HeaderMap) {
         (REFERRER_POLICY, "no-referrer"),
         // For browsers that do not know `frame-ancestors`.
         (X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+}
+
+/// Keeps pages that opened ours away from it. Browsers heed this only on origins that they trust, and complain in
+/// the console of others.
+pub(super) fn isolate(headers: &mut HeaderMap) {
+    headers.insert(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+}
+
+/// Whether the browser trusts this origin although we spoke plain HTTP: a proxy spoke TLS, or it is this machine.
+/// Whoever lies here only changes their own answer.
+pub(super) fn comes_secure(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let host = text("host");
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    text("x-forwarded-proto").eq_ignore_ascii_case("https")
+        || name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Only names that Chromium knows: it complains in the console of others.
@@ -83,6 +105,23 @@ mod tests {
         assert!(policy.contains("script-src 'self' 'sha256-"), "{policy}");
         assert_eq!(policy.matches("sha256-").count(), 2, "{policy}");
         assert!(!policy.contains("unsafe-inline"));
+    }
+
+    #[test]
+    fn secure_are_this_machine_and_what_a_proxy_says_came_by_tls() {
+        let comes = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            comes_secure(&headers)
+        };
+        for host in ["localhost", "localhost:8080", "127.0.0.1:1", "[::1]:8080"] {
+            assert!(comes("host", host), "{host}");
+        }
+        for host in ["192.168.0.7:8080", "visavis.test", "[fe80::1]:8080", "localhost.example", ""] {
+            assert!(!comes("host", host), "{host}");
+        }
+        assert!(comes("x-forwarded-proto", "https"));
+        assert!(!comes("x-forwarded-proto", "http"));
     }
 
     #[test]

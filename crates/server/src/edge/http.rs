@@ -18,6 +18,7 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         .route("/api/ice", get(ice))
         .route("/api/online", get(online))
         .route("/api", any(unknown_api))
+        .route("/api/", any(unknown_api))
         .route("/api/{*path}", any(unknown_api))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))

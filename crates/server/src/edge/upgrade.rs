@@ -8,7 +8,7 @@ use crate::tally::Refusal;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
@@ -21,13 +21,13 @@ use std::sync::Arc;
 pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Response {
     let accept = match read_handshake(request.method(), request.headers()) {
         Ok(accept) => accept,
-        Err(response) => return response,
+        Err(fault) => return fault.answer(),
     };
     let visitor = match admit(&edge, &request) {
         Ok(visitor) => visitor,
-        Err((refusal, response)) => {
+        Err(refusal) => {
             edge.tallies.refused(refusal);
-            return response;
+            return answer_refused(refusal);
         }
     };
     let upgrading = hyper::upgrade::on(&mut request);
@@ -49,75 +49,100 @@ pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request)
     response
 }
 
-fn admit(edge: &Edge, request: &Request) -> Result<Permit, (Refusal, Response)> {
+fn admit(edge: &Edge, request: &Request) -> Result<Permit, Refusal> {
     if edge.is_draining() {
-        let response = respond::retry(
-            StatusCode::SERVICE_UNAVAILABLE,
-            1,
-            "This server is stopping; try again in a moment.",
-        );
-        return Err((Refusal::Draining, response));
+        return Err(Refusal::Draining);
     }
     if origin::judge(request.headers(), &edge.allowed_origins) == Verdict::Foreign {
-        let response = respond::sentence(
-            StatusCode::FORBIDDEN,
-            "This page's origin may not connect here. Operators: list it with --allow-origin; behind a proxy, pass \
-             the Host header on.",
-        );
-        return Err((Refusal::Origin, response));
+        return Err(Refusal::Origin);
     }
     let Some(peer) = request.extensions().get::<Peer>() else {
         debug_assert!(false, "the accept loop names the peer of every request");
-        return Err((Refusal::Origin, respond::sentence(StatusCode::INTERNAL_SERVER_ERROR, "Unknown peer.")));
+        return Err(Refusal::Full);
     };
     let client = address::client_address(peer.address, request.headers(), &edge.trusted_proxies);
     edge.visitors.admit(client).map_err(|refused| match refused {
-        Refused::Subscriber => (
-            Refusal::Subscriber,
-            respond::retry(
-                StatusCode::TOO_MANY_REQUESTS,
-                30,
-                "Too many connections from your address; close some, or try again later.",
-            ),
-        ),
-        Refused::Full => (
-            Refusal::Full,
-            respond::retry(
-                StatusCode::SERVICE_UNAVAILABLE,
-                10,
-                "This server is full; try again in a moment.",
-            ),
-        ),
+        Refused::Subscriber => Refusal::Subscriber,
+        Refused::Full => Refusal::Full,
     })
 }
 
-fn read_handshake(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Response> {
-    if method != Method::GET {
-        let mut response = respond::sentence(StatusCode::METHOD_NOT_ALLOWED, "A WebSocket begins with GET.");
-        response.headers_mut().insert("allow", HeaderValue::from_static("GET"));
-        return Err(response);
+fn answer_refused(refusal: Refusal) -> Response {
+    match refusal {
+        Refusal::Origin => respond::sentence(
+            StatusCode::FORBIDDEN,
+            "This page's origin may not connect here. Operators: list it with --allow-origin; behind a proxy, pass \
+             the Host header on.",
+        ),
+        Refusal::Subscriber => respond::retry(
+            StatusCode::TOO_MANY_REQUESTS,
+            30,
+            "Too many connections from your address; close some, or try again later.",
+        ),
+        Refusal::Draining => respond::retry(
+            StatusCode::SERVICE_UNAVAILABLE,
+            1,
+            "This server is stopping; try again in a moment.",
+        ),
+        Refusal::Full | Refusal::Socket | Refusal::Tls => {
+            respond::retry(StatusCode::SERVICE_UNAVAILABLE, 10, "This server is full; try again in a moment.")
+        }
     }
-    let wanted = |sentence| {
-        let mut response = respond::sentence(StatusCode::UPGRADE_REQUIRED, sentence);
+}
+
+/// What is wrong with a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Method,
+    NoUpgrade,
+    Version,
+    Key,
+}
+
+impl Fault {
+    fn answer(self) -> Response {
+        let (status, sentence) = match self {
+            Fault::Method => (StatusCode::METHOD_NOT_ALLOWED, "A WebSocket begins with GET."),
+            Fault::NoUpgrade => (
+                StatusCode::UPGRADE_REQUIRED,
+                "A WebSocket is served here: connect with one (docs/protocol.md).",
+            ),
+            Fault::Version => (StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 is spoken here."),
+            Fault::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key: must be 16 bytes in base64."),
+        };
+        let mut response = respond::sentence(status, sentence);
         let headers = response.headers_mut();
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        match self {
+            Fault::Method => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET"));
+            }
+            Fault::NoUpgrade | Fault::Version => {
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            Fault::Key => {}
+        }
         response
-    };
+    }
+}
+
+/// The value of `Sec-WebSocket-Accept`.
+fn read_handshake(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Fault> {
+    if method != Method::GET {
+        return Err(Fault::Method);
+    }
     if !has_token(headers, CONNECTION, "upgrade") || !has_token(headers, UPGRADE, "websocket") {
-        return Err(wanted("A WebSocket is served here: connect with one (docs/protocol.md)."));
+        return Err(Fault::NoUpgrade);
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(wanted("WebSocket version 13 is spoken here."));
+        return Err(Fault::Version);
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
-    if BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16)
-        && let Ok(accept) = accept_key(key).parse()
-    {
-        return Ok(accept);
+    if BASE64.decode(key).is_ok_and(|nonce| nonce.len() == 16) {
+        return accept_key(key).parse().map_err(|_| Fault::Key);
     }
-    Err(respond::sentence(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key: must be 16 bytes in base64."))
+    Err(Fault::Key)
 }
 
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
@@ -163,7 +188,7 @@ mod tests {
                     None => None,
                 };
             }
-            read_handshake(&method, &headers).err().map(|response| response.status().as_u16())
+            read_handshake(&method, &headers).err().map(|fault| fault.answer().status().as_u16())
         };
         assert_eq!(status("", None, Method::GET), None);
         assert_eq!(status("", None, Method::POST), Some(405));

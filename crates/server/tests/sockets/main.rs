@@ -1,0 +1,11 @@
+//! The real binary on real sockets: what it answers, refuses, cuts, and how it starts and stops.
+
+mod admission;
+mod harness;
+mod pages;
+mod protocol;
+mod script;
+mod secure;
+mod settings;
+mod slow;
+mod stop;

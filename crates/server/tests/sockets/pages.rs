@@ -1,0 +1,130 @@
+//! HTTP: the API, health, the figures, the site and what surrounds it.
+
+use super::harness::Server;
+use serde_json::json;
+use std::collections::HashSet;
+
+#[tokio::test]
+async fn the_ice_servers_are_those_of_the_settings() {
+    let server = Server::start(&[]);
+    let answer = server.get("/api/ice").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert_eq!(answer.json(), json!({"iceServers": [], "ttl_s": 21600}));
+    assert!(answer.header("cache-control").contains("private"));
+}
+
+#[tokio::test]
+async fn the_number_online_is_told() {
+    let server = Server::start(&[]);
+    assert_eq!(server.get("/api/online").await.json(), json!({"online": 0}));
+    let mut clients = [server.connect().await, server.connect().await];
+    for client in &mut clients {
+        client.say(r#"{"type":"hello","version":1}"#).await;
+        client.hear().await;
+    }
+    assert_eq!(server.get("/api/online").await.json(), json!({"online": 2}));
+}
+
+#[tokio::test]
+async fn health_is_told_and_unknown_paths_of_the_api_are_json() {
+    let server = Server::start(&[]);
+    let alive = server.get("/healthz").await;
+    assert_eq!((alive.status, alive.text().trim()), (200, "ok"));
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()), (200, json!({"status": "ready"})));
+    for path in ["/api", "/api/", "/api/nothing", "/api/ice/more"] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (404, &json!("not_found")), "{path}");
+    }
+    assert_eq!(server.request("POST", "/api/ice", &[]).await.status, 405);
+    assert_eq!(server.request("DELETE", "/", &[]).await.status, 405);
+    assert_eq!(server.get("/metrics").await.status, 404, "figures are not for visitors");
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let server = Server::start(&[]);
+    for path in ["/", "/chat", "/nowhere", "/api/ice", "/healthz", "/ws"] {
+        let answer = server.get(path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("default-src 'self'; script-src 'self'"), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(answer.header("permissions-policy").contains("camera=(self), microphone=(self)"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_site_is_served_small_and_cached_well() {
+    let server = Server::start(&[]);
+    let home = server.get("/").await;
+    if home.text().contains("make build") {
+        assert_eq!(home.status, 404, "this binary was built without the site, and says so");
+        return;
+    }
+    let chat = server.get("/chat").await;
+    assert_eq!((chat.status, chat.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert_eq!((chat.header("cache-control"), chat.header("vary")), ("no-cache", "accept-encoding"));
+    let again = server.request("GET", "/chat", &[("if-none-match", chat.header("etag"))]).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let small = server.request("GET", "/chat", &[("accept-encoding", "gzip, br")]).await;
+    assert_eq!(small.header("content-encoding"), "br");
+    assert!(small.body.len() < chat.body.len());
+    let head = server.request("HEAD", "/chat", &[]).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), chat.body.len().to_string());
+
+    let html = chat.text();
+    let script = html.split('"').find(|part| part.starts_with("/_app/immutable/")).expect("a script");
+    let script = server.get(script).await;
+    assert_eq!(script.header("cache-control"), "public, max-age=31536000, immutable");
+
+    let lost = server.get("/no/such/page").await;
+    assert_eq!((lost.status, lost.header("content-type")), (404, "text/html; charset=utf-8"));
+    for outside in ["/../Cargo.toml", "/..%2f..%2fCargo.toml", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd"] {
+        assert_eq!(server.get(outside).await.status, 404, "{outside}");
+    }
+}
+
+#[tokio::test]
+async fn the_figures_are_prometheus_text_and_count() {
+    let server = Server::start(&["--metrics-listen", "127.0.0.1:0"]);
+    let mut one = server.connect().await;
+    let mut two = server.connect().await;
+    one.say(r#"{"type":"find_partner","kind":"text"}"#).await;
+    one.hear().await;
+    two.say(r#"{"type":"find_partner","kind":"text"}"#).await;
+    two.hear().await;
+    two.say("{").await;
+    two.hear().await;
+    let figures = server.figures().await;
+    let mut typed = HashSet::new();
+    for line in figures.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a type");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!(typed.insert(name.to_owned()), "{name} twice");
+        } else if !line.starts_with("# HELP ") {
+            let (series, value) = line.rsplit_once(' ').expect("a value");
+            value.parse::<f64>().unwrap_or_else(|_| panic!("{line}"));
+            let name = series.split('{').next().unwrap();
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            assert!(typed.contains(name) || base.is_some_and(|base| typed.contains(base)), "{line}");
+        }
+    }
+    for (name, value) in [
+        ("visavis_sessions", 2.0),
+        ("visavis_connections", 2.0),
+        ("visavis_matches{kind=\"text\"}", 1.0),
+        ("visavis_matches_total{kind=\"text\"}", 1.0),
+        ("visavis_messages_refused_total{code=\"bad_json\"}", 1.0),
+        ("visavis_wait_seconds_count", 2.0),
+        ("visavis_messages_received_total", 3.0),
+    ] {
+        assert_eq!(server.figure(name).await, value, "{name}");
+    }
+    let answer = server.request("GET", "/", &[]).await;
+    assert_ne!(answer.status, 500);
+}

@@ -1,0 +1,65 @@
+//! How it stops.
+
+use super::harness::{PATIENCE, Server};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+#[tokio::test]
+async fn a_stop_closes_every_socket_with_1012_and_exits_with_0() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(&[]);
+        let mut clients = Vec::new();
+        for _ in 0..20 {
+            clients.push(server.connect().await);
+        }
+        for client in &mut clients {
+            client.say(r#"{"type":"find_partner","kind":"text"}"#).await;
+        }
+        let began = Instant::now();
+        server.signal(signal);
+        for client in &mut clients {
+            assert_eq!(client.closed().await, (1012, "restart".to_owned()));
+        }
+        drop(clients);
+        assert_eq!(server.exit().await.code(), Some(0));
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn while_it_stops_it_is_not_ready_and_takes_nobody() {
+    let mut server = Server::start(&[]);
+    // Never answers the close frame, and so holds the stop up for its two seconds.
+    let deaf = server.connect().await.0.into_inner();
+    server.signal("TERM");
+    server.log_says("stopping");
+    let ready = server.get("/readyz").await;
+    assert_eq!((ready.status, ready.json()), (503, json!({"status": "draining"})));
+    assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(server.refusal(&[]).await, Some(503));
+    let status = timeout(PATIENCE, server.exit()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn a_stop_is_bounded_and_a_second_signal_ends_it_at_once() {
+    let mut bounded = Server::start(&["--stop-timeout-ms", "100"]);
+    let deaf = bounded.connect().await.0.into_inner();
+    let began = Instant::now();
+    bounded.signal("TERM");
+    assert_eq!(bounded.exit().await.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(2));
+    drop(deaf);
+
+    let mut asked_twice = Server::start(&["--stop-timeout-ms", "60000"]);
+    let deaf = asked_twice.connect().await.0.into_inner();
+    let began = Instant::now();
+    asked_twice.signal("TERM");
+    asked_twice.log_says("stopping");
+    asked_twice.signal("INT");
+    assert_eq!(asked_twice.exit().await.code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(2));
+    drop(deaf);
+}
