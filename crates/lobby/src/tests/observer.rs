@@ -248,6 +248,7 @@ impl Observer {
                 assert_eq!(self.clients[&from].present, Some(*match_id));
                 assert_eq!(self.meetings[match_id].other(from), to);
                 assert!(is_what_was_said(message, said), "{message:?} is not {said:?}");
+                assert!(named_in(said).is_none_or(|named| named == *match_id), "it named another match");
             }
             other => panic!("{other:?} is not sent by a lobby"),
         }
@@ -352,5 +353,15 @@ fn is_what_was_said(told: &ServerMessage, said: &ClientMessage) -> bool {
         (ServerMessage::Message { text, .. }, ClientMessage::Message(signal)) => *text == signal.text,
         (ServerMessage::Typing { on, .. }, ClientMessage::Typing(signal)) => *on == signal.on,
         _ => false,
+    }
+}
+
+fn named_in(said: &ClientMessage) -> Option<MatchId> {
+    match said {
+        ClientMessage::Offer(signal) | ClientMessage::Answer(signal) => signal.match_id,
+        ClientMessage::IceCandidate(signal) => signal.match_id,
+        ClientMessage::Message(signal) => signal.match_id,
+        ClientMessage::Typing(signal) => signal.match_id,
+        _ => None,
     }
 }
