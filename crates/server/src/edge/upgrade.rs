@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use ring::digest;
 use std::sync::Arc;
@@ -34,11 +35,9 @@ pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request)
     tokio::spawn(async move {
         // Failing means that the client went away before it had its answer.
         let Ok(upgraded) = upgrading.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<Stream>>() else {
-            debug_assert!(false, "every socket comes from our own accept loop");
-            return;
-        };
-        connection::serve(edge, parts.io.into_inner(), visitor, parts.read_buf.to_vec()).await;
+        if let Some((stream, early)) = take_socket(upgraded) {
+            connection::serve(edge, stream, visitor, early).await;
+        }
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -47,6 +46,18 @@ pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request)
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     response
+}
+
+/// The socket itself, and what came behind the request. A function, so that HTTP's buffers are gone when it returns:
+/// held by the connection's task they would cost every visitor some 4 KiB.
+fn take_socket(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
+    match upgraded.downcast::<TokioIo<Stream>>() {
+        Ok(parts) => Some((parts.io.into_inner(), parts.read_buf.to_vec())),
+        Err(_) => {
+            debug_assert!(false, "every socket comes from our own accept loop");
+            None
+        }
+    }
 }
 
 fn admit(edge: &Edge, request: &Request) -> Result<Permit, Refusal> {
