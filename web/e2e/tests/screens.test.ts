@@ -2,6 +2,7 @@
 // With LOOKS=1 every screen is kept as a picture, to be looked at.
 
 import { mkdirSync } from "node:fs";
+import type { Locator } from "playwright-core";
 import { expect, test } from "vitest";
 import { canPress, distance, scrollsSideways, SCREENS } from "../kit/layout";
 import { seesStranger } from "../kit/media";
@@ -78,7 +79,11 @@ test("a word without end and a talk without end break nothing", async () => {
   await ben.say("Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft".repeat(4));
   for (let line = 0; line < 30; line++) await ben.say(`line ${line}`);
   await ann.hears("line 29");
-  await onEveryScreen(ann, "Video long talk", (screen) => everythingIsInReach(ann, screen));
+  const last = ann.log.getByText("line 29", { exact: true });
+  await onEveryScreen(ann, "Video long talk", async (screen) => {
+    await everythingIsInReach(ann, screen);
+    await expect.poll(() => inSight(last), { message: `the last words, ${screen}` }).toBe(true);
+  });
 });
 
 async function talk(ann: Visitor, ben: Visitor): Promise<void> {
@@ -104,6 +109,13 @@ async function everythingIsInReach(visitor: Visitor, screen: string): Promise<vo
   await canPress(visitor.line, `Message, ${screen}`);
   const send = await canPress(visitor.button("Send"), `Send, ${screen}`);
   expect(Math.min(send.width, send.height), `size of Send, ${screen}`).toBeGreaterThanOrEqual(44);
+}
+
+async function inSight(words: Locator): Promise<boolean> {
+  return canPress(words, "the words").then(
+    () => true,
+    () => false,
+  );
 }
 
 async function onEveryScreen(
