@@ -58,7 +58,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
     let limits = config.lobby.limits.clone();
     let (driver, link) = Driver::new(config.lobby, seed()?, bounds);
-    tokio::spawn(driver.run());
+    let mut driver = tokio::spawn(driver.run());
 
     let per_address = config.bounds.connections_per_address;
     let exempt = config.bounds.exempt;
@@ -105,7 +105,11 @@ async fn run(config: Config) -> Result<(), Failure> {
         open(listener, Security::Plain, metrics::router(Arc::clone(&edge), Arc::clone(&sockets)));
     }
 
-    stop.wait().await;
+    tokio::select! {
+        () = stop.wait() => {}
+        // Only a panic ends it. Without the lobby nothing here is of use: whoever supervises us may start anew.
+        _ = &mut driver => return Err(Failure::Runtime("the lobby failed; this is a bug, please report it".into())),
+    }
     edge.drain();
     tracing::info!(
         visitors = edge.visitors.total(),

@@ -1,9 +1,11 @@
 //! How it stops.
 
 use super::harness::{PATIENCE, Server};
+use futures_util::SinkExt as _;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn a_stop_closes_every_socket_with_1012_and_exits_with_0() {
@@ -24,6 +26,30 @@ async fn a_stop_closes_every_socket_with_1012_and_exits_with_0() {
         drop(clients);
         assert_eq!(server.exit().await.code(), Some(0));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn nobody_stays_behind_as_a_ghost_however_a_socket_ends() {
+    let server = Server::start(&["--metrics-listen", "127.0.0.1:0", "--limits-exempt", "127.0.0.1"]);
+    let mut clients = Vec::new();
+    for _ in 0..120 {
+        clients.push(server.connect().await);
+    }
+    for client in &mut clients {
+        client.say(r#"{"type":"find_partner","kind":"text","requeue":true}"#).await;
+    }
+    for (index, mut client) in clients.into_iter().enumerate() {
+        match index % 4 {
+            0 => client.0.close(None).await.unwrap(),
+            1 => client.say("{").await,
+            2 => client.0.send(Message::binary(vec![0])).await.unwrap(),
+            // Closing with a reset, as a crash does.
+            _ => client.0.get_ref().set_zero_linger().unwrap(),
+        }
+    }
+    for figure in ["visavis_connections", "visavis_sessions", "visavis_waiting{kind=\"text\"}"] {
+        server.figure_becomes(figure, 0.0).await;
     }
 }
 
