@@ -11,7 +11,7 @@
 // the *later* of the two sides; its `presentationTime` counts. The visitors are two pages of one Chromium with the SDK as
 // built and their cameras on; the first waits 1 s with its ticket, then the other comes. Each sample is a new visit.
 //
-//   bench/first-frame/run.mjs [--samples 30] [--no-write]      after `make build`; CHROMIUM, VISAVIS name other binaries
+//   bench/first-frame/run.mjs [--samples 30] [--no-write]      after `make build`; CHROMIUM, VISAVIS_BIN name other binaries
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ import { startProxy } from "./proxy.mjs";
 const ROOT = new URL("../../", import.meta.url);
 const HERE = new URL("./", import.meta.url);
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const VISAVIS = process.env.VISAVIS ?? fileURLToPath(new URL("target/release/visavis", ROOT));
+const VISAVIS = process.env.VISAVIS_BIN ?? fileURLToPath(new URL("target/release/visavis", ROOT));
 const WAIT_MS = 1_000;
 const BETWEEN_MS = 300;
 const GIVE_UP_MS = 15_000;

@@ -2,7 +2,7 @@
 // the release binary on a free port. Each is the median of a few runs, because `performance` depends on what
 // else the machine does. Ends with 1 if any is below 95.
 //
-//   bench/lighthouse/run [--runs 3] [--no-write]      after `make build`; CHROMIUM, VISAVIS name other binaries
+//   bench/lighthouse/run [--runs 3] [--no-write]      after `make build`; CHROMIUM, VISAVIS_BIN name other binaries
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 const ROOT = new URL("../../", import.meta.url);
 const LIGHTHOUSE = fileURLToPath(new URL("node_modules/lighthouse/cli/index.js", import.meta.url));
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const VISAVIS = process.env.VISAVIS ?? fileURLToPath(new URL("target/release/visavis", ROOT));
+const VISAVIS = process.env.VISAVIS_BIN ?? fileURLToPath(new URL("target/release/visavis", ROOT));
 const PAGES = ["/", "/chat"];
 const DEVICES = { mobile: [], desktop: ["--preset=desktop"] };
 const LEAST = 95;
