@@ -51,6 +51,11 @@ invariants! {
     TextCarriesNoOffer: "A ticket of kind text carries no offer.",
     OffersExpire: "A waiting offer expires no later than its span from now.",
     OvertakingIsBounded: "No waiting ticket was passed over more often than the bound.",
+    IdentitiesNameSessions: "Every session that can be recognised is found by its name.",
+    OnlyTheRecognisableDetach: "A session without a socket is one that can come back.",
+    NobodyIsGivenToTheAbsent: "Nobody waits to be matched without a socket.",
+    OnlyTheAbsentAreHeld: "A place is held only for a session without a socket.",
+    ReplayIsBounded: "What is kept for a client that may have missed it is within its bounds.",
     TimesLieInThePast: "Nothing waited, met or spoke in the future.",
 }
 

@@ -1,6 +1,6 @@
 //! What an operator may set about the lobby. The defaults are the documented ones.
 
-use crate::Span;
+use crate::{CrowdBounds, SessionSecret, Span};
 use visavis_protocol::Limits;
 
 /// Settings of the lobby. All spans are of the lobby's own [`crate::Time`].
@@ -31,6 +31,19 @@ pub struct Config {
     pub waiting_cut_after: Span,
     /// A side of a match that shows no sign of life within this span is a ghost; half-way it is pinged.
     pub sign_of_life: Span,
+    /// How long a session outlives a socket that ended without a close frame.
+    pub grace: Span,
+    /// How long half a pair waits for the other half after a restart.
+    pub half_pair_grace: Span,
+    /// How long a resume token can be used: a call may be long, and brings no new token meanwhile.
+    pub token_ttl: Span,
+    /// Secrets that seal resume tokens: the first one seals, all open. Empty: nothing can be resumed.
+    pub session_secrets: Vec<SessionSecret>,
+    /// What is kept for a client that may not have got it, per session.
+    pub replay_messages: usize,
+    pub replay_bytes: usize,
+    /// Sessions taken in per second; the excess is told when to come again.
+    pub admission_rate: u32,
     /// A survivor that asks again within this span gets its place back.
     pub age_credit: Span,
     /// `next` (and `find_partner` in a match): a burst, then one per interval.
@@ -39,6 +52,11 @@ pub struct Config {
     /// All messages of a connection: a burst, then one per interval.
     pub message_burst: u32,
     pub message_interval: Span,
+    /// Chat messages of a connection: a burst, then one per interval.
+    pub text_burst: u32,
+    pub text_interval: Span,
+    /// What the connections of one address, of one network and of this node may do together.
+    pub crowds: CrowdBounds,
     /// Refused for rate this often in a row, a connection is closed with 1008.
     pub max_refusals: u32,
 }
@@ -59,11 +77,21 @@ impl Default for Config {
             waiting_ping_after: Span::from_secs(10),
             waiting_cut_after: Span::from_secs(20),
             sign_of_life: Span::from_secs(10),
+            grace: Span::from_secs(10),
+            half_pair_grace: Span::from_secs(30),
+            token_ttl: Span::from_secs(24 * 60 * 60),
+            session_secrets: Vec::new(),
+            replay_messages: 64,
+            replay_bytes: 64 * 1024,
+            admission_rate: 1_000,
             age_credit: Span::from_secs(5),
             next_burst: 10,
             next_interval: Span::from_secs(1),
             message_burst: 200,
             message_interval: Span::from_millis(20),
+            text_burst: 30,
+            text_interval: Span::from_millis(500),
+            crowds: CrowdBounds::default(),
             max_refusals: 200,
         }
     }

@@ -19,6 +19,9 @@ pub struct Counters {
     pub stale_signals: u64,
     /// Connections closed because nothing was heard of them.
     pub cut: u64,
+    /// Sessions that came back with a token, and those whose token was of no use.
+    pub resumed: u64,
+    pub not_resumed: u64,
     /// What clients report of their calls.
     pub connected_direct: u64,
     pub connected_relay: u64,

@@ -1,5 +1,6 @@
 //! What goes into the lobby and what comes out.
 
+use crate::crowd::Source;
 use visavis_protocol::{ClientMessage, CloseCode, Refusal, ServerMessage};
 
 /// One socket, named by the shell; never reused within a process.
@@ -10,7 +11,7 @@ pub struct ConnectionId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limiting {
     /// The usual visitor.
-    Bound,
+    Bound(Source),
     /// From an address that the operator exempts: sizes still hold, rates do not.
     Exempt,
 }
@@ -40,9 +41,10 @@ pub enum Input {
         connection: ConnectionId,
         refusal: Refusal,
     },
-    /// A pong or a ping: a sign of life and nothing else.
+    /// A pong or a ping: a sign of life. A pong brings the `mark` of the [`Output::Ping`] that it answers.
     Alive {
         connection: ConnectionId,
+        mark: Option<u32>,
     },
     Closed {
         connection: ConnectionId,
@@ -59,9 +61,11 @@ pub enum Output {
         connection: ConnectionId,
         message: ServerMessage,
     },
-    /// Send a WebSocket ping, so that a living client shows itself.
+    /// Send a WebSocket ping with `mark` as its payload (4 bytes, big endian), so that a living client shows itself;
+    /// its pong says, too, that everything sent before it has arrived.
     Ping {
         connection: ConnectionId,
+        mark: u32,
     },
     /// Close the socket. The lobby has already forgotten the connection: no input of it counts any more.
     Close {

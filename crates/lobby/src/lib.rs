@@ -7,7 +7,7 @@
 //! let mut lobby = Lobby::new(Config::default(), 7);
 //! let mut outputs = Outputs::new();
 //! for connection in [ConnectionId(1), ConnectionId(2)] {
-//!     lobby.handle(Time::ZERO, Input::Opened { connection, limiting: Limiting::Bound }, &mut outputs);
+//!     lobby.handle(Time::ZERO, Input::Opened { connection, limiting: Limiting::Exempt }, &mut outputs);
 //!     let message = ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
 //!     lobby.handle(Time::ZERO, Input::Received { connection, message }, &mut outputs);
 //! }
@@ -22,18 +22,22 @@
 //! What is not here, on purpose: clock, sockets, randomness, locks, any parsing of session descriptions.
 
 mod acquaintances;
+mod admission;
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod config;
 mod counters;
+mod crowd;
 mod io;
 mod lobby;
 mod matches;
 mod matchmaker;
 mod rates;
+mod replay;
 mod session;
 mod time;
 mod timers;
+mod tokens;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +46,8 @@ mod tests;
 pub use audit::{Invariant, Violation};
 pub use config::Config;
 pub use counters::{Counters, Gauges, Histogram, PerKind};
+pub use crowd::{CrowdBounds, CrowdRates, Source};
 pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};
 pub use lobby::{Lobby, Reason};
 pub use time::{Span, Time};
+pub use tokens::SessionSecret;

@@ -1,27 +1,31 @@
 //! The lobby itself: takes inputs, keeps sessions, tickets and matches, and says what to send.
 //!
 //! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
-//! searching (`search`), leaving (`parting`), signals between strangers (`switchboard`), signs of life (`liveness`).
+//! searching (`search`), leaving (`parting`), signals between strangers (`switchboard`), rates
+//! (`floods`), signs of life (`liveness`), sessions
+//! that outlive their sockets (`resume`).
 
 #[cfg(any(test, feature = "audit"))]
 mod audit;
+mod floods;
 mod liveness;
 mod parting;
+mod resume;
 mod search;
 mod switchboard;
 
 use crate::acquaintances::Acquaintance;
-use crate::matches::{Match, MatchIds, MatchKey};
+use crate::admission::Admission;
+use crate::crowd::{Act, Crowds};
+use crate::matches::{Ids, Match, MatchKey};
 use crate::matchmaker::{Matchmaker, TicketKey};
-use crate::rates::Allowance;
-use crate::session::{Session, SessionKey, State};
+use crate::session::{Link, Origin, Session, SessionKey, State};
 use crate::timers::Timers;
-use crate::{Config, ConnectionId, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Span, Time};
+use crate::tokens::{BootId, Ended, SessionId, Tokens};
+use crate::{Config, ConnectionId, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Time};
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
-use visavis_protocol::{
-    ClientMessage, CloseCode, ErrorCode, Hello, LeftReason, Refusal, ServerMessage, VERSION,
-};
+use visavis_protocol::{ClientMessage, CloseCode, LeftReason, Refusal, ServerMessage};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +55,15 @@ pub struct Lobby {
     connections: FxHashMap<ConnectionId, SessionKey>,
     sessions: SlotMap<SessionKey, Session>,
     matches: SlotMap<MatchKey, Match>,
-    match_ids: MatchIds,
+    match_ids: Ids,
+    session_ids: Ids,
+    /// Sessions that can be resumed.
+    identities: FxHashMap<SessionId, SessionKey>,
+    /// Sessions of earlier processes that ended here: their tokens must not bring them back once more.
+    ended: Ended,
+    tokens: Tokens,
+    admission: Admission,
+    crowds: Crowds,
     matchmaker: Matchmaker,
     timers: Timers<Due>,
     gauges: Gauges,
@@ -61,13 +73,21 @@ pub struct Lobby {
 impl Lobby {
     /// An empty lobby. `seed` makes its match ids differ from those of other lobbies: random bits, anew at every start.
     pub fn new(config: Config, seed: u64) -> Self {
+        let tokens = Tokens::new(config.session_secrets.clone(), boot_id(seed));
+        let admission = Admission::new(config.admission_rate);
         Lobby {
             config,
             now: Time::ZERO,
             connections: FxHashMap::default(),
             sessions: SlotMap::with_key(),
             matches: SlotMap::with_key(),
-            match_ids: MatchIds::new(seed),
+            match_ids: Ids::new(seed),
+            session_ids: Ids::new(!seed),
+            identities: FxHashMap::default(),
+            ended: Ended::default(),
+            tokens,
+            admission,
+            crowds: Crowds::default(),
             matchmaker: Matchmaker::new(),
             timers: Timers::new(),
             gauges: Gauges::default(),
@@ -82,26 +102,27 @@ impl Lobby {
             Input::Opened { connection, limiting } => self.open(connection, limiting),
             Input::Received { connection, message } => {
                 let Some(session) = self.note_life(connection) else { return };
-                if self.take_message(session, outputs) {
+                if self.take(session, Act::Message, outputs) {
                     self.receive(session, message, outputs);
                 }
             }
             Input::Malformed { connection, refusal } => {
                 let Some(session) = self.note_life(connection) else { return };
-                if self.take_message(session, outputs) {
+                if self.take(session, Act::Message, outputs) {
                     self.refuse(session, refusal, outputs);
                 }
             }
-            Input::Alive { connection } => {
-                self.note_life(connection);
+            Input::Alive { connection, mark } => {
+                let Some(session) = self.note_life(connection) else { return };
+                if let Some(mark) = mark {
+                    self.acknowledge(session, mark);
+                }
             }
             Input::Closed { connection, ending } => {
-                let reason = match ending {
-                    Ending::CloseFrame => LeftReason::Closed,
-                    Ending::Broken => LeftReason::Lost,
-                };
-                if let Some(session) = self.connections.get(&connection).copied() {
-                    self.forget(session, reason, outputs);
+                let Some(session) = self.connections.get(&connection).copied() else { return };
+                match ending {
+                    Ending::CloseFrame => self.forget(session, LeftReason::Closed, outputs),
+                    Ending::Broken => self.detach(session, outputs),
                 }
             }
             Input::Timeout => self.run_timers(outputs),
@@ -139,10 +160,16 @@ impl Lobby {
         debug_assert!(!self.connections.contains_key(&connection), "the shell never reuses a connection id");
         let session = self.sessions.insert(Session::new(connection, limiting, self.now));
         self.connections.insert(connection, session);
+        if let Limiting::Bound(source) = limiting {
+            self.crowds.join(self.now, source);
+        }
         self.watch(session);
     }
 
     fn receive(&mut self, session: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
+        if !self.admit(session, outputs) {
+            return;
+        }
         match message {
             ClientMessage::Hello(hello) => self.on_hello(session, hello, outputs),
             ClientMessage::FindPartner(wanted) => self.on_find_partner(session, wanted, outputs),
@@ -159,54 +186,42 @@ impl Lobby {
         }
     }
 
-    fn on_hello(&mut self, key: SessionKey, hello: Hello, outputs: &mut Outputs) {
-        if hello.version != VERSION {
-            let message = format!("version {} is not spoken here, only {VERSION}", hello.version);
-            return self.refuse(key, Refusal::new(ErrorCode::UnsupportedVersion, message), outputs);
-        }
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.names_matches = true;
-        let message = ServerMessage::Welcome {
-            version: VERSION,
-            online: self.online_for_clients(),
-            resume_token: None,
-            resumed: hello.resume.map(|_| false),
-        };
-        self.say(key, message, outputs);
-    }
-
     /// Takes the session out of everything it is in; its partner, if any, is told `reason`.
     fn forget(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
-        if let Some(session) = self.sessions.get(key) {
+        if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
             // First, so that who is going is not among those whom the partner is told to be online.
-            self.connections.remove(&session.connection);
+            self.connections.remove(&connection);
         }
         self.leave(key, reason, outputs);
         let Some(mut session) = self.sessions.remove(key) else { return };
         self.timers.clear(&mut session.timer, Due::Session(key));
+        self.part_from_crowd(session.limiting);
+        if let Some(identity) = session.identity {
+            self.identities.remove(&identity.id);
+            if identity.origin == Origin::Restored {
+                self.ended.remember(identity.id);
+            }
+        }
     }
 
-    /// Closes a connection from this side.
-    fn cut(&mut self, key: SessionKey, code: CloseCode, why: &'static str, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get(key) else { return };
-        outputs.push(Output::Close { connection: session.connection, code, reason: why });
+    /// Closes a connection whose client misbehaves, and ends its session.
+    fn expel(&mut self, key: SessionKey, why: &'static str, outputs: &mut Outputs) {
+        if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
+            outputs.push(Output::Close { connection, code: CloseCode::Policy, reason: why });
+        }
         self.forget(key, LeftReason::Lost, outputs);
     }
 
-    /// Charges one message to the session's rate. False: it was refused, and nothing else may happen.
-    fn take_message(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
-        let allowance =
-            Allowance { burst: self.config.message_burst, interval: self.config.message_interval };
-        let Some(session) = self.sessions.get_mut(key) else { return false };
-        if session.limiting == Limiting::Exempt {
-            return true;
-        }
-        match session.messages.take(self.now, allowance) {
-            Ok(()) => true,
-            Err(pause) => {
-                self.refuse_too_fast(key, "too many messages", pause, outputs);
-                false
-            }
+    /// Closes a connection that shows no sign of life; its session may yet be resumed.
+    fn cut(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        self.close_silent(key, outputs);
+        self.detach(key, outputs);
+    }
+
+    fn close_silent(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        self.counters.cut += 1;
+        if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
+            outputs.push(Output::Close { connection, code: CloseCode::GoingAway, reason: "no sign of life" });
         }
     }
 
@@ -215,22 +230,25 @@ impl Lobby {
         self.say(key, ServerMessage::refused(refusal), outputs);
     }
 
-    /// Says `too_fast`; a client that does not listen is closed with 1008.
-    fn refuse_too_fast(&mut self, key: SessionKey, what: &str, pause: Span, outputs: &mut Outputs) {
-        let patience = Allowance { burst: self.config.max_refusals, interval: Span::from_secs(1) };
-        self.counters.count_refusal(ErrorCode::TooFast);
+    fn say(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
+        let bounds = self.replay_bounds();
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let patient = session.refusals.take(self.now, patience).is_ok();
-        let pause_ms = pause.as_millis_ceil();
-        self.say(key, ServerMessage::too_fast(format!("{what}: pause for {pause_ms} ms"), pause_ms), outputs);
-        if !patient {
-            self.cut(key, CloseCode::Policy, "too_fast", outputs);
+        let link = session.link;
+        let keep = matches!(session.state(), State::Matched { .. }) || matches!(link, Link::Detached { .. });
+        let mut ping = false;
+        if let Some(identity) = &mut session.identity {
+            identity.sent = identity.sent.wrapping_add(1);
+            if keep {
+                identity.replay.keep(identity.sent, message.clone(), bounds);
+                ping = identity.replay.wants_acknowledgement(bounds);
+            }
         }
-    }
-
-    fn say(&self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
-        if let Some(session) = self.sessions.get(key) {
-            outputs.send(session.connection, message);
+        let mark = session.mark();
+        if let Link::Attached(connection) = link {
+            outputs.send(connection, message);
+            if ping {
+                outputs.push(Output::Ping { connection, mark });
+            }
         }
     }
 
@@ -266,6 +284,17 @@ impl Lobby {
             }
         }
     }
+}
+
+/// Names this process to the next; as random as the seed.
+fn boot_id(seed: u64) -> BootId {
+    let mut ids = Ids::new(seed.rotate_left(32));
+    let (one, other) = (ids.next_id(), ids.next_id());
+    let mut boot = BootId::default();
+    for (to, from) in boot.iter_mut().zip(one.to_be_bytes().into_iter().chain(other.to_be_bytes())) {
+        *to = from;
+    }
+    boot
 }
 
 /// How two sessions stand to each other, by what either remembers.

@@ -2,6 +2,7 @@
 
 use crate::Time;
 use crate::session::SessionKey;
+use serde::{Deserialize, Serialize};
 use visavis_protocol::{Kind, MatchId};
 
 slotmap::new_key_type! {
@@ -10,10 +11,12 @@ slotmap::new_key_type! {
 }
 
 /// Which of the two seats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Side {
     /// Whose offer counts.
+    #[serde(rename = "i")]
     Initiator,
+    #[serde(rename = "r")]
     Responder,
 }
 
@@ -65,28 +68,28 @@ impl Match {
     }
 }
 
-/// Makes ids that no other match of this lobby has, and that look like nothing to others.
+/// Makes ids that are unlike each other and look like nothing to others; never zero.
 #[derive(Debug)]
-pub(crate) struct MatchIds {
+pub(crate) struct Ids {
     seed: u64,
     made: u64,
 }
 
-impl MatchIds {
+impl Ids {
     pub(crate) fn new(seed: u64) -> Self {
-        MatchIds { seed, made: 0 }
+        Ids { seed, made: 0 }
     }
 
     /// A bijection of a counter (splitmix64's finalizer), so no two are equal.
-    pub(crate) fn next_id(&mut self) -> MatchId {
+    pub(crate) fn next_id(&mut self) -> u64 {
         loop {
             self.made = self.made.wrapping_add(1);
             let mut z = self.seed.wrapping_add(self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let id = MatchId(z ^ (z >> 31));
-            if id != MatchId::FOREIGN {
-                return id;
+            z ^= z >> 31;
+            if z != 0 {
+                return z;
             }
         }
     }

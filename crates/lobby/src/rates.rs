@@ -17,6 +17,11 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
+    /// Whether nothing is left of what was taken.
+    pub(crate) fn is_full(&self, now: Time) -> bool {
+        self.full_at <= now
+    }
+
     /// Takes one token.
     ///
     /// # Errors

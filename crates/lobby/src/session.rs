@@ -4,6 +4,8 @@ use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::matches::{MatchKey, Side};
 use crate::matchmaker::TicketKey;
 use crate::rates::Rate;
+use crate::replay::Replay;
+use crate::tokens::SessionId;
 use crate::{ConnectionId, Limiting, Time};
 use std::sync::Arc;
 use visavis_protocol::{MatchId, Wishes};
@@ -15,7 +17,11 @@ slotmap::new_key_type! {
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) connection: ConnectionId,
+    pub(crate) link: Link,
+    /// Only clients that said `hello` can be recognised later.
+    pub(crate) identity: Option<Box<Identity>>,
+    /// Whether it was taken in under the admission rate.
+    pub(crate) admitted: bool,
     pub(crate) limiting: Limiting,
     state: State,
     /// Of the last search; `next` repeats them.
@@ -34,15 +40,67 @@ pub(crate) struct Session {
     pub(crate) timer: Option<Time>,
     pub(crate) messages: Rate,
     pub(crate) nexts: Rate,
+    pub(crate) texts: Rate,
     pub(crate) refusals: Rate,
+}
+
+/// Whether there is a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Attached(ConnectionId),
+    /// The socket ended without a close frame; the session ends, too, if nobody resumes it until then.
+    Detached {
+        until: Time,
+    },
+}
+
+/// By which a session is known to its own later self.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: SessionId,
+    /// Of the tokens that are good now; grows at every resume.
+    pub(crate) generation: u32,
+    pub(crate) origin: Origin,
+    /// Messages sent since the last `welcome`.
+    pub(crate) sent: u32,
+    pub(crate) replay: Replay,
+}
+
+impl Identity {
+    pub(crate) fn new(id: SessionId, generation: u32, origin: Origin) -> Self {
+        Identity { id, generation, origin, sent: 0, replay: Replay::default() }
+    }
+}
+
+/// How this process came to know a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It began here.
+    Here,
+    /// It came with a token of an earlier process.
+    Restored,
+    /// Its partner came with such a token; it has not shown up itself.
+    Awaited,
 }
 
 /// Where a session stands. Written only by the `transition_to_*` functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    Idle { credit: Option<AgeCredit> },
-    Waiting { ticket: TicketKey },
-    Matched { key: MatchKey, side: Side },
+    Idle {
+        credit: Option<AgeCredit>,
+    },
+    Waiting {
+        ticket: TicketKey,
+    },
+    /// In line, but its socket is gone: the place is kept, and nobody is given to it.
+    Held {
+        since: Time,
+        created: Time,
+    },
+    Matched {
+        key: MatchKey,
+        side: Side,
+    },
 }
 
 /// The place in line that a survivor without `requeue` gets back if it asks in time.
@@ -55,7 +113,9 @@ pub(crate) struct AgeCredit {
 impl Session {
     pub(crate) fn new(connection: ConnectionId, limiting: Limiting, now: Time) -> Self {
         Session {
-            connection,
+            link: Link::Attached(connection),
+            identity: None,
+            admitted: false,
             limiting,
             state: State::Idle { credit: None },
             wishes: None,
@@ -68,7 +128,17 @@ impl Session {
             timer: None,
             messages: Rate::default(),
             nexts: Rate::default(),
+            texts: Rate::default(),
             refusals: Rate::default(),
+        }
+    }
+
+    /// A session of an earlier process that is expected back.
+    pub(crate) fn awaited(id: SessionId, until: Time, now: Time) -> Self {
+        Session {
+            link: Link::Detached { until },
+            identity: Some(Box::new(Identity::new(id, 0, Origin::Awaited))),
+            ..Session::new(ConnectionId(0), Limiting::Exempt, now)
         }
     }
 
@@ -85,6 +155,14 @@ impl Session {
         self.state = State::Waiting { ticket };
     }
 
+    pub(crate) fn transition_to_held(&mut self, since: Time, created: Time) {
+        debug_assert!(
+            matches!(self.state, State::Idle { .. }),
+            "the ticket is taken before the place is held"
+        );
+        self.state = State::Held { since, created };
+    }
+
     pub(crate) fn transition_to_matched(&mut self, key: MatchKey, side: Side) {
         debug_assert!(
             matches!(self.state, State::Idle { .. }),
@@ -95,6 +173,18 @@ impl Session {
 
     pub(crate) fn was_ever_matched(&self) -> bool {
         self.last_match.is_some() || matches!(self.state, State::Matched { .. })
+    }
+
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        match self.link {
+            Link::Attached(connection) => Some(connection),
+            Link::Detached { .. } => None,
+        }
+    }
+
+    /// The mark of a ping sent now.
+    pub(crate) fn mark(&self) -> u32 {
+        self.identity.as_ref().map_or(0, |identity| identity.sent)
     }
 
     pub(crate) fn acquaintances_mut(&mut self) -> &mut Acquaintances {

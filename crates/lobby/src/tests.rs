@@ -20,7 +20,7 @@ mod requeue;
 mod signals;
 mod signs_of_life;
 
-use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Span, Time};
+use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use visavis_protocol::{CloseCode, MatchId, ServerMessage, read_client_message};
@@ -130,7 +130,7 @@ impl Script {
     }
 
     pub(crate) fn open(&mut self, visitor: Visitor) {
-        self.open_as(visitor, Limiting::Bound);
+        self.open_as(visitor, Limiting::Bound(Source { host: visitor.0, site: None }));
     }
 
     pub(crate) fn open_as(&mut self, visitor: Visitor, limiting: Limiting) {
@@ -148,7 +148,7 @@ impl Script {
     }
 
     pub(crate) fn pong(&mut self, visitor: Visitor) {
-        self.input(Input::Alive { connection: visitor.connection() });
+        self.input(Input::Alive { connection: visitor.connection(), mark: None });
     }
 
     /// From now on this visitor answers no ping.
@@ -201,8 +201,8 @@ impl Script {
             self.lobby.handle(self.now, input, &mut outputs);
             for output in outputs.drain() {
                 match output {
-                    Output::Ping { connection } if !self.silent.contains(&Visitor(connection.0)) => {
-                        inputs.push_back(Input::Alive { connection });
+                    Output::Ping { connection, .. } if !self.silent.contains(&Visitor(connection.0)) => {
+                        inputs.push_back(Input::Alive { connection, mark: None });
                     }
                     Output::Close { connection, .. } => {
                         self.here.remove(&Visitor(connection.0));
@@ -289,7 +289,7 @@ impl Script {
     }
 
     pub(crate) fn expect_ping(&mut self, visitor: Visitor) {
-        assert_eq!(self.next_output("a ping"), Output::Ping { connection: visitor.connection() });
+        assert_eq!(self.next_output("a ping"), Output::Ping { connection: visitor.connection(), mark: 0 });
     }
 
     pub(crate) fn expect_close(&mut self, visitor: Visitor, code: CloseCode) {
@@ -352,7 +352,7 @@ fn wire(message: &ServerMessage) -> Value {
 fn describe(output: &Output) -> String {
     match output {
         Output::Send { connection, message } => format!("to {:?}: {}", Visitor(connection.0), wire(message)),
-        Output::Ping { connection } => format!("ping to {:?}", Visitor(connection.0)),
+        Output::Ping { connection, .. } => format!("ping to {:?}", Visitor(connection.0)),
         Output::Close { connection, code, reason } => {
             format!("close {:?}: {code:?}, {reason}", Visitor(connection.0))
         }

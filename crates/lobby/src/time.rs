@@ -1,9 +1,14 @@
 //! Time as the shell tells it: microseconds since a moment of the shell's choosing. Never read here, only compared.
 
+use serde::{Deserialize, Serialize};
 use std::ops::{Add, Sub};
 
 /// A moment, in microseconds. Monotonic within one process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Resume tokens carry moments to the next process, so the shell counts from the Unix epoch: its wall clock at start
+/// plus what has passed since by a monotonic clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Time(u64);
 
 /// A span, in microseconds.

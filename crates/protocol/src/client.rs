@@ -34,9 +34,14 @@ pub enum ClientMessage {
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     pub version: u32,
+    /// The newest token of the session that shall go on; only in a socket's first message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub resume: Option<ResumeToken>,
+    /// How many messages came after the last `welcome`: what was sent beyond that is sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub received: Option<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

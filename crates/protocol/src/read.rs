@@ -231,7 +231,7 @@ mod tests {
             r#"{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host","sdpMid":"0"}"#.into(),
         );
         let messages = [
-            ClientMessage::Hello(Hello { version: 1, resume: None }),
+            ClientMessage::Hello(Hello { version: 1, resume: None, received: None }),
             ClientMessage::FindPartner(FindPartner {
                 offer: Some(Offer { sdp: sdp.clone() }),
                 interests: vec!["jazz".into()],

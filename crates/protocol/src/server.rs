@@ -18,6 +18,10 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         resumed: Option<bool>,
+        /// The match that the resumed session is in; absent: in none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
+        match_id: Option<MatchId>,
     },
     /// Only when not matched on arrival; then at most every 5 s.
     Waiting {
@@ -25,6 +29,9 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(type = "number", optional))]
         estimate_ms: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resume_token: Option<ResumeToken>,
     },
     PartnerFound(PartnerFound),
     Offer {
@@ -65,6 +72,9 @@ pub enum ServerMessage {
         match_id: MatchId,
         reason: LeftReason,
         requeued: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resume_token: Option<ResumeToken>,
     },
     /// The stranger's socket was lost; it may come back within the grace.
     PartnerReconnecting {
@@ -81,7 +91,11 @@ pub enum ServerMessage {
         grace_ms: u64,
     },
     /// Comes after anything that belonged to the earlier ticket.
-    Stopped {},
+    Stopped {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resume_token: Option<ResumeToken>,
+    },
     Error {
         code: ErrorCode,
         message: String,
@@ -135,6 +149,9 @@ pub struct PartnerFound {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub offer: Option<Offer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub resume_token: Option<ResumeToken>,
 }
 
 /// How the two connect.

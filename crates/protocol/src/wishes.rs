@@ -25,7 +25,7 @@ pub enum Pin {
 }
 
 /// A BCP 47 tag in the usual case (`de`, `pt-BR`, `zh-Hant-TW`).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Language(String);
 
@@ -75,7 +75,7 @@ impl Language {
 }
 
 /// Wishes after normalisation: interests trimmed, NFC, lower case, without empties or repeats; languages in usual case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wishes {
     pub kind: Kind,
     pub interests: Vec<String>,

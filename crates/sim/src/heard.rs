@@ -174,12 +174,12 @@ impl<'a> From<&'a ServerMessage> for Heard<'a> {
                 Heard::Message { match_id: *match_id, text: &text.0 }
             }
             ServerMessage::Typing { .. } => Heard::Typing,
-            ServerMessage::PartnerLeft { match_id, reason, requeued } => {
+            ServerMessage::PartnerLeft { match_id, reason, requeued, .. } => {
                 Heard::PartnerLeft { match_id: *match_id, reason: *reason, requeued: *requeued }
             }
             ServerMessage::PartnerReconnecting { .. } => Heard::PartnerReconnecting,
             ServerMessage::PartnerBack { .. } => Heard::PartnerBack,
-            ServerMessage::Stopped {} => Heard::Stopped,
+            ServerMessage::Stopped { .. } => Heard::Stopped,
             ServerMessage::Error { code, retry_after_ms, .. } => {
                 Heard::Error { code: *code, retry_after_ms: *retry_after_ms }
             }
@@ -222,7 +222,7 @@ mod tests {
             ServerMessage::Typing { match_id, on: true },
             ServerMessage::PartnerLeft { match_id, reason: LeftReason::Lost, requeued: true },
             ServerMessage::PartnerReconnecting { match_id, grace_ms: 1 },
-            ServerMessage::Stopped {},
+            ServerMessage::Stopped { resume_token: None },
             ServerMessage::too_fast("slowly \"now\"", 250),
             ServerMessage::Draining { reconnect_after_ms: 5 },
         ];

@@ -75,9 +75,9 @@ impl World {
         while let Some(output) = self.under_way.pop_front() {
             match output {
                 Output::Send { connection, message } => self.deliver(connection, &message),
-                Output::Ping { connection } => {
+                Output::Ping { connection, mark } => {
                     if self.owner(connection).is_some() {
-                        self.tell_lobby(LobbyInput::Alive { connection });
+                        self.tell_lobby(LobbyInput::Alive { connection, mark: Some(mark) });
                     }
                 }
                 Output::Close { connection, .. } => {

@@ -12,7 +12,15 @@ export type CandidateType = "host" | "srflx" | "prflx" | "relay";
 export type Transport = "udp" | "tcp" | "tls";
 export type IpFamily = "ipv4" | "ipv6";
 export type Offer = { sdp: string, };
-export type Hello = { version: number, resume?: ResumeToken, };
+export type Hello = { version: number, 
+/**
+ * The newest token of the session that shall go on; only in a socket's first message.
+ */
+resume?: ResumeToken, 
+/**
+ * How many messages came after the last `welcome`: what was sent beyond that is sent again.
+ */
+received?: number, };
 export type FindPartner = { kind: Kind, interests?: Array<string>, languages?: Array<string>, offer?: Offer, 
 /**
  * Whether a survivor goes back to waiting at once.
@@ -56,8 +64,12 @@ mode: Mode, shared_interests: Array<string>, language: string | null,
 /**
  * The stranger's waiting offer: only in mode `answer_offer`, only to the side that answers.
  */
-offer?: Offer, };
-export type ServerMessage = { "type": "welcome", version: number, online: number, resume_token?: ResumeToken, resumed?: boolean, } | { "type": "waiting", online: number, estimate_ms?: number, } | { "type": "partner_found" } & PartnerFound | { "type": "offer", match_id: string, sdp: string, } | { "type": "answer", match_id: string, sdp: string, } | { "type": "ice_candidate", match_id: string, candidate: RTCIceCandidateInit | RTCIceCandidateInit[] | "" | null, } | { "type": "message", match_id: string, text: ChatText, } | { "type": "typing", match_id: string, on: boolean, } | { "type": "partner_left", match_id: string, reason: LeftReason, requeued: boolean, } | { "type": "partner_reconnecting", match_id: string, grace_ms: number, } | { "type": "partner_back", match_id: string, grace_ms: number, } | { "type": "stopped", } | { "type": "error", code: ErrorCode, message: string, retry: boolean, retry_after_ms?: number, } | { "type": "draining", reconnect_after_ms: number, };
+offer?: Offer, resume_token?: ResumeToken, };
+export type ServerMessage = { "type": "welcome", version: number, online: number, resume_token?: ResumeToken, resumed?: boolean, 
+/**
+ * The match that the resumed session is in; absent: in none.
+ */
+match_id?: string, } | { "type": "waiting", online: number, estimate_ms?: number, resume_token?: ResumeToken, } | { "type": "partner_found" } & PartnerFound | { "type": "offer", match_id: string, sdp: string, } | { "type": "answer", match_id: string, sdp: string, } | { "type": "ice_candidate", match_id: string, candidate: RTCIceCandidateInit | RTCIceCandidateInit[] | "" | null, } | { "type": "message", match_id: string, text: ChatText, } | { "type": "typing", match_id: string, on: boolean, } | { "type": "partner_left", match_id: string, reason: LeftReason, requeued: boolean, resume_token?: ResumeToken, } | { "type": "partner_reconnecting", match_id: string, grace_ms: number, } | { "type": "partner_back", match_id: string, grace_ms: number, } | { "type": "stopped", resume_token?: ResumeToken, } | { "type": "error", code: ErrorCode, message: string, retry: boolean, retry_after_ms?: number, } | { "type": "draining", reconnect_after_ms: number, };
 
 /** The protocol version that `hello` names. */
 export const VERSION = 1;

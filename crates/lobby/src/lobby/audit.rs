@@ -36,16 +36,19 @@ impl Lobby {
 
     fn audit_sessions(&self) -> Result<(), Violation> {
         for (connection, key) in &self.connections {
-            let named = self.sessions.get(*key).map(|session| session.connection);
+            let named = self.sessions.get(*key).and_then(Session::connection);
             check(named == Some(*connection), Invariant::ConnectionsNameSessions, || {
                 format!("{connection:?} names {key:?}, which names {named:?}")
             })?;
         }
         for (key, session) in &self.sessions {
-            let named = self.connections.get(&session.connection);
-            check(named == Some(&key), Invariant::ConnectionsNameSessions, || {
-                format!("{key:?} names {:?}, which names {named:?}", session.connection)
-            })?;
+            if let Some(connection) = session.connection() {
+                let named = self.connections.get(&connection);
+                check(named == Some(&key), Invariant::ConnectionsNameSessions, || {
+                    format!("{key:?} names {connection:?}, which names {named:?}")
+                })?;
+            }
+            self.audit_identity(key, session)?;
             self.audit_place(key, session)?;
             check(session.last_seen <= self.now, Invariant::TimesLieInThePast, || format!("{key:?}: seen"))?;
             check(session.timer.is_some(), Invariant::SessionsAreWatched, || format!("{key:?}"))?;
@@ -55,11 +58,31 @@ impl Lobby {
         Ok(())
     }
 
+    fn audit_identity(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
+        let detached = session.connection().is_none();
+        let Some(identity) = &session.identity else {
+            return check(!detached, Invariant::OnlyTheRecognisableDetach, || format!("{key:?}"));
+        };
+        check(self.identities.get(&identity.id) == Some(&key), Invariant::IdentitiesNameSessions, || {
+            format!("{key:?}")
+        })?;
+        let waiting = matches!(session.state(), State::Waiting { .. });
+        check(!(detached && waiting), Invariant::NobodyIsGivenToTheAbsent, || format!("{key:?}"))?;
+        let bounds = self.replay_bounds();
+        check(identity.replay.is_within(bounds), Invariant::ReplayIsBounded, || format!("{key:?}"))
+    }
+
     fn audit_place(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
         match session.state() {
             State::Idle { credit } => {
                 let past = credit.is_none_or(|credit| credit.since <= self.now);
                 check(past, Invariant::TimesLieInThePast, || format!("{key:?}: credit"))
+            }
+            State::Held { since, created } => {
+                let past = since <= created && created <= self.now;
+                check(past, Invariant::TimesLieInThePast, || format!("{key:?}: held"))?;
+                let detached = session.connection().is_none();
+                check(detached, Invariant::OnlyTheAbsentAreHeld, || format!("{key:?}"))
             }
             State::Waiting { ticket } => {
                 let holder = self.matchmaker.ticket(ticket).map(|ticket| ticket.session);

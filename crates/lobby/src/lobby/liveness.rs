@@ -2,9 +2,9 @@
 
 use super::{Due, Lobby};
 use crate::matches::{MatchKey, Side};
-use crate::session::{SessionKey, State};
+use crate::session::{Link, SessionKey, State};
 use crate::{ConnectionId, Output, Outputs, Span, Time};
-use visavis_protocol::CloseCode;
+use visavis_protocol::LeftReason;
 
 impl Lobby {
     /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
@@ -37,15 +37,21 @@ impl Lobby {
     pub(super) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let patience = self.patience(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
+        let connection = match session.link {
+            Link::Attached(connection) => connection,
+            Link::Detached { until } if until <= self.now => {
+                return self.forget(key, LeftReason::Lost, outputs);
+            }
+            Link::Detached { until } => return self.timers.set(&mut session.timer, Due::Session(key), until),
+        };
         let mut due = session.last_seen + patience.ping_after;
         if self.now >= due {
             let asked = *session.asked.get_or_insert(self.now);
             let end = patience.ends(session.last_seen, asked);
             if self.now >= end {
-                self.counters.cut += 1;
-                return self.cut(key, CloseCode::GoingAway, "no sign of life", outputs);
+                return self.cut(key, outputs);
             }
-            outputs.push(Output::Ping { connection: session.connection });
+            outputs.push(Output::Ping { connection, mark: session.mark() });
             due = (self.now + patience.ping_after).min(end);
         }
         self.timers.set(&mut session.timer, Due::Session(key), due);
@@ -61,28 +67,40 @@ impl Lobby {
     pub(super) fn on_match_deadline(&mut self, key: MatchKey, outputs: &mut Outputs) {
         let Some(present) = self.matches.get(key) else { return };
         let deadline = present.formed + self.config.sign_of_life;
-        let silent: Vec<SessionKey> = [Side::Initiator, Side::Responder]
-            .into_iter()
-            .map(|side| present.seat(side))
-            .filter(|seat| !seat.alive)
-            .map(|seat| seat.session)
-            .collect();
-        if silent.is_empty() {
+        let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
+        let silent: Vec<SessionKey> =
+            seats.iter().filter(|seat| !seat.alive).map(|seat| seat.session).collect();
+        if self.now < deadline {
+            for seat in seats {
+                let Some(session) = self.sessions.get(seat.session) else { continue };
+                // The pong of a client that lives says, too, what of the handshake need not be kept any longer.
+                let keeps = session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
+                if let Some(connection) = session.connection()
+                    && (keeps || !seat.alive)
+                {
+                    outputs.push(Output::Ping { connection, mark: session.mark() });
+                }
+            }
+            if !silent.is_empty() {
+                self.schedule_match(key, deadline);
+            }
             return;
         }
-        if self.now < deadline {
-            for session in silent.iter().filter_map(|ghost| self.sessions.get(*ghost)) {
-                outputs.push(Output::Ping { connection: session.connection });
+        match silent.as_slice() {
+            [] => {}
+            [ghost] => {
+                // Out of the match before its session is put aside: it may come back, but not to this partner.
+                self.close_silent(*ghost, outputs);
+                self.leave(*ghost, LeftReason::Lost, outputs);
+                self.detach(*ghost, outputs);
             }
-            return self.schedule_match(key, deadline);
-        }
-        if silent.len() == 2 {
-            // Neither may be given to somebody else on the way out.
-            self.end_match(key);
-        }
-        for ghost in silent {
-            self.counters.cut += 1;
-            self.cut(ghost, CloseCode::GoingAway, "no sign of life", outputs);
+            ghosts => {
+                // Neither may be given to somebody else on the way out.
+                self.end_match(key);
+                for ghost in ghosts {
+                    self.cut(*ghost, outputs);
+                }
+            }
         }
     }
 
@@ -92,7 +110,7 @@ impl Lobby {
                 ping_after: self.config.waiting_ping_after,
                 cut_after: self.config.waiting_cut_after,
             },
-            Some(State::Idle { .. } | State::Matched { .. }) | None => {
+            Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => {
                 Patience { ping_after: self.config.ping_after, cut_after: self.config.cut_after }
             }
         }

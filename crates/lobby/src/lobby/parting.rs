@@ -3,6 +3,7 @@
 use super::{Due, Lobby};
 use crate::Outputs;
 use crate::matches::{Match, MatchKey, Seat};
+use crate::replay::Replay;
 use crate::session::{AgeCredit, SessionKey, State};
 use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage};
 
@@ -12,7 +13,8 @@ impl Lobby {
         if let Some(session) = self.sessions.get_mut(key) {
             session.transition_to_idle(None);
         }
-        self.say(key, ServerMessage::Stopped {}, outputs);
+        let resume_token = self.mint(key);
+        self.say(key, ServerMessage::Stopped { resume_token }, outputs);
     }
 
     pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
@@ -56,6 +58,11 @@ impl Lobby {
                     self.survive(&ended, ended.seat(side.other()), reason, outputs);
                 }
             }
+            Some(State::Held { .. }) => {
+                if let Some(session) = self.sessions.get_mut(key) {
+                    session.transition_to_idle(None);
+                }
+            }
             Some(State::Idle { .. }) | None => {}
         }
     }
@@ -71,6 +78,12 @@ impl Lobby {
                 session.last_match = Some((ended.id, theirs));
                 session.acquaintances_mut().met(theirs, self.config.recent_partners);
                 session.transition_to_idle(None);
+                // A client that is here needs nothing of this match again; one that is away reads it when it is back.
+                if session.connection().is_some()
+                    && let Some(identity) = &mut session.identity
+                {
+                    identity.replay = Replay::default();
+                }
             }
         }
         Some(ended)
@@ -85,7 +98,10 @@ impl Lobby {
             let credit = AgeCredit { since, valid_until: self.now + self.config.age_credit };
             session.transition_to_idle((!ended.connected).then_some(credit));
         }
-        let left = ServerMessage::PartnerLeft { match_id: ended.id, reason, requeued: wishes.is_some() };
+        let requeued = wishes.is_some();
+        // Who goes back to the line gets a token with its place there.
+        let resume_token = if requeued { None } else { self.mint(seat.session) };
+        let left = ServerMessage::PartnerLeft { match_id: ended.id, reason, requeued, resume_token };
         self.say(seat.session, left, outputs);
         if let Some(wishes) = wishes {
             let mut ticket = self.new_ticket(seat.session, wishes, None);

@@ -1,15 +1,15 @@
 //! Searching: `find_partner`, `next`, `ticket_offer`; entering the line, and the match that ends the wait.
 
 use super::{Due, Lobby, acquaintance};
+use crate::crowd::Act;
 use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
-use crate::rates::Allowance;
 use crate::session::{SessionKey, State};
-use crate::{Limiting, Outputs, Span};
+use crate::{Outputs, Span};
 use std::sync::Arc;
 use visavis_protocol::{
-    ErrorCode, FindPartner, Kind, Language, LeftReason, Mode, Next, Offer, PartnerFound, Pin, Refusal,
-    ServerMessage, TicketOffer, Wishes, read_interests, read_languages,
+    ErrorCode, FindPartner, Kind, Language, LeftReason, MatchId, Mode, Next, Offer, PartnerFound, Pin,
+    Refusal, ServerMessage, TicketOffer, Wishes, read_interests, read_languages,
 };
 
 impl Lobby {
@@ -22,7 +22,7 @@ impl Lobby {
         let Some(session) = self.sessions.get_mut(key) else { return };
         // The first search is everybody's; the following ones are Nexts by another name.
         let first = session.wishes.is_none();
-        if !first && !self.take_next(key, outputs) {
+        if !first && !self.take(key, Act::Next, outputs) {
             return;
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -46,7 +46,7 @@ impl Lobby {
             Some(State::Idle { credit: Some(credit) }) if self.now <= credit.valid_until => {
                 ticket.since = credit.since;
             }
-            Some(State::Idle { .. }) | None => {}
+            Some(State::Idle { .. } | State::Held { .. }) | None => {}
         }
         self.enter_line(ticket, outputs);
     }
@@ -63,7 +63,7 @@ impl Lobby {
         {
             return;
         }
-        if !self.take_next(key, outputs) {
+        if !self.take(key, Act::Next, outputs) {
             return;
         }
         match state {
@@ -77,6 +77,8 @@ impl Lobby {
                 let ticket = self.new_ticket(key, wishes, next.offer);
                 self.enter_line(ticket, outputs);
             }
+            // Held: whoever speaks has a socket, so the place is no longer held.
+            State::Held { .. } => {}
             State::Idle { credit } => {
                 let mut ticket = self.new_ticket(key, wishes, next.offer);
                 if let Some(credit) = credit.filter(|credit| self.now <= credit.valid_until) {
@@ -95,6 +97,11 @@ impl Lobby {
 
     /// Looks for a partner; without one, waits. The ticket's session must be idle.
     pub(super) fn enter_line(&mut self, ticket: Ticket, outputs: &mut Outputs) {
+        if let Some(session) = self.sessions.get_mut(ticket.session)
+            && session.connection().is_none()
+        {
+            return session.transition_to_held(ticket.since, ticket.created);
+        }
         let needs = ticket.needs(self.now, &self.config);
         let sessions = &self.sessions;
         let seeker = ticket.session;
@@ -203,7 +210,7 @@ impl Lobby {
         *self.gauges.matches.of(kind) += 1;
 
         let seat = |session, since| Seat { session, since, candidates: 0, alive: false };
-        let id = self.match_ids.next_id();
+        let id = MatchId(self.match_ids.next_id());
         let key = self.matches.insert(Match {
             id,
             kind,
@@ -215,10 +222,12 @@ impl Lobby {
         });
         self.schedule_match(key, self.now + self.config.sign_of_life.half());
         let told = [(initiator.session, Side::Initiator, None), (responder.session, Side::Responder, offer)];
-        for (session, side, offer) in told {
-            if let Some(session) = self.sessions.get_mut(session) {
-                session.transition_to_matched(key, side);
+        for (session, side, _) in &told {
+            if let Some(session) = self.sessions.get_mut(*session) {
+                session.transition_to_matched(key, *side);
             }
+        }
+        for (session, side, offer) in told {
             let found = PartnerFound {
                 match_id: id,
                 initiator: side == Side::Initiator,
@@ -226,6 +235,7 @@ impl Lobby {
                 shared_interests: shared_interests.clone(),
                 language: language.clone(),
                 offer,
+                resume_token: self.mint(session),
             };
             self.say(session, ServerMessage::PartnerFound(found), outputs);
         }
@@ -250,11 +260,13 @@ impl Lobby {
         let waited = self.now.since(ticket.since).as_micros();
         let typical = self.matchmaker.typical_wait(&ticket.wishes);
         let left = typical.map(|typical| Span::from_micros(typical.as_micros().saturating_sub(waited)));
-        let session = ticket.session;
+        let (session, first) = (ticket.session, ticket.told.is_none());
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
             ticket.told = Some(self.now);
         }
-        let message = ServerMessage::Waiting { online, estimate_ms: left.map(Span::as_millis_ceil) };
+        let estimate_ms = left.map(Span::as_millis_ceil);
+        let resume_token = if first { self.mint(session) } else { None };
+        let message = ServerMessage::Waiting { online, estimate_ms, resume_token };
         self.say(session, message, outputs);
     }
 
@@ -280,22 +292,6 @@ impl Lobby {
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
             ticket.changes_at = changes_at;
             self.timers.set(&mut ticket.timer, Due::Ticket(key), due);
-        }
-    }
-
-    /// Takes one Next from the session's allowance. False: refused, and nothing else may happen.
-    fn take_next(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
-        let allowance = Allowance { burst: self.config.next_burst, interval: self.config.next_interval };
-        let Some(session) = self.sessions.get_mut(key) else { return false };
-        if session.limiting == Limiting::Exempt {
-            return true;
-        }
-        match session.nexts.take(self.now, allowance) {
-            Ok(()) => true,
-            Err(pause) => {
-                self.refuse_too_fast(key, "Next too often", pause, outputs);
-                false
-            }
         }
     }
 

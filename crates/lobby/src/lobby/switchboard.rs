@@ -4,8 +4,10 @@
 //! match, or comes after the end, is dropped and counted: no late candidate reaches the next stranger.
 
 use super::Lobby;
+use crate::crowd::Act;
 use crate::matches::{MatchKey, Side};
-use crate::session::{SessionKey, State};
+use crate::replay::weight;
+use crate::session::{Link, SessionKey, State};
 use crate::{Outputs, Span};
 use visavis_protocol::{
     ClientMessage, Connected, ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage,
@@ -46,12 +48,17 @@ impl Lobby {
         };
         match self.route(key, named) {
             Route::Forward { key: match_key, side, match_id, partner } => {
+                if matches!(message, ClientMessage::Message(_)) && !self.take(key, Act::Text, outputs) {
+                    return;
+                }
                 if let Err(refusal) = self.note_signal(match_key, side, &message) {
                     return self.refuse(key, refusal, outputs);
                 }
-                if let Some(message) = forward(match_id, message) {
-                    self.say(partner, message, outputs);
+                let Some(message) = forward(match_id, message) else { return };
+                if let Some(pause) = self.partner_is_full(partner, &message) {
+                    return self.refuse_too_fast(key, "the stranger is reconnecting", pause, outputs);
                 }
+                self.say(partner, message, outputs);
             }
             Route::Drop => self.counters.stale_signals += 1,
             Route::Refuse(refusal) => self.refuse(key, refusal, outputs),
@@ -75,6 +82,14 @@ impl Lobby {
             return Route::Drop;
         }
         Route::Forward { key, side, match_id: present.id, partner: present.seat(side.other()).session }
+    }
+
+    /// A stranger who is away takes only so much: then the sender waits, and nothing is lost.
+    fn partner_is_full(&self, partner: SessionKey, message: &ServerMessage) -> Option<Span> {
+        let session = self.sessions.get(partner)?;
+        let Link::Detached { until } = session.link else { return None };
+        let identity = session.identity.as_ref()?;
+        identity.replay.is_full(weight(message), self.replay_bounds()).then(|| until.since(self.now))
     }
 
     /// What the lobby itself learns from a signal.

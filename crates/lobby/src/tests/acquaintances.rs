@@ -205,6 +205,7 @@ fn block_before_any_match_is_refused() {
 fn a_block_forgotten_for_a_newer_one_leaves_nobody_waiting_in_vain() {
     // More blocks than are kept: the oldest is forgotten, and its two fit again.
     let mut script = Script::with(crate::Config {
+        admission_rate: 1_000_000,
         next_burst: 1_000,
         waiting_interval: Span::from_secs(1_000_000),
         message_burst: 10_000,

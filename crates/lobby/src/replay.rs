@@ -1,0 +1,98 @@
+//! What was sent to a session and may not have arrived: kept while in a match or detached, sent again on resume.
+//!
+//! Positions count the messages since the last `welcome`, as the client counts them. A pong tells that everything up
+//! to its mark has arrived; that is forgotten. Beyond the bounds the oldest goes first.
+
+use std::collections::VecDeque;
+use visavis_protocol::ServerMessage;
+
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    kept: VecDeque<Kept>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Kept {
+    position: u32,
+    bytes: usize,
+    message: ServerMessage,
+}
+
+/// How much may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Replay {
+    pub(crate) fn keep(&mut self, position: u32, message: ServerMessage, bounds: Bounds) {
+        let bytes = weight(&message);
+        self.bytes += bytes;
+        self.kept.push_back(Kept { position, bytes, message });
+        while self.kept.len() > bounds.messages || self.bytes > bounds.bytes {
+            let Some(oldest) = self.kept.pop_front() else { break };
+            self.bytes -= oldest.bytes;
+        }
+    }
+
+    /// Whether one more message of this weight would push an older one out.
+    pub(crate) fn is_full(&self, more_bytes: usize, bounds: Bounds) -> bool {
+        self.kept.len() >= bounds.messages || self.bytes + more_bytes > bounds.bytes
+    }
+
+    /// Whether it is time to ask what has arrived: at half the bounds, and again at every further quarter.
+    pub(crate) fn wants_acknowledgement(&self, bounds: Bounds) -> bool {
+        let quarter = (bounds.messages / 4).max(1);
+        self.kept.len() >= bounds.messages / 2 && self.kept.len().is_multiple_of(quarter)
+    }
+
+    #[cfg(any(test, feature = "audit"))]
+    pub(crate) fn is_within(&self, bounds: Bounds) -> bool {
+        let bytes: usize = self.kept.iter().map(|kept| kept.bytes).sum();
+        bytes == self.bytes && self.kept.len() <= bounds.messages && bytes <= bounds.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Forgets what has arrived.
+    pub(crate) fn acknowledge(&mut self, position: u32) {
+        while self.kept.front().is_some_and(|oldest| oldest.position <= position) {
+            if let Some(oldest) = self.kept.pop_front() {
+                self.bytes -= oldest.bytes;
+            }
+        }
+    }
+
+    /// All that is left, oldest first.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = ServerMessage> + use<> {
+        self.bytes = 0;
+        std::mem::take(&mut self.kept).into_iter().map(|kept| kept.message)
+    }
+}
+
+/// About how much memory a message holds.
+pub(crate) fn weight(message: &ServerMessage) -> usize {
+    const FRAME: usize = 64;
+    FRAME
+        + match message {
+            ServerMessage::Offer { sdp, .. } | ServerMessage::Answer { sdp, .. } => sdp.reveal_json().len(),
+            ServerMessage::IceCandidate { candidate, .. } => candidate.reveal_json().len(),
+            ServerMessage::Message { text, .. } => text.0.len(),
+            ServerMessage::PartnerFound(found) => {
+                found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
+            }
+            ServerMessage::Welcome { .. }
+            | ServerMessage::Waiting { .. }
+            | ServerMessage::Typing { .. }
+            | ServerMessage::PartnerLeft { .. }
+            | ServerMessage::PartnerReconnecting { .. }
+            | ServerMessage::PartnerBack { .. }
+            | ServerMessage::Stopped { .. }
+            | ServerMessage::Error { .. }
+            | ServerMessage::Draining { .. } => 0,
+        }
+}

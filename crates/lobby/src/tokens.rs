@@ -1,0 +1,260 @@
+//! Resume tokens: what a session was, sealed, so that its client can bring it back, to this process or the next.
+//!
+//! Authenticated and encrypted (ChaCha20-Poly1305, RFC 8439): the content would tell a client which of its strangers
+//! were the same person. Each process seals with a key derived from the operator's secret and its own start, so nonces
+//! never repeat under one key.
+
+use crate::Time;
+use crate::matches::Side;
+use data_encoding::BASE64URL_NOPAD;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
+use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::fmt;
+use visavis_protocol::{Kind, MatchId, ResumeToken, Wishes};
+
+/// A secret that seals and opens resume tokens: 32 random bytes, the same on all nodes.
+#[derive(Clone)]
+pub struct SessionSecret(pub [u8; 32]);
+
+impl fmt::Debug for SessionSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionSecret(‹redacted›)")
+    }
+}
+
+/// Names a session to its own later self; the same in this process and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SessionId(pub(crate) u64);
+
+/// What a token says. Short names: it travels with every match.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    #[serde(rename = "s")]
+    pub(crate) session: SessionId,
+    /// Grows at every resume; the highest one wins.
+    #[serde(rename = "g")]
+    pub(crate) generation: u32,
+    #[serde(rename = "x")]
+    pub(crate) expires: Time,
+    #[serde(rename = "r")]
+    pub(crate) requeue: bool,
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) wishes: Option<Wishes>,
+    #[serde(rename = "p")]
+    pub(crate) place: PlaceClaim,
+}
+
+/// Where the session stood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum PlaceClaim {
+    #[serde(rename = "i")]
+    Idle,
+    /// In line, since then.
+    #[serde(rename = "w")]
+    Waiting(Time),
+    #[serde(rename = "m")]
+    Matched(MatchClaim),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MatchClaim {
+    #[serde(rename = "m")]
+    pub(crate) id: MatchId,
+    #[serde(rename = "k")]
+    pub(crate) kind: Kind,
+    #[serde(rename = "s")]
+    pub(crate) side: Side,
+    /// Since when this side had waited before the match.
+    #[serde(rename = "a")]
+    pub(crate) since: Time,
+    /// `None`: the partner holds no token, so the pair cannot be rebuilt.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partner: Option<SessionId>,
+}
+
+/// A token that opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) claims: Claims,
+    /// Sealed by this process, whose memory knows better than the token.
+    pub(crate) ours: bool,
+}
+
+/// Which process sealed a token. Random at every start.
+pub(crate) type BootId = [u8; 16];
+
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    secrets: Vec<SessionSecret>,
+    boot: BootId,
+    sealing: Option<LessSafeKey>,
+    sealed: u64,
+    /// The key of the last foreign boot: after a restart all tokens come from the same one.
+    opened_last: Option<(usize, BootId, LessSafeKey)>,
+}
+
+const COUNTER_LEN: usize = 8;
+const HEAD_LEN: usize = size_of::<BootId>() + COUNTER_LEN;
+/// Longer than any token that we seal: wishes at their limits, in four-byte characters.
+const MAX_TOKEN_LEN: usize = 4 * 1024;
+
+impl Tokens {
+    pub(crate) fn new(secrets: Vec<SessionSecret>, boot: BootId) -> Self {
+        let sealing = secrets.first().and_then(|secret| derive(secret, &boot));
+        Tokens { secrets, boot, sealing, sealed: 0, opened_last: None }
+    }
+
+    /// Without a secret nothing can be resumed, and clients get no tokens.
+    pub(crate) fn are_enabled(&self) -> bool {
+        self.sealing.is_some()
+    }
+
+    pub(crate) fn seal(&mut self, claims: &Claims) -> Option<ResumeToken> {
+        let key = self.sealing.as_ref()?;
+        self.sealed += 1;
+        let counter = self.sealed.to_be_bytes();
+        let mut body = serde_json::to_vec(claims).ok()?;
+        key.seal_in_place_append_tag(nonce(counter), Aad::from(self.boot), &mut body).ok()?;
+        let mut token = Vec::with_capacity(HEAD_LEN + body.len());
+        token.extend_from_slice(&self.boot);
+        token.extend_from_slice(&counter);
+        token.extend_from_slice(&body);
+        Some(ResumeToken(BASE64URL_NOPAD.encode(&token)))
+    }
+
+    /// `None`: not a token of ours, or sealed with a secret that is no longer in use.
+    pub(crate) fn open(&mut self, token: &ResumeToken) -> Option<Opened> {
+        if token.0.len() > MAX_TOKEN_LEN {
+            return None;
+        }
+        let bytes = BASE64URL_NOPAD.decode(token.0.as_bytes()).ok()?;
+        let (head, body) = bytes.split_at_checked(HEAD_LEN)?;
+        let (boot, counter) = head.split_at_checked(size_of::<BootId>())?;
+        let boot: BootId = boot.try_into().ok()?;
+        let counter: [u8; COUNTER_LEN] = counter.try_into().ok()?;
+        (0..self.secrets.len()).find_map(|index| {
+            let key = self.opening_key(index, boot)?;
+            let mut body = body.to_vec();
+            let plain = key.open_in_place(nonce(counter), Aad::from(boot), &mut body).ok()?;
+            let claims = serde_json::from_slice(plain).ok()?;
+            Some(Opened { claims, ours: boot == self.boot })
+        })
+    }
+
+    fn opening_key(&mut self, index: usize, boot: BootId) -> Option<&LessSafeKey> {
+        let cached = matches!(&self.opened_last, Some((known, id, _)) if *known == index && *id == boot);
+        if !cached {
+            let key = derive(self.secrets.get(index)?, &boot)?;
+            self.opened_last = Some((index, boot, key));
+        }
+        self.opened_last.as_ref().map(|(_, _, key)| key)
+    }
+}
+
+/// Sessions that ended, remembered so that an old token cannot bring them back. Bounded: the oldest is forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    known: FxHashSet<SessionId>,
+    order: VecDeque<SessionId>,
+}
+
+impl Ended {
+    const MAX: usize = 100_000;
+
+    pub(crate) fn remember(&mut self, id: SessionId) {
+        if self.known.insert(id) {
+            self.order.push_back(id);
+        }
+        if self.order.len() > Self::MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn contains(&self, id: SessionId) -> bool {
+        self.known.contains(&id)
+    }
+}
+
+fn derive(secret: &SessionSecret, boot: &BootId) -> Option<LessSafeKey> {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret.0));
+    context.update(b"visavis resume token 1");
+    context.update(boot);
+    UnboundKey::new(&CHACHA20_POLY1305, context.sign().as_ref()).ok().map(LessSafeKey::new)
+}
+
+fn nonce(counter: [u8; COUNTER_LEN]) -> Nonce {
+    let mut nonce = [0u8; NONCE_LEN];
+    for (to, from) in nonce.iter_mut().skip(NONCE_LEN - COUNTER_LEN).zip(counter) {
+        *to = from;
+    }
+    Nonce::assume_unique_for_key(nonce)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims() -> Claims {
+        Claims {
+            session: SessionId(7),
+            generation: 3,
+            expires: Time::from_micros(9),
+            requeue: true,
+            wishes: Some(Wishes::anyone(Kind::Video)),
+            place: PlaceClaim::Matched(MatchClaim {
+                id: MatchId(5),
+                kind: Kind::Video,
+                side: Side::Responder,
+                since: Time::from_micros(4),
+                partner: Some(SessionId(8)),
+            }),
+        }
+    }
+
+    fn secret(byte: u8) -> SessionSecret {
+        SessionSecret([byte; 32])
+    }
+
+    #[test]
+    fn a_token_opens_in_this_process_and_the_next_even_after_the_secret_was_rotated() {
+        let mut first = Tokens::new(vec![secret(1)], [1; 16]);
+        let token = first.seal(&claims()).unwrap();
+        let opened = first.open(&token).unwrap();
+        assert!(opened.ours);
+        assert_eq!(opened.claims, claims());
+        let mut next = Tokens::new(vec![secret(2), secret(1)], [2; 16]);
+        let opened = next.open(&token).unwrap();
+        assert!(!opened.ours);
+        assert_eq!(opened.claims, claims());
+        assert!(Tokens::new(vec![secret(2)], [3; 16]).open(&token).is_none());
+    }
+
+    #[test]
+    fn a_token_changed_in_any_byte_opens_nothing() {
+        let mut tokens = Tokens::new(vec![secret(1)], [1; 16]);
+        let token = tokens.seal(&claims()).unwrap();
+        let bytes = BASE64URL_NOPAD.decode(token.0.as_bytes()).unwrap();
+        for index in 0..bytes.len() {
+            let mut forged = bytes.clone();
+            forged[index] ^= 1;
+            assert!(tokens.open(&ResumeToken(BASE64URL_NOPAD.encode(&forged))).is_none(), "byte {index}");
+        }
+        for junk in ["", "x", "äöü", "AAAA"] {
+            assert!(tokens.open(&ResumeToken(junk.into())).is_none());
+        }
+    }
+
+    #[test]
+    fn tokens_of_the_same_content_differ_and_do_not_show_it() {
+        let mut tokens = Tokens::new(vec![secret(1)], [1; 16]);
+        let (one, other) = (tokens.seal(&claims()).unwrap(), tokens.seal(&claims()).unwrap());
+        assert_ne!(one, other);
+        assert!(!format!("{one:?}").contains(&one.0));
+    }
+}
