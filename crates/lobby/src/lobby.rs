@@ -222,6 +222,8 @@ impl Lobby {
         self.counters.cut += 1;
         if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
             outputs.push(Output::Close { connection, code: CloseCode::GoingAway, reason: "no sign of life" });
+            // Before the partner is told how many are online.
+            self.connections.remove(&connection);
         }
     }
 
