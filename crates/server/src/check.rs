@@ -9,8 +9,11 @@ pub(crate) fn check(loaded: &Loaded) -> Result<(), Failure> {
         Certificates::load(cert, key)?;
     }
     for found in &loaded.found {
-        let value =
-            if found.values.iter().all(String::is_empty) { "none".into() } else { found.values.join(", ") };
+        let value = match found.key {
+            _ if found.values.iter().all(String::is_empty) => "none".into(),
+            "session.secret" => "‹redacted›".into(),
+            _ => found.values.join(", "),
+        };
         println!("{:<32} {value}  ({})", found.key, found.source);
     }
     println!("The configuration is sound.");

@@ -9,6 +9,7 @@ mod document;
 mod file;
 mod read;
 mod table;
+mod values;
 
 pub(crate) use read::{Given, Loaded, load};
 pub(crate) use table::{SETTINGS, Setting, Shape};
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     /// Zero: one for each core.
     pub(crate) workers: usize,
     pub(crate) stop_timeout: Duration,
+    pub(crate) session_resume: bool,
+    pub(crate) state_dir: PathBuf,
     pub(crate) bounds: Bounds,
     pub(crate) lobby: visavis_lobby::Config,
 }
@@ -120,6 +123,8 @@ impl Default for Config {
             log: LogSettings { format: LogFormat::Text, level: tracing::level_filters::LevelFilter::INFO },
             workers: 0,
             stop_timeout: Duration::ZERO,
+            session_resume: false,
+            state_dir: PathBuf::new(),
             bounds: Bounds {
                 exempt: Networks::default(),
                 connections: 0,

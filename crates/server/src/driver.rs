@@ -11,10 +11,12 @@ use rustc_hash::FxHashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
-use visavis_lobby::{Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, Output, Outputs, Time};
+use visavis_lobby::{
+    Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, Output, Outputs, Span, Time,
+};
 use visavis_protocol::CloseCode;
 
 /// Events that may wait for the driver. When it is full, connections stop reading: TCP tells their clients.
@@ -57,6 +59,8 @@ pub(crate) struct Link {
 pub(crate) struct Driver {
     lobby: Lobby,
     started: Instant,
+    /// Of the wall clock when `started` was: resume tokens carry moments to the next process.
+    started_at: Time,
     inbox: mpsc::Receiver<Event>,
     outboxes: FxHashMap<ConnectionId, Arc<Outbox>>,
     outputs: Outputs,
@@ -79,6 +83,7 @@ impl Driver {
         let driver = Driver {
             lobby: Lobby::new(config, seed),
             started: Instant::now(),
+            started_at: wall_clock(),
             inbox,
             outboxes: FxHashMap::default(),
             outputs: Outputs::new(),
@@ -125,7 +130,7 @@ impl Driver {
             if let Some((due, _)) = self.lobby.poll_timeout()
                 && alarm_at.is_none_or(|at| due < at)
             {
-                alarm.as_mut().reset((self.started + Duration::from_micros(due.as_micros())).into());
+                alarm.as_mut().reset(self.instant_of(due).into());
                 alarm_at = Some(due);
             }
         }
@@ -169,7 +174,7 @@ impl Driver {
         for output in self.outputs.drain() {
             let (connection, outbound) = match output {
                 Output::Send { connection, message } => (connection, Outbound::Message(message)),
-                Output::Ping { connection } => (connection, Outbound::Ping),
+                Output::Ping { connection, mark } => (connection, Outbound::Ping(mark)),
                 Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
             };
             // A connection that is gone has told so already; its messages are nobody's.
@@ -179,9 +184,23 @@ impl Driver {
         }
     }
 
-    fn now(&self) -> Time {
-        Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    fn instant_of(&self, due: Time) -> Instant {
+        self.started + Duration::from_micros(due.since(self.started_at).as_micros())
     }
+
+    fn now(&self) -> Time {
+        self.started_at + micros(self.started.elapsed())
+    }
+}
+
+fn wall_clock() -> Time {
+    // A clock before 1970 only makes tokens of the last process look young.
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::ZERO + micros(since_epoch)
+}
+
+fn micros(duration: Duration) -> Span {
+    Span::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }
 
 const RESTART: Outbound = Outbound::Close { code: CloseCode::Restart, reason: "restart" };

@@ -12,6 +12,7 @@ mod failure;
 mod metrics;
 mod self_signed;
 mod serve;
+mod session_key;
 mod tally;
 
 use cli::Order;

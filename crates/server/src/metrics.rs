@@ -82,6 +82,8 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> String {
         counters.stale_signals,
     );
     page.counter("visavis_silent_cut_total", "Connections cut for silence.", counters.cut);
+    page.counter("visavis_resumed_total", "Sessions that came back with a token.", counters.resumed);
+    page.counter("visavis_not_resumed_total", "Tokens that were of no use.", counters.not_resumed);
     page.labelled(
         "visavis_calls_connected_total",
         "counter",

@@ -5,7 +5,7 @@ use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{Admission, Certificates, Door, Edge, Security, listen, router};
 use crate::failure::Failure;
 use crate::self_signed::local_addresses;
-use crate::{metrics, tally};
+use crate::{metrics, session_key, tally};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -57,7 +57,13 @@ async fn run(config: Config) -> Result<(), Failure> {
     let capacity = Capacity::find(config.bounds.connections);
     let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
     let limits = config.lobby.limits.clone();
-    let (driver, link) = Driver::new(config.lobby, seed()?, bounds);
+    let mut lobby = config.lobby;
+    if !config.session_resume {
+        lobby.session_secrets.clear();
+    } else if lobby.session_secrets.is_empty() {
+        lobby.session_secrets.push(session_key::load_or_make(&config.state_dir)?);
+    }
+    let (driver, link) = Driver::new(lobby, seed()?, bounds);
     let mut driver = tokio::spawn(driver.run());
 
     let per_address = config.bounds.connections_per_address;

@@ -1,13 +1,11 @@
 //! The one table of settings.
 
-use super::{Config, LogFormat};
+use super::Config;
+use super::values::{
+    address, ice_server, log_format, log_level, millis, number, optional, path, positive, secret, set, span,
+    switch,
+};
 use crate::edge::{AllowedOrigin, Networks};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
-use tracing::level_filters::LevelFilter;
-use visavis_lobby::Span;
 
 pub(crate) struct Setting {
     /// As in the file: `limits.max_sdp_bytes` is `max_sdp_bytes` under `[limits]`.
@@ -102,6 +100,34 @@ pub(crate) static SETTINGS: &[Setting] = &[
     one("stop_timeout_ms", "MS", "5000", "How long a stop waits for sockets to close.", |c, v| {
         set(&mut c.stop_timeout, millis(v))
     }),
+    one(
+        "session.resume",
+        "ON|OFF",
+        "off",
+        "Whether a visitor whose socket was lost gets its session back. New: off until the browsers' part is proven.",
+        |c, v| set(&mut c.session_resume, switch(v)),
+    ),
+    list(
+        "session.secret",
+        "SECRET",
+        "",
+        "Seals the tokens by which sessions are resumed; the first seals, all open. Unset: made at the first start, in `state_dir`.",
+        |c, v| set(&mut c.lobby.session_secrets, v.iter().map(|v| secret(v)).collect()),
+    ),
+    one(
+        "state_dir",
+        "DIR",
+        "./.visavis",
+        "Where the server keeps what must outlive it: the key of its tokens.",
+        |c, v| set(&mut c.state_dir, path(v)),
+    ),
+    one(
+        "admission_rate",
+        "N",
+        "1000",
+        "Sessions taken in per second; the excess is told when to come again.",
+        |c, v| set(&mut c.lobby.admission_rate, positive(v)),
+    ),
     list(
         "limits.exempt",
         "CIDR",
@@ -203,6 +229,43 @@ pub(crate) static SETTINGS: &[Setting] = &[
     one("limits.message_interval_ms", "MS", "20", "After the burst, one message in this time.", |c, v| {
         set(&mut c.lobby.message_interval, span(v))
     }),
+    one("limits.text_burst", "N", "30", "Chat messages of one connection at once.", |c, v| {
+        set(&mut c.lobby.text_burst, positive(v))
+    }),
+    one("limits.text_interval_ms", "MS", "500", "After the burst, one chat message in this time.", |c, v| {
+        set(&mut c.lobby.text_interval, span(v))
+    }),
+    one("limits.address_messages_per_s", "N", "2500", "Messages of one IPv4 address or IPv6 /64.", |c, v| {
+        set(&mut c.lobby.crowds.host.messages_per_s, positive(v))
+    }),
+    one("limits.address_nexts_per_s", "N", "100", "Next presses of one IPv4 address or IPv6 /64.", |c, v| {
+        set(&mut c.lobby.crowds.host.nexts_per_s, positive(v))
+    }),
+    one(
+        "limits.address_texts_per_s",
+        "N",
+        "250",
+        "Chat messages of one IPv4 address or IPv6 /64.",
+        |c, v| set(&mut c.lobby.crowds.host.texts_per_s, positive(v)),
+    ),
+    one("limits.site_messages_per_s", "N", "10000", "Messages of one IPv6 /48.", |c, v| {
+        set(&mut c.lobby.crowds.site.messages_per_s, positive(v))
+    }),
+    one("limits.site_nexts_per_s", "N", "400", "Next presses of one IPv6 /48.", |c, v| {
+        set(&mut c.lobby.crowds.site.nexts_per_s, positive(v))
+    }),
+    one("limits.site_texts_per_s", "N", "1000", "Chat messages of one IPv6 /48.", |c, v| {
+        set(&mut c.lobby.crowds.site.texts_per_s, positive(v))
+    }),
+    one("limits.node_messages_per_s", "N", "200000", "Messages of all together.", |c, v| {
+        set(&mut c.lobby.crowds.node.messages_per_s, positive(v))
+    }),
+    one("limits.node_nexts_per_s", "N", "20000", "Next presses of all together.", |c, v| {
+        set(&mut c.lobby.crowds.node.nexts_per_s, positive(v))
+    }),
+    one("limits.node_texts_per_s", "N", "50000", "Chat messages of all together.", |c, v| {
+        set(&mut c.lobby.crowds.node.texts_per_s, positive(v))
+    }),
     one(
         "limits.max_refusals",
         "N",
@@ -267,6 +330,25 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "A side of a new match that shows no sign of life within this time is a ghost, and is cut.",
         |c, v| set(&mut c.lobby.sign_of_life, span(v)),
     ),
+    one("lobby.grace_ms", "MS", "10000", "How long a session outlives a socket that was lost.", |c, v| {
+        set(&mut c.lobby.grace, span(v))
+    }),
+    one(
+        "lobby.half_pair_grace_ms",
+        "MS",
+        "30000",
+        "How long half a pair waits for the other half after a restart.",
+        |c, v| set(&mut c.lobby.half_pair_grace, span(v)),
+    ),
+    one("lobby.token_ttl_ms", "MS", "86400000", "How long a resume token can be used.", |c, v| {
+        set(&mut c.lobby.token_ttl, span(v))
+    }),
+    one("lobby.replay_messages", "N", "64", "Messages kept for a session whose socket was lost.", |c, v| {
+        set(&mut c.lobby.replay_messages, positive(v))
+    }),
+    one("lobby.replay_bytes", "BYTES", "65536", "Bytes kept for a session whose socket was lost.", |c, v| {
+        set(&mut c.lobby.replay_bytes, positive(v))
+    }),
     one(
         "lobby.age_credit_ms",
         "MS",
@@ -294,63 +376,4 @@ const fn list(
     apply: fn(&mut Config, &[String]) -> Result<(), String>,
 ) -> Setting {
     Setting { key, value_name, default, meaning, shape: Shape::List(apply) }
-}
-
-fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *place = value?;
-    Ok(())
-}
-
-fn optional<T>(value: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-    if value.is_empty() { Ok(None) } else { read(value).map(Some) }
-}
-
-fn address(value: &str) -> Result<SocketAddr, String> {
-    value.replace("localhost:", "127.0.0.1:").parse().map_err(|_| {
-        format!("`{value}` is not ADDR:PORT; write for instance 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
-    })
-}
-
-fn path(value: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(value))
-}
-
-fn number<T: FromStr>(value: &str) -> Result<T, String> {
-    value.replace('_', "").parse().map_err(|_| format!("`{value}` is not a whole number"))
-}
-
-fn positive<T: FromStr + PartialOrd + Default>(value: &str) -> Result<T, String> {
-    let number: T = number(value)?;
-    if number > T::default() { Ok(number) } else { Err(format!("`{value}` is too small; at least 1")) }
-}
-
-fn millis(value: &str) -> Result<Duration, String> {
-    positive(value).map(Duration::from_millis)
-}
-
-fn span(value: &str) -> Result<Span, String> {
-    number(value).map(Span::from_millis)
-}
-
-fn log_format(value: &str) -> Result<LogFormat, String> {
-    match value {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(format!("`{value}` is not a format; `text` or `json`")),
-    }
-}
-
-fn log_level(value: &str) -> Result<LevelFilter, String> {
-    value
-        .parse()
-        .map_err(|_| format!("`{value}` is not a level; `error`, `warn`, `info`, `debug`, `trace` or `off`"))
-}
-
-/// Only STUN, for now: a TURN URL without credentials makes a browser refuse the whole list.
-fn ice_server(value: &str) -> Result<String, String> {
-    let rest = value.strip_prefix("stun:").or_else(|| value.strip_prefix("stuns:"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(value.to_owned()),
-        _ => Err(format!("`{value}` is not a STUN URL; write for instance stun:stun.example.org:3478")),
-    }
 }

@@ -10,8 +10,12 @@ use visavis_protocol::{CloseCode, ServerMessage};
 #[derive(Debug)]
 pub(crate) enum Outbound {
     Message(ServerMessage),
-    Ping,
-    Close { code: CloseCode, reason: &'static str },
+    /// With the mark that its pong brings back.
+    Ping(u32),
+    Close {
+        code: CloseCode,
+        reason: &'static str,
+    },
 }
 
 /// How much may wait for one reader.
@@ -153,7 +157,7 @@ fn weight(outbound: &Outbound) -> usize {
             | ServerMessage::PartnerLeft { .. }
             | ServerMessage::PartnerReconnecting { .. }
             | ServerMessage::PartnerBack { .. }
-            | ServerMessage::Stopped {}
+            | ServerMessage::Stopped { .. }
             | ServerMessage::Draining { .. } => 0,
         }
 }
@@ -185,7 +189,7 @@ mod tests {
     fn everything_that_waits_is_taken_at_once() {
         let outbox = Outbox::default();
         assert_eq!(take(&outbox), None);
-        outbox.push(Outbound::Ping, &BOUNDS);
+        outbox.push(Outbound::Ping(0), &BOUNDS);
         outbox.push(text(10), &BOUNDS);
         assert_eq!(take(&outbox), Some(Ok(2)));
         assert_eq!(take(&outbox), None);
@@ -194,13 +198,13 @@ mod tests {
     #[test]
     fn too_many_or_too_much_overflows_for_good() {
         let many = Outbox::default();
-        (0..4).for_each(|_| many.push(Outbound::Ping, &BOUNDS));
+        (0..4).for_each(|_| many.push(Outbound::Ping(0), &BOUNDS));
         let much = Outbox::default();
         much.push(text(500), &BOUNDS);
         much.push(text(500), &BOUNDS);
         for outbox in [many, much] {
             assert_eq!(take(&outbox), Some(Err(())));
-            outbox.push(Outbound::Ping, &BOUNDS);
+            outbox.push(Outbound::Ping(0), &BOUNDS);
             assert_eq!(take(&outbox), Some(Err(())));
         }
     }
@@ -214,12 +218,12 @@ mod tests {
             }
         }
         let close = || Outbound::Close { code: CloseCode::Restart, reason: "restart" };
-        for (last, rings) in [(Outbound::Ping, 0), (close(), 1), (text(2000), 1)] {
+        for (last, rings) in [(Outbound::Ping(0), 0), (close(), 1), (text(2000), 1)] {
             let (outbox, bell) = (Outbox::default(), Arc::new(Bell(AtomicUsize::new(0))));
             let waker = Waker::from(Arc::clone(&bell));
             let mut context = Context::from_waker(&waker);
             assert!(outbox.poll_last(&mut context).is_pending());
-            outbox.push(Outbound::Ping, &BOUNDS);
+            outbox.push(Outbound::Ping(0), &BOUNDS);
             outbox.push(last, &BOUNDS);
             assert_eq!(bell.0.load(Ordering::Relaxed), rings);
             assert_eq!(outbox.poll_last(&mut context).is_ready(), rings > 0);
@@ -239,7 +243,7 @@ mod tests {
     fn nothing_follows_a_close() {
         let outbox = Outbox::default();
         outbox.push(Outbound::Close { code: CloseCode::Policy, reason: "rate" }, &BOUNDS);
-        outbox.push(Outbound::Ping, &BOUNDS);
+        outbox.push(Outbound::Ping(0), &BOUNDS);
         assert_eq!(take(&outbox), Some(Ok(1)));
     }
 }

@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use ipnet::{IpNet, Ipv6Net};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use visavis_lobby::Source;
 
 /// The address of a visitor. Lives as long as the connection; never logged, never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,21 @@ impl fmt::Debug for ClientAddress {
 /// Whom the bounds per address count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Subscriber(IpAddr);
+
+impl Subscriber {
+    /// The same as numbers, for the lobby's rates.
+    pub(crate) fn source(self) -> Source {
+        match self.0 {
+            IpAddr::V4(address) => Source { host: u64::from(u32::from(address)), site: None },
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                let prefix =
+                    |parts: [u16; 4]| parts.into_iter().fold(0, |all, part| all << 16 | u64::from(part));
+                Source { host: prefix([a, b, c, d]), site: Some(prefix([a, b, c, 0])) }
+            }
+        }
+    }
+}
 
 impl fmt::Debug for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

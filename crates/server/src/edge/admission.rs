@@ -69,7 +69,7 @@ impl Admission {
 impl Permit {
     pub(crate) fn limiting(&self) -> Limiting {
         match self.subscriber {
-            Some(_) => Limiting::Bound,
+            Some(subscriber) => Limiting::Bound(subscriber.source()),
             None => Limiting::Exempt,
         }
     }

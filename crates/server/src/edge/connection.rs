@@ -254,15 +254,20 @@ impl Connection {
                 }
                 Frame::Part => continue,
                 Frame::Close(code) => return (at, Err(Pause::End(End::Left(code)))),
-                Frame::Ping(_) | Frame::Pong => {
-                    if let Frame::Ping(payload) = frame {
-                        self.pong = Some(payload.into());
-                    }
+                Frame::Ping(payload) => {
+                    self.pong = Some(payload.into());
                     // Once a read is enough: a flood of pings shall not become a flood of events.
                     if std::mem::replace(&mut alive_told, true) {
                         continue;
                     }
-                    Input::Alive { connection: id }
+                    Input::Alive { connection: id, mark: None }
+                }
+                Frame::Pong(payload) => {
+                    let mark = payload.try_into().ok().map(u32::from_be_bytes);
+                    if std::mem::replace(&mut alive_told, true) && mark.is_none() {
+                        continue;
+                    }
+                    Input::Alive { connection: id, mark }
                 }
             };
             match self.presence.edge.link.inbox.try_send(Event::Happened(input)) {
@@ -285,7 +290,7 @@ fn encode(outbound: &Outbound, out: &mut Vec<u8>) {
                 out.extend_from_slice(b"{\"type\":\"\"}");
             }
         }),
-        Outbound::Ping => frame::write_ping(out),
+        Outbound::Ping(mark) => frame::write_ping(out, *mark),
         // Written by the farewell, which also waits for its answer.
         Outbound::Close { .. } => {}
     }

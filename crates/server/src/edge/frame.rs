@@ -13,7 +13,7 @@ pub(super) enum Frame<'a> {
     /// A part of a message whose end is still to come.
     Part,
     Ping(&'a [u8]),
-    Pong,
+    Pong(&'a [u8]),
     /// With the code that is to be echoed.
     Close(Option<u16>),
 }
@@ -143,7 +143,7 @@ impl FrameReader {
                 Ok(Frame::Text(Cow::Owned(text)))
             }
             (PING, _) => Ok(Frame::Ping(payload)),
-            (PONG, _) => Ok(Frame::Pong),
+            (PONG, _) => Ok(Frame::Pong(payload)),
             _ => read_close(payload),
         }
     }
@@ -197,8 +197,10 @@ pub(super) fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-pub(super) fn write_ping(out: &mut Vec<u8>) {
-    out.extend_from_slice(&[FIN | PING, 0]);
+/// A ping that carries a mark: the pong must bring it back (RFC 6455, section 5.5.3).
+pub(super) fn write_ping(out: &mut Vec<u8>, mark: u32) {
+    out.extend_from_slice(&[FIN | PING, 4]);
+    out.extend_from_slice(&mark.to_be_bytes());
 }
 
 /// `payload` is that of a ping, so at most 125 bytes.

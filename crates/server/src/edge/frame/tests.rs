@@ -34,7 +34,7 @@ fn read_all(max: usize, bytes: &[u8]) -> Result<Vec<String>, Violation> {
             Frame::Text(text) => text.into_owned(),
             Frame::Part => "…".to_owned(),
             Frame::Ping(payload) => format!("ping {}", payload.len()),
-            Frame::Pong => "pong".to_owned(),
+            Frame::Pong(_) => "pong".to_owned(),
             Frame::Close(code) => format!("close {code:?}"),
         });
         at += taken;
@@ -145,9 +145,9 @@ fn what_is_written_has_the_shortest_header() {
         assert_eq!(out[6 + header.len()..], vec![b'x'; length]);
     }
     let mut out = Vec::new();
-    write_ping(&mut out);
+    write_ping(&mut out, 258);
     write_pong(&mut out, b"p");
     write_close(&mut out, Some(1012), "restart");
     write_close(&mut out, None, "");
-    assert_eq!(out, b"\x89\x00\x8A\x01p\x88\x09\x03\xF4restart\x88\x00");
+    assert_eq!(out, b"\x89\x04\x00\x00\x01\x02\x8A\x01p\x88\x09\x03\xF4restart\x88\x00");
 }

@@ -1,0 +1,86 @@
+//! How values of settings are read, and what is said of those that cannot be.
+
+use super::LogFormat;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use tracing::level_filters::LevelFilter;
+use visavis_lobby::{SessionSecret, Span};
+
+pub(super) fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+pub(super) fn optional<T>(value: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if value.is_empty() { Ok(None) } else { read(value).map(Some) }
+}
+
+pub(super) fn address(value: &str) -> Result<SocketAddr, String> {
+    value.replace("localhost:", "127.0.0.1:").parse().map_err(|_| {
+        format!("`{value}` is not ADDR:PORT; write for instance 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080")
+    })
+}
+
+pub(super) fn path(value: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(value))
+}
+
+pub(super) fn number<T: FromStr>(value: &str) -> Result<T, String> {
+    value.replace('_', "").parse().map_err(|_| format!("`{value}` is not a whole number"))
+}
+
+pub(super) fn positive<T: FromStr + PartialOrd + Default>(value: &str) -> Result<T, String> {
+    let number: T = number(value)?;
+    if number > T::default() { Ok(number) } else { Err(format!("`{value}` is too small; at least 1")) }
+}
+
+pub(super) fn millis(value: &str) -> Result<Duration, String> {
+    positive(value).map(Duration::from_millis)
+}
+
+pub(super) fn span(value: &str) -> Result<Span, String> {
+    number(value).map(Span::from_millis)
+}
+
+pub(super) fn log_format(value: &str) -> Result<LogFormat, String> {
+    match value {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{value}` is not a format; `text` or `json`")),
+    }
+}
+
+pub(super) fn log_level(value: &str) -> Result<LevelFilter, String> {
+    value
+        .parse()
+        .map_err(|_| format!("`{value}` is not a level; `error`, `warn`, `info`, `debug`, `trace` or `off`"))
+}
+
+/// Only STUN, for now: a TURN URL without credentials makes a browser refuse the whole list.
+pub(super) fn ice_server(value: &str) -> Result<String, String> {
+    let rest = value.strip_prefix("stun:").or_else(|| value.strip_prefix("stuns:"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(value.to_owned()),
+        _ => Err(format!("`{value}` is not a STUN URL; write for instance stun:stun.example.org:3478")),
+    }
+}
+
+pub(super) fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{value}` is neither `on` nor `off`")),
+    }
+}
+
+/// Whatever the operator writes becomes 32 bytes; short secrets can be guessed.
+pub(super) fn secret(value: &str) -> Result<SessionSecret, String> {
+    const AT_LEAST: usize = 32;
+    if value.len() < AT_LEAST {
+        return Err(format!("a secret has at least {AT_LEAST} characters; `openssl rand -hex 32` makes one"));
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, value.as_bytes());
+    digest.as_ref().try_into().map(SessionSecret).map_err(|_| "cannot be digested".into())
+}

@@ -1,0 +1,89 @@
+//! The key that seals resume tokens, where the operator gives none: made once, kept for the next start.
+
+use crate::failure::Failure;
+use crate::reason;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use visavis_lobby::SessionSecret;
+
+const FILE: &str = "session.key";
+
+/// Reads the key in `state_dir`, or makes one that only this user can read.
+///
+/// # Errors
+/// One sentence that names `state_dir` and the mend.
+pub(crate) fn load_or_make(state_dir: &Path) -> Result<SessionSecret, Failure> {
+    let path = state_dir.join(FILE);
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let key = bytes.try_into().map(SessionSecret).map_err(|_| {
+                Failure::Config(format!("state_dir: {} is not a key of 32 bytes; remove it", path.display()))
+            })?;
+            // Whoever can read the key can take over every session.
+            if let Err(error) = fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+                tracing::warn!("state_dir: {} may be readable by others: {}", path.display(), reason(&error));
+            }
+            Ok(key)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => make(state_dir, &path),
+        Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
+fn make(state_dir: &Path, path: &Path) -> Result<SessionSecret, Failure> {
+    let mut key = [0; 32];
+    SystemRandom::new()
+        .fill(&mut key)
+        .map_err(|_| Failure::Runtime("the system gives no random bytes for the session key".into()))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .map_err(|error| cannot("make", state_dir, &error))?;
+    // Written whole under a name of its own and then linked: nobody ever reads half a key.
+    let draft = state_dir.join(format!("{FILE}.{}", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut file| file.write_all(&key).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::hard_link(&draft, path));
+    // If it stays, it is a key that nobody uses.
+    let _ = fs::remove_file(&draft);
+    match written {
+        Ok(()) => Ok(SessionSecret(key)),
+        // Another process that starts at the same moment was faster; its key is as good.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => load_or_make(state_dir),
+        Err(error) => Err(cannot("write", path, &error)),
+    }
+}
+
+fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Config(format!(
+        "state_dir: cannot {what} {}: {}; set state_dir to a directory of this user, or set session.secret",
+        path.display(),
+        reason(error)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_only_its_user_can_read_it() {
+        let dir = std::env::temp_dir().join(format!("visavis-key-{}", std::process::id()));
+        let state_dir = dir.join("state");
+        let made = load_or_make(&state_dir).unwrap();
+        assert_eq!(load_or_make(&state_dir).unwrap().0, made.0);
+        let mode = fs::metadata(state_dir.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(state_dir.join(FILE), b"short").unwrap();
+        assert!(load_or_make(&state_dir).is_err());
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
