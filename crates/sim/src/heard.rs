@@ -208,11 +208,18 @@ mod tests {
                 shared_interests: vec!["jazz".into()],
                 language: None,
                 offer,
+                resume_token: None,
             })
         };
         let messages = [
-            ServerMessage::Welcome { version: 1, online: 3, resume_token: None, resumed: Some(true) },
-            ServerMessage::Waiting { online: 1, estimate_ms: None },
+            ServerMessage::Welcome {
+                version: 1,
+                online: 3,
+                resume_token: None,
+                resumed: Some(true),
+                match_id: None,
+            },
+            ServerMessage::Waiting { online: 1, estimate_ms: None, resume_token: None },
             found(None),
             found(Some(visavis_protocol::Offer { sdp: sdp() })),
             ServerMessage::Offer { match_id, sdp: sdp() },
@@ -220,7 +227,12 @@ mod tests {
             ServerMessage::IceCandidate { match_id, candidate: candidate("[{\"candidate\":\"x\"}]") },
             ServerMessage::IceCandidate { match_id, candidate: Candidate::end() },
             ServerMessage::Typing { match_id, on: true },
-            ServerMessage::PartnerLeft { match_id, reason: LeftReason::Lost, requeued: true },
+            ServerMessage::PartnerLeft {
+                match_id,
+                reason: LeftReason::Lost,
+                requeued: true,
+                resume_token: None,
+            },
             ServerMessage::PartnerReconnecting { match_id, grace_ms: 1 },
             ServerMessage::Stopped { resume_token: None },
             ServerMessage::too_fast("slowly \"now\"", 250),

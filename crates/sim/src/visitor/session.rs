@@ -18,7 +18,8 @@ impl Visitor {
             | Phase::Silent => Past::Nothing,
         };
         if self.script.hello {
-            let hello = Hello { version: visavis_protocol::VERSION, resume: self.token.take() };
+            let hello =
+                Hello { version: visavis_protocol::VERSION, resume: self.token.take(), received: None };
             acts.push(Act::Send(ClientMessage::Hello(hello)));
             self.phase = Phase::Greeting { past };
         } else {
