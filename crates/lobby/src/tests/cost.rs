@@ -30,9 +30,10 @@ impl Crowd {
         self.people += 1;
         self.now = self.now + Span::from_micros(1);
         let message = ClientMessage::FindPartner(wishes);
-        for input in
-            [Input::Opened { connection, limiting: Limiting::Bound }, Input::Received { connection, message }]
-        {
+        for input in [
+            Input::Opened { connection, limiting: Limiting::Exempt },
+            Input::Received { connection, message },
+        ] {
             self.lobby.handle(self.now, input, &mut self.outputs);
         }
         self.matched()

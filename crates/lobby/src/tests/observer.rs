@@ -63,7 +63,7 @@ impl Observer {
             }
             Input::Received { connection, .. }
             | Input::Malformed { connection, .. }
-            | Input::Alive { connection }
+            | Input::Alive { connection, .. }
             | Input::Closed { connection, .. } => Some(*connection),
             Input::Timeout => None,
         };
@@ -79,12 +79,12 @@ impl Observer {
                         "{message:?} to {connection:?}, which is closed"
                     );
                     self.hears(*connection, message, input, &leavers);
-                    if *message == (ServerMessage::Stopped {}) {
+                    if matches!(message, ServerMessage::Stopped { .. }) {
                         let later = |output: &Output| matches!(output, Output::Send { connection: to, .. } if to == connection);
                         assert!(!outputs.iter().skip(index + 1).any(later), "stopped comes last");
                     }
                 }
-                Output::Ping { connection } => assert!(self.clients.contains_key(connection)),
+                Output::Ping { connection, .. } => assert!(self.clients.contains_key(connection)),
                 Output::Close { connection, .. } => {
                     self.note("cut");
                     assert!(self.clients.contains_key(connection), "closed twice");
@@ -217,7 +217,7 @@ impl Observer {
             ServerMessage::Welcome { .. } => {
                 assert!(matches!(sent, Some((from, ClientMessage::Hello(_))) if from == to));
             }
-            ServerMessage::Stopped {} => {
+            ServerMessage::Stopped { .. } => {
                 assert!(matches!(sent, Some((from, ClientMessage::Stop(_))) if from == to));
             }
             ServerMessage::Error { code, .. } => {
@@ -234,7 +234,7 @@ impl Observer {
                 assert!(client.searching && client.present.is_none(), "{to:?} waits unasked");
             }
             ServerMessage::PartnerFound(found) => self.finds(to, found),
-            ServerMessage::PartnerLeft { match_id, reason, requeued } => {
+            ServerMessage::PartnerLeft { match_id, reason, requeued, .. } => {
                 self.survives(to, *match_id, *reason, *requeued, leavers);
             }
             ServerMessage::Offer { match_id, .. }

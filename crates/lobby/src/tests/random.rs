@@ -1,7 +1,7 @@
 //! Thousands of random inputs a seed: the audit looks after every one, and an observer from outside.
 
 use super::observer::Observer;
-use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Span, Time};
+use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_protocol::{
     Block, Candidate, ChatText, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Kind,
@@ -105,7 +105,8 @@ impl World {
         self.connections += 1;
         let connection = ConnectionId(self.connections);
         self.visitors[visitor] = Some(connection);
-        let limiting = self.dice.one_of(&[Limiting::Bound, Limiting::Exempt, Limiting::Exempt]);
+        let bound = Limiting::Bound(Source { host: connection.0, site: None });
+        let limiting = self.dice.one_of(&[bound, Limiting::Exempt, Limiting::Exempt]);
         Input::Opened { connection, limiting }
     }
 
@@ -138,14 +139,14 @@ impl World {
             }),
             63..65 => {
                 let version = self.dice.one_of(&[1, 1, 2]);
-                ClientMessage::Hello(Hello { version, resume: None })
+                ClientMessage::Hello(Hello { version, resume: None, received: None })
             }
             65..85 => self.signal(connection),
             85..87 => {
                 let refusal = Refusal::new(ErrorCode::BadJson, "not JSON");
                 return Input::Malformed { connection, refusal };
             }
-            87..95 => return Input::Alive { connection },
+            87..95 => return Input::Alive { connection, mark: None },
             95..97 => {
                 self.dead.insert(connection);
                 return Input::Timeout;
@@ -246,10 +247,10 @@ impl World {
         let known: BTreeSet<ConnectionId> = self.visitors.iter().flatten().copied().collect();
         for output in outputs {
             match output {
-                Output::Ping { connection }
+                Output::Ping { connection, .. }
                     if known.contains(&connection) && !self.dead.contains(&connection) =>
                 {
-                    self.input(Input::Alive { connection });
+                    self.input(Input::Alive { connection, mark: None });
                 }
                 Output::Ping { .. } => {}
                 Output::Close { connection, .. } => {
