@@ -178,7 +178,8 @@ fn announce(what: &str, listener: &TcpListener) {
     let Ok(address) = listener.local_addr() else { return };
     tracing::info!(%address, "listening on {what}://{}", host(address));
     if address.ip().is_unspecified() {
-        for reachable in local_addresses() {
+        let heard_here = |reachable: &IpAddr| reachable.is_ipv4() || address.is_ipv6();
+        for reachable in local_addresses().into_iter().filter(heard_here) {
             tracing::info!("reachable at {what}://{}", SocketAddr::new(reachable, address.port()));
         }
     }
