@@ -46,10 +46,8 @@ dev: prerequisites $(PACKAGES) ## Serve the site with live reload, and the serve
 
 .PHONY: test
 test: prerequisites test-programs ## Everything that must hold: lint, unit tests, real sockets, real browsers
-	$(call section,Site and dependencies)
-	@$(MAKE) -j2 --output-sync=recurse $(SITE) checked-dependencies
-	$(call section,Lint)
-	@$(MAKE) lint
+	$(call section,Site and lint)
+	@$(MAKE) -j2 --output-sync=recurse lint-rust lint-web
 	$(call section,Rust: compile)
 	cargo test --workspace --profile checked --no-run
 	$(call section,Rust: test)
@@ -61,9 +59,16 @@ test: prerequisites test-programs ## Everything that must hold: lint, unit tests
 	$(call section,All tests passed)
 
 .PHONY: lint
-lint: prerequisites $(PACKAGES) $(SITE) ## Formatting, clippy, eslint, types
+lint: prerequisites lint-rust lint-web ## Formatting, clippy, eslint, types
+
+# The same profile as the tests: build scripts and macros are compiled once for both.
+.PHONY: lint-rust
+lint-rust:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --profile checked -- -D warnings
+
+.PHONY: lint-web
+lint-web: $(PACKAGES) $(SITE)
 	cd web && npm run lint && npm run check
 
 .PHONY: fmt
@@ -126,8 +131,3 @@ $(PACKAGES): web/package-lock.json
 $(SITE): $(PACKAGES) $(SITE_SOURCES)
 	cd web && npm run build
 	@touch $@
-
-# Compiles what does not wait for the site while the site is built.
-.PHONY: checked-dependencies
-checked-dependencies:
-	cargo test --profile checked -p visavis-protocol -p visavis-lobby --no-run
