@@ -27,7 +27,8 @@ pub(crate) struct Bounds {
 }
 
 impl Replay {
-    pub(crate) fn keep(&mut self, position: u32, message: ServerMessage, bounds: Bounds) {
+    pub(crate) fn keep(&mut self, position: u32, mut message: ServerMessage, bounds: Bounds) {
+        forget_token(&mut message);
         let bytes = weight(&message);
         self.bytes += bytes;
         self.kept.push_back(Kept { position, bytes, message });
@@ -71,6 +72,26 @@ impl Replay {
     pub(crate) fn take(&mut self) -> impl Iterator<Item = ServerMessage> + use<> {
         self.bytes = 0;
         std::mem::take(&mut self.kept).into_iter().map(|kept| kept.message)
+    }
+}
+
+/// A token that is read after a resume is an old one: the new `welcome` brought a newer.
+fn forget_token(message: &mut ServerMessage) {
+    match message {
+        ServerMessage::Welcome { resume_token, .. }
+        | ServerMessage::Waiting { resume_token, .. }
+        | ServerMessage::PartnerLeft { resume_token, .. }
+        | ServerMessage::Stopped { resume_token, .. } => *resume_token = None,
+        ServerMessage::PartnerFound(found) => found.resume_token = None,
+        ServerMessage::Offer { .. }
+        | ServerMessage::Answer { .. }
+        | ServerMessage::IceCandidate { .. }
+        | ServerMessage::Message { .. }
+        | ServerMessage::Typing { .. }
+        | ServerMessage::PartnerReconnecting { .. }
+        | ServerMessage::PartnerBack { .. }
+        | ServerMessage::Error { .. }
+        | ServerMessage::Draining { .. } => {}
     }
 }
 

@@ -17,6 +17,7 @@ mod random;
 mod rates;
 mod relaxing;
 mod requeue;
+mod resuming;
 mod signals;
 mod signs_of_life;
 
@@ -227,6 +228,20 @@ impl Script {
             Output::Send { connection, message } => (Visitor(connection.0), wire(&message)),
             other => panic!("expected {wanted:?}, got {other:?}"),
         }
+    }
+
+    /// The next thing sent, which must go to `visitor`, whatever it says.
+    pub(crate) fn hear(&mut self, visitor: Visitor) -> Value {
+        let (to, message) = self.next_message(visitor);
+        assert_eq!(to, visitor, "{message}");
+        message
+    }
+
+    /// The process ends without a word, and another one with the same settings begins.
+    pub(crate) fn restart(&mut self, config: Config, seed: u64) {
+        self.nothing_left();
+        self.lobby = Lobby::new(config, seed);
+        self.here.clear();
     }
 
     pub(crate) fn expect(&mut self, visitor: Visitor, frame: Value) {

@@ -6,7 +6,7 @@ use crate::acquaintances::Acquaintance;
 use crate::audit::{Invariant, Violation, check};
 use crate::matches::{Match, MatchKey, Side};
 use crate::matchmaker::compatible;
-use crate::session::{Session, SessionKey, State};
+use crate::session::{Origin, Session, SessionKey, State};
 use std::collections::BTreeSet;
 use visavis_protocol::{Kind, MatchId};
 
@@ -143,10 +143,11 @@ impl Lobby {
             let apart = acquaintance(&self.sessions, one, other) != Acquaintance::Blocked;
             check(apart, Invariant::BlockedStayApart, || format!("{one:?} and {other:?}"))?;
             let asked = |session| self.sessions.get(session).and_then(|session| session.wishes.as_ref());
+            let awaited = [one, other].into_iter().any(|session| self.is_awaited(session));
             let kept = asked(one).zip(asked(other)).is_some_and(|(mine, theirs)| {
                 mine.kind == present.kind && theirs.kind == present.kind && mine.pool == theirs.pool
             });
-            check(kept, Invariant::MatchesKeepWhatWasAsked, || format!("{key:?}"))?;
+            check(kept || awaited, Invariant::MatchesKeepWhatWasAsked, || format!("{key:?}"))?;
             let alive = present.initiator.alive && present.responder.alive;
             check(alive || present.timer.is_some(), Invariant::SilentSeatsAreWatched, || format!("{key:?}"))?;
         }
@@ -185,8 +186,14 @@ impl Lobby {
         })
     }
 
+    /// Whether only its partner's token has told of a session: what it asked for comes with its own.
+    fn is_awaited(&self, key: SessionKey) -> bool {
+        let identity = self.sessions.get(key).and_then(|session| session.identity.as_ref());
+        identity.is_some_and(|identity| identity.origin == Origin::Awaited)
+    }
+
     fn audit_gauges(&self) -> Result<(), Violation> {
-        let mut counted = Gauges { sessions: self.connections.len(), ..Gauges::default() };
+        let mut counted = Gauges { sessions: self.sessions.len(), ..Gauges::default() };
         for (_, ticket, _) in self.matchmaker.tickets() {
             *counted.waiting.of(ticket.wishes.kind) += 1;
         }
