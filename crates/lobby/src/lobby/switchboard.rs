@@ -111,7 +111,9 @@ impl Lobby {
             ClientMessage::Connected(Connected { path, elapsed_ms, .. }) => {
                 // Both sides report; the first report makes the match a real one.
                 present.connected = true;
-                let elapsed = Span::from_micros((elapsed_ms * 1_000.0) as u64);
+                // The client's word, but no longer than the match is old.
+                let elapsed =
+                    Span::from_micros((elapsed_ms * 1_000.0) as u64).min(self.now.since(present.formed));
                 self.counters.count_connected(*path, elapsed);
             }
             ClientMessage::Message(_) if present.kind == Kind::Text => present.connected = true,

@@ -146,6 +146,7 @@ fn a_stranger_s_id_opens_no_door() {
 #[test]
 fn connected_is_counted_and_goes_to_nobody() {
     let (mut script, present) = Script::matched(find!("video"));
+    script.advance_ms(1_000);
     script.say(
         A,
         frame!("connected", match_id: present, path: "direct", elapsed_ms: 312.5,
@@ -156,6 +157,13 @@ fn connected_is_counted_and_goes_to_nobody() {
     assert_eq!((counters.connected_direct, counters.connected_relay), (1, 1));
     assert_eq!(counters.connect.count(), 2);
     assert_eq!(counters.connect.sum(), crate::Span::from_micros(312_500 + 900_000));
+    script.say(A, frame!("connected", match_id: present, path: "direct", elapsed_ms: 1e300));
+    let sum = script.lobby().counters().connect.sum();
+    assert_eq!(
+        sum,
+        crate::Span::from_micros(312_500 + 900_000 + 1_000_000),
+        "no longer than the match is old"
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::Config;
 use super::values::{
-    address, ice_server, log_format, log_level, millis, number, optional, path, positive, secret, set, span,
-    switch,
+    address, ice_server, interval, log_format, log_level, millis, number, optional, path, positive, secret,
+    set, span, switch,
 };
 use crate::edge::{AllowedOrigin, Networks};
 
@@ -305,10 +305,10 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "MS",
         "5000",
         "Between two `waiting` messages to one visitor, at the least.",
-        |c, v| set(&mut c.lobby.waiting_interval, span(v)),
+        |c, v| set(&mut c.lobby.waiting_interval, interval(v)),
     ),
     one("lobby.ping_after_ms", "MS", "25000", "A silent connection is pinged after this time.", |c, v| {
-        set(&mut c.lobby.ping_after, span(v))
+        set(&mut c.lobby.ping_after, interval(v))
     }),
     one("lobby.cut_after_ms", "MS", "60000", "A silent connection is cut after this time.", |c, v| {
         set(&mut c.lobby.cut_after, span(v))
@@ -318,7 +318,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "MS",
         "10000",
         "The same for visitors who wait: somebody may be given to them at any moment.",
-        |c, v| set(&mut c.lobby.waiting_ping_after, span(v)),
+        |c, v| set(&mut c.lobby.waiting_ping_after, interval(v)),
     ),
     one("lobby.waiting_cut_after_ms", "MS", "20000", "The same for visitors who wait.", |c, v| {
         set(&mut c.lobby.waiting_cut_after, span(v))

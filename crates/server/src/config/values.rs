@@ -40,6 +40,11 @@ pub(super) fn millis(value: &str) -> Result<Duration, String> {
     positive(value).map(Duration::from_millis)
 }
 
+/// For what comes round: with no time between, it would come round for ever.
+pub(super) fn interval(value: &str) -> Result<Span, String> {
+    positive(value).map(Span::from_millis)
+}
+
 pub(super) fn span(value: &str) -> Result<Span, String> {
     number(value).map(Span::from_millis)
 }
