@@ -9,6 +9,9 @@ import type { Environment } from "./types.js";
 const OFFER_AGE_MS = 300_000;
 const UNUSED_IN_CALL_MS = 30_000;
 
+// At the moment of connection the browser starts its encoder: another connection made then delays the first picture.
+const SETTLE_MS = 1_000;
+
 /** What every connection of the present wishes is made from. Compared by identity of its parts. */
 export interface Recipe {
   configuration: RTCConfiguration;
@@ -56,9 +59,11 @@ export class SparePeers {
 
   /** In a call: the next stranger needs one to begin with. An unused offer may serve a quick Next. */
   rest(): void {
-    this.#blank ??= this.#make();
     this.#stopResting();
-    this.#restTimer = this.#environment.setTimeout(() => this.#dropOffering(), UNUSED_IN_CALL_MS);
+    this.#restTimer = this.#environment.setTimeout(() => {
+      this.#blank ??= this.#make();
+      this.#restTimer = this.#environment.setTimeout(() => this.#dropOffering(), UNUSED_IN_CALL_MS);
+    }, SETTLE_MS);
   }
 
   /** The waiting offer with all candidates known by now; null while it is being made. */

@@ -255,6 +255,8 @@ describe("peer connections", () => {
     await world.find({ initiator: false, offer: { sdp: "their-offer" } });
     world.connection(2).connect();
     await world.pass(0);
+    expect(FakeConnection.live.size, "nothing is made while the first picture is on its way").toBe(2);
+    await world.flow(world.connection(2), 1_000);
     expect(FakeConnection.live.size).toBe(3);
     await world.flow(world.connection(2), 31_000);
     expect(FakeConnection.live.size).toBe(2);
