@@ -98,22 +98,5 @@ fn forget_token(message: &mut ServerMessage) {
 /// About how much memory a message holds.
 pub(crate) fn weight(message: &ServerMessage) -> usize {
     const FRAME: usize = 64;
-    FRAME
-        + match message {
-            ServerMessage::Offer { sdp, .. } | ServerMessage::Answer { sdp, .. } => sdp.reveal_json().len(),
-            ServerMessage::IceCandidate { candidate, .. } => candidate.reveal_json().len(),
-            ServerMessage::Message { text, .. } => text.0.len(),
-            ServerMessage::PartnerFound(found) => {
-                found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
-            }
-            ServerMessage::Welcome { .. }
-            | ServerMessage::Waiting { .. }
-            | ServerMessage::Typing { .. }
-            | ServerMessage::PartnerLeft { .. }
-            | ServerMessage::PartnerReconnecting { .. }
-            | ServerMessage::PartnerBack { .. }
-            | ServerMessage::Stopped { .. }
-            | ServerMessage::Error { .. }
-            | ServerMessage::Draining { .. } => 0,
-        }
+    FRAME + message.payload_bytes()
 }

@@ -122,6 +122,28 @@ impl ServerMessage {
         }
     }
 
+    /// About how many bytes of it are not of fixed size, for bounds on queues.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            ServerMessage::Offer { sdp, .. } | ServerMessage::Answer { sdp, .. } => sdp.reveal_json().len(),
+            ServerMessage::IceCandidate { candidate, .. } => candidate.reveal_json().len(),
+            ServerMessage::Message { text, .. } => text.0.len(),
+            ServerMessage::PartnerFound(found) => {
+                found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
+                    + found.shared_interests.iter().map(String::len).sum::<usize>()
+            }
+            ServerMessage::Error { message, .. } => message.len(),
+            ServerMessage::Welcome { .. }
+            | ServerMessage::Waiting { .. }
+            | ServerMessage::Typing { .. }
+            | ServerMessage::PartnerLeft { .. }
+            | ServerMessage::PartnerReconnecting { .. }
+            | ServerMessage::PartnerBack { .. }
+            | ServerMessage::Stopped { .. }
+            | ServerMessage::Draining { .. } => 0,
+        }
+    }
+
     /// `too_fast`, with the pause after which the client may go on.
     pub fn too_fast(message: impl Into<String>, retry_after_ms: u64) -> Self {
         ServerMessage::Error {

@@ -141,25 +141,7 @@ impl Outbox {
 fn weight(outbound: &Outbound) -> usize {
     const FIXED: usize = 96;
     let Outbound::Message(message) = outbound else { return FIXED };
-    FIXED
-        + match message {
-            ServerMessage::Offer { sdp, .. } | ServerMessage::Answer { sdp, .. } => sdp.reveal_json().len(),
-            ServerMessage::IceCandidate { candidate, .. } => candidate.reveal_json().len(),
-            ServerMessage::Message { text, .. } => text.0.len(),
-            ServerMessage::PartnerFound(found) => {
-                found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
-                    + found.shared_interests.iter().map(String::len).sum::<usize>()
-            }
-            ServerMessage::Error { message, .. } => message.len(),
-            ServerMessage::Welcome { .. }
-            | ServerMessage::Waiting { .. }
-            | ServerMessage::Typing { .. }
-            | ServerMessage::PartnerLeft { .. }
-            | ServerMessage::PartnerReconnecting { .. }
-            | ServerMessage::PartnerBack { .. }
-            | ServerMessage::Stopped { .. }
-            | ServerMessage::Draining { .. } => 0,
-        }
+    FIXED + message.payload_bytes()
 }
 
 #[cfg(test)]
