@@ -37,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) state_dir: PathBuf,
     pub(crate) bounds: Bounds,
     pub(crate) lobby: visavis_lobby::Config,
+    pub(crate) turn: TurnSettings,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,13 @@ pub(crate) struct TlsSettings {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TurnSettings {
+    /// Empty: follows from the session's secrets, see [`crate::session_key::turn_secrets`].
+    #[allow(dead_code)] // Until the relay and `GET /api/ice` ask for it.
+    pub(crate) secrets: Vec<visavis_turn::Secret>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +144,7 @@ impl Default for Config {
                 write_stall: Duration::ZERO,
             },
             lobby: visavis_lobby::Config::default(),
+            turn: TurnSettings::default(),
         }
     }
 }

@@ -2,12 +2,16 @@
 
 use crate::failure::Failure;
 use crate::reason;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use visavis_lobby::SessionSecret;
+use visavis_turn::{Secret, Secrets};
 
 const FILE: &str = "session.key";
 
@@ -31,6 +35,33 @@ pub(crate) fn load_or_make(state_dir: &Path) -> Result<SessionSecret, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => make(state_dir, &path),
         Err(error) => Err(cannot("read", &path, &error)),
     }
+}
+
+/// What mints and opens TURN credentials where the operator gives no `turn.secret`: derived from the secrets that
+/// seal resume tokens, so that all nodes that share those agree on it, and rotating them rotates it.
+///
+/// # Errors
+/// As [`load_or_make`], which is asked if `session_secrets` is empty.
+#[allow(dead_code)] // Until the relay and `GET /api/ice` ask for it.
+pub(crate) fn turn_secrets(
+    given: &[Secret],
+    session_secrets: &[SessionSecret],
+    state_dir: &Path,
+) -> Result<Secrets, Failure> {
+    let mut all = match (given, session_secrets) {
+        ([], []) => vec![derive_turn(&load_or_make(state_dir)?)],
+        ([], _) => session_secrets.iter().map(derive_turn).collect(),
+        (_, _) => given.to_vec(),
+    }
+    .into_iter();
+    let minting = all.next().ok_or_else(|| Failure::Config("turn.secret: is empty; leave it out".into()))?;
+    Ok(Secrets::new(minting, all))
+}
+
+fn derive_turn(secret: &SessionSecret) -> Secret {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &secret.0);
+    let derived = URL_SAFE_NO_PAD.encode(hmac::sign(&key, b"visavis turn secret 1"));
+    Secret::new(derived).expect("32 bytes are not empty")
 }
 
 fn make(state_dir: &Path, path: &Path) -> Result<SessionSecret, Failure> {
@@ -85,5 +116,19 @@ mod tests {
         fs::write(state_dir.join(FILE), b"short").unwrap();
         assert!(load_or_make(&state_dir).is_err());
         fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn turn_secrets_are_those_given_or_else_follow_the_session_secrets() {
+        let nowhere = Path::new("/dev/null/no-folder");
+        let password = |secrets: &Secrets| secrets.mint(1_893_456_000, "alice").password;
+        let given =
+            turn_secrets(&[Secret::new("s3cret").unwrap()], &[SessionSecret([1; 32])], nowhere).unwrap();
+        assert_eq!(password(&given), "6zlfmlvWfWDvDds1Zc+zxTmSW8w=");
+        let derived =
+            |bytes: u8| password(&turn_secrets(&[], &[SessionSecret([bytes; 32])], nowhere).unwrap());
+        assert_eq!(derived(1), derived(1));
+        assert_ne!(derived(1), derived(2));
+        assert!(turn_secrets(&[], &[], nowhere).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use super::Config;
 use super::values::{
     address, ice_server, interval, log_format, log_level, millis, number, optional, path, positive, secret,
-    set, span, switch,
+    set, span, switch, turn_secret,
 };
 use crate::edge::{AllowedOrigin, Networks};
 
@@ -113,6 +113,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "Seals the tokens by which sessions are resumed; the first seals, all open. Unset: made at the first start, in `state_dir`.",
         |c, v| set(&mut c.lobby.session_secrets, v.iter().map(|v| secret(v)).collect()),
+    ),
+    list(
+        "turn.secret",
+        "SECRET",
+        "",
+        "Shared with the relays: the first mints TURN credentials, all open. Unset: follows from `session.secret`.",
+        |c, v| set(&mut c.turn.secrets, v.iter().map(|v| turn_secret(v)).collect()),
     ),
     one(
         "state_dir",

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use visavis_lobby::{SessionSecret, Span};
+use visavis_turn::Secret;
 
 pub(super) fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
     *place = value?;
@@ -78,6 +79,11 @@ pub(super) fn switch(value: &str) -> Result<bool, String> {
         "off" => Ok(false),
         _ => Err(format!("`{value}` is neither `on` nor `off`")),
     }
+}
+
+/// As short as other relays allow: the operator may share it with one that is set up already.
+pub(super) fn turn_secret(value: &str) -> Result<Secret, String> {
+    Secret::new(value).ok_or_else(|| "is empty; `openssl rand -hex 32` makes one".into())
 }
 
 /// Whatever the operator writes becomes 32 bytes; short secrets can be guessed.
