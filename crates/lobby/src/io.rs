@@ -1,5 +1,6 @@
 //! What goes into the lobby and what comes out.
 
+use crate::Span;
 use crate::crowd::Source;
 use visavis_protocol::{ClientMessage, CloseCode, Refusal, ServerMessage};
 
@@ -49,6 +50,10 @@ pub enum Input {
     Closed {
         connection: ConnectionId,
         ending: Ending,
+    },
+    /// This node goes away: matches nobody any more and asks everybody to move, within `spread`.
+    Drain {
+        spread: Span,
     },
     /// The time of [`crate::Lobby::poll_timeout`] has come.
     Timeout,

@@ -1,12 +1,13 @@
 //! The lobby itself: takes inputs, keeps sessions, tickets and matches, and says what to send.
 //!
 //! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
-//! searching (`search`), leaving (`parting`), signals between strangers (`switchboard`), rates
+//! searching (`search`), leaving (`parting`), going away (`draining`), signals between strangers (`switchboard`), rates
 //! (`floods`), signs of life (`liveness`), sessions
 //! that outlive their sockets (`resume`).
 
 #[cfg(any(test, feature = "audit"))]
 mod audit;
+mod draining;
 mod floods;
 mod liveness;
 mod parting;
@@ -46,10 +47,18 @@ enum Due {
     Match(MatchKey),
 }
 
+/// Whether this node takes part in the game.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Matching,
+    Draining,
+}
+
 /// All sessions of one node and what is between them.
 #[derive(Debug)]
 pub struct Lobby {
     config: Config,
+    phase: Phase,
     /// The latest time ever told: a clock that steps back stands still here.
     now: Time,
     connections: FxHashMap<ConnectionId, SessionKey>,
@@ -77,6 +86,7 @@ impl Lobby {
         let admission = Admission::new(config.admission_rate);
         Lobby {
             config,
+            phase: Phase::Matching,
             now: Time::ZERO,
             connections: FxHashMap::default(),
             sessions: SlotMap::with_key(),
@@ -121,10 +131,14 @@ impl Lobby {
             Input::Closed { connection, ending } => {
                 let Some(session) = self.connections.get(&connection).copied() else { return };
                 match ending {
-                    Ending::CloseFrame => self.forget(session, LeftReason::Closed, outputs),
-                    Ending::Broken => self.detach(session, outputs),
+                    Ending::CloseFrame if self.phase == Phase::Matching => {
+                        self.forget(session, LeftReason::Closed, outputs);
+                    }
+                    // While draining a closed socket is one that moved, as it was asked to.
+                    Ending::CloseFrame | Ending::Broken => self.detach(session, outputs),
                 }
             }
+            Input::Drain { spread } => self.drain(spread, outputs),
             Input::Timeout => self.run_timers(outputs),
         }
     }
@@ -236,7 +250,10 @@ impl Lobby {
         let bounds = self.replay_bounds();
         let Some(session) = self.sessions.get_mut(key) else { return };
         let link = session.link;
-        let keep = matches!(session.state(), State::Matched { .. }) || matches!(link, Link::Detached { .. });
+        let in_need =
+            matches!(session.state(), State::Matched { .. }) || matches!(link, Link::Detached { .. });
+        // Said of this socket only: whoever resumes has followed it.
+        let keep = in_need && !matches!(message, ServerMessage::Draining { .. });
         let mut ping = false;
         if let Some(identity) = &mut session.identity {
             identity.sent = identity.sent.wrapping_add(1);

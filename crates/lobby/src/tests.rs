@@ -6,6 +6,7 @@
 mod acquaintances;
 mod choosing;
 mod cost;
+mod draining;
 mod ghosts;
 mod greeting;
 mod leaving;

@@ -37,8 +37,10 @@ pub(crate) enum Event {
     Happened(Input),
     /// Ask for the figures.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Match nobody any more, take nobody in, ask everybody to move within this span.
+    Drain(Span),
     /// Close every connection, now and from now on: the process stops.
-    Drain,
+    Stop,
 }
 
 /// The lobby's figures at one moment.
@@ -72,7 +74,9 @@ pub(crate) struct Driver {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
+    /// Whoever is here may stay for now.
     Draining,
+    Stopping,
 }
 
 impl Driver {
@@ -139,7 +143,7 @@ impl Driver {
     fn take(&mut self, now: Time, event: Event) {
         match event {
             // Not in the map: the lobby never hears of it, neither of its end.
-            Event::Opened { outbox, .. } if self.phase == Phase::Draining => {
+            Event::Opened { outbox, .. } if self.phase != Phase::Serving => {
                 outbox.push(RESTART, &self.bounds)
             }
             Event::Opened { connection, limiting, outbox } => {
@@ -160,8 +164,12 @@ impl Driver {
                     events_waiting: self.inbox.len(),
                 });
             }
-            Event::Drain => {
+            Event::Drain(spread) => {
                 self.phase = Phase::Draining;
+                self.lobby.handle(now, Input::Drain { spread }, &mut self.outputs);
+            }
+            Event::Stop => {
+                self.phase = Phase::Stopping;
                 self.route();
                 for outbox in self.outboxes.values() {
                     outbox.push(RESTART, &self.bounds);
@@ -199,7 +207,7 @@ fn wall_clock() -> Time {
     Time::ZERO + micros(since_epoch)
 }
 
-fn micros(duration: Duration) -> Span {
+pub(crate) fn micros(duration: Duration) -> Span {
     Span::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }
 

@@ -5,7 +5,7 @@ use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{Admission, Certificates, Door, Edge, Security, listen, router};
 use crate::failure::Failure;
 use crate::self_signed::local_addresses;
-use crate::{metrics, session_key, tally};
+use crate::{driver, metrics, session_key, tally};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,10 +15,13 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// File descriptors kept for other things than visitors: listeners, plain HTTP, the site's readers.
 const SPARE_DESCRIPTORS: usize = 512;
+
+/// At the end of the stop timeout: time to close the sockets of those who did not move.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// Sockets that read pages beside those that visit.
 const SPARE_SOCKETS: usize = 256;
@@ -52,11 +55,12 @@ async fn run(config: Config) -> Result<(), Failure> {
     let http = listen(config.listen, "listen")?;
     let https = config.tls.listen.map(|address| listen(address, "tls.listen")).transpose()?;
     let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen")).transpose()?;
-    let mut stop = Signals::new()?;
+    let mut signals = Signals::new()?;
 
     let capacity = Capacity::find(config.bounds.connections);
     let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
     let limits = config.lobby.limits.clone();
+    let admission_rate = config.lobby.admission_rate;
     let mut lobby = config.lobby;
     if !config.session_resume {
         lobby.session_secrets.clear();
@@ -111,26 +115,32 @@ async fn run(config: Config) -> Result<(), Failure> {
         open(listener, Security::Plain, metrics::router(Arc::clone(&edge), Arc::clone(&sockets)));
     }
 
-    tokio::select! {
-        () = stop.wait() => {}
+    let asked = tokio::select! {
+        asked = signals.wait() => asked,
         // Only a panic ends it. Without the lobby nothing here is of use: whoever supervises us may start anew.
         _ = &mut driver => return Err(Failure::Runtime("the lobby failed; this is a bug, please report it".into())),
-    }
+    };
     edge.drain();
-    tracing::info!(
-        visitors = edge.visitors.total(),
-        "stopping: closing sockets, at most {:?}",
-        config.stop_timeout
-    );
-    // A driver that is gone has closed everything already.
-    let _ = link.inbox.send(Event::Drain).await;
+    let visitors = edge.visitors.total();
     let deadline = Instant::now() + config.stop_timeout;
-    while edge.visitors.total() > 0 && Instant::now() < deadline {
-        tokio::select! {
-            () = sleep(Duration::from_millis(10)) => {}
-            // Asked twice, it goes at once.
-            () = stop.wait() => break,
+    // A driver that is gone has closed everything already: the sends below may fail.
+    let moved = match asked {
+        Asked::ToMakeRoom => {
+            let spread = drain_spread(visitors, admission_rate, config.stop_timeout);
+            tracing::info!(
+                visitors,
+                "draining: asking everybody to move within {spread:?}, waiting at most {:?}",
+                config.stop_timeout
+            );
+            let _ = link.inbox.send(Event::Drain(driver::micros(spread))).await;
+            all_gone(&edge, deadline - CLOSING.min(config.stop_timeout / 2), &mut signals).await
         }
+        Asked::ToEnd => Gone::NotYet,
+    };
+    if moved != Gone::AskedAgain {
+        tracing::info!(visitors = edge.visitors.total(), "stopping: closing sockets");
+        let _ = link.inbox.send(Event::Stop).await;
+        all_gone(&edge, deadline, &mut signals).await;
     }
     let left = edge.visitors.total();
     if left > 0 {
@@ -205,6 +215,41 @@ fn start_log(settings: LogSettings) {
     }
 }
 
+/// What a signal asks for.
+enum Asked {
+    /// SIGTERM, as supervisors send it: another process takes over.
+    ToMakeRoom,
+    /// SIGINT, from a terminal: nobody will.
+    ToEnd,
+}
+
+/// How waiting for the visitors to go ended.
+#[derive(PartialEq, Eq)]
+enum Gone {
+    All,
+    NotYet,
+    /// A second signal came: it goes at once.
+    AskedAgain,
+}
+
+async fn all_gone(edge: &Edge, deadline: Instant, signals: &mut Signals) -> Gone {
+    while edge.visitors.total() > 0 {
+        tokio::select! {
+            () = sleep(Duration::from_millis(10)) => {}
+            () = sleep_until(deadline) => return Gone::NotYet,
+            _ = signals.wait() => return Gone::AskedAgain,
+        }
+    }
+    Gone::All
+}
+
+/// Over which time visitors are asked to move: no faster than another node takes them in, and no later than half the
+/// time there is.
+fn drain_spread(visitors: usize, admission_rate: u32, stop_timeout: Duration) -> Duration {
+    let seconds = visitors as f64 / f64::from(admission_rate.max(1));
+    Duration::from_secs_f64(seconds).min(stop_timeout / 2)
+}
+
 /// The signals that ask for a stop.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -224,10 +269,10 @@ impl Signals {
         })
     }
 
-    async fn wait(&mut self) {
+    async fn wait(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::ToMakeRoom,
+            _ = self.interrupt.recv() => Asked::ToEnd,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Searching: `find_partner`, `next`, `ticket_offer`; entering the line, and the match that ends the wait.
 
-use super::{Due, Lobby, acquaintance};
+use super::{Due, Lobby, Phase, acquaintance};
 use crate::crowd::Act;
 use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
@@ -95,12 +95,15 @@ impl Lobby {
         }
     }
 
-    /// Looks for a partner; without one, waits. The ticket's session must be idle.
+    /// Looks for a partner; without one, waits, and so does everybody while this node drains. The ticket's session must be idle.
     pub(super) fn enter_line(&mut self, ticket: Ticket, outputs: &mut Outputs) {
         if let Some(session) = self.sessions.get_mut(ticket.session)
             && session.connection().is_none()
         {
             return session.transition_to_held(ticket.since, ticket.created);
+        }
+        if self.phase == Phase::Draining {
+            return self.wait(ticket, outputs);
         }
         let needs = ticket.needs(self.now, &self.config);
         let sessions = &self.sessions;

@@ -65,7 +65,7 @@ impl Observer {
             | Input::Malformed { connection, .. }
             | Input::Alive { connection, .. }
             | Input::Closed { connection, .. } => Some(*connection),
-            Input::Timeout => None,
+            Input::Drain { .. } | Input::Timeout => None,
         };
         let refused = outputs.iter().any(|output| {
             matches!(output, Output::Send { connection, message: ServerMessage::Error { .. } } if Some(*connection) == sender)
@@ -142,7 +142,11 @@ impl Observer {
                 self.goes(*connection);
                 return if known { Leavers::from([(*connection, reason)]) } else { Leavers::new() };
             }
-            Input::Opened { .. } | Input::Malformed { .. } | Input::Alive { .. } | Input::Timeout => {
+            Input::Opened { .. }
+            | Input::Malformed { .. }
+            | Input::Alive { .. }
+            | Input::Drain { .. }
+            | Input::Timeout => {
                 return Leavers::new();
             }
         };

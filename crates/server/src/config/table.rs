@@ -97,9 +97,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
     one("workers", "N", "0", "Threads that serve. 0: one for each core.", |c, v| {
         set(&mut c.workers, number(v))
     }),
-    one("stop_timeout_ms", "MS", "5000", "How long a stop waits for sockets to close.", |c, v| {
-        set(&mut c.stop_timeout, millis(v))
-    }),
+    one(
+        "stop_timeout_ms",
+        "MS",
+        "5000",
+        "How long a stop waits for visitors to move and sockets to close.",
+        |c, v| set(&mut c.stop_timeout, millis(v)),
+    ),
     one(
         "session.resume",
         "ON|OFF",

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Sleep;
 use visavis_lobby::{ConnectionId, Ending, Input};
-use visavis_protocol::read_client_message;
+use visavis_protocol::{CloseCode, read_client_message};
 
 /// What the kernel may keep for a reader that stalls; it doubles the figure for its own book-keeping.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -91,7 +91,7 @@ pub(crate) enum End {
     Violated(Violation),
     /// The lobby closes, and what it said before is still in line.
     Told {
-        code: u16,
+        code: CloseCode,
         reason: &'static str,
     },
     /// EOF or an error, without a close frame.
@@ -162,7 +162,7 @@ impl Connection {
         self.write(context, |out| outbounds.iter().for_each(|outbound| encode(outbound, out)));
         // Nothing follows a `Close`, so looking at the last is enough.
         Poll::Ready(match outbounds.last() {
-            Some(Outbound::Close { code, reason }) => Err(End::Told { code: code.as_u16(), reason }),
+            Some(Outbound::Close { code, reason }) => Err(End::Told { code: *code, reason }),
             _ => Ok(()),
         })
     }
@@ -183,7 +183,7 @@ impl Connection {
         match self.outbox.poll_last(context) {
             Poll::Ready(Last::Overflow) => return Poll::Ready(End::Overflow),
             Poll::Ready(Last::Close { code, reason }) => {
-                return Poll::Ready(End::Told { code: code.as_u16(), reason });
+                return Poll::Ready(End::Told { code, reason });
             }
             Poll::Pending => {}
         }

@@ -192,6 +192,16 @@ impl Client {
         }
     }
 
+    /// The next text message of this type; others are passed over.
+    pub(crate) async fn hear_type(&mut self, wanted: &str) -> Value {
+        loop {
+            let message = self.hear().await;
+            if message["type"] == wanted {
+                return message;
+            }
+        }
+    }
+
     /// The next message of any kind.
     pub(crate) async fn next(&mut self) -> Message {
         match timeout(PATIENCE, self.0.next()).await {

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Message;
 #[tokio::test]
 async fn a_stop_closes_every_socket_with_1012_and_exits_with_0() {
     for signal in ["TERM", "INT"] {
-        let mut server = Server::start(&[]);
+        let mut server = Server::start(&["--stop-timeout-ms", "1000"]);
         let mut clients = Vec::new();
         for _ in 0..20 {
             clients.push(server.connect().await);
@@ -27,6 +27,36 @@ async fn a_stop_closes_every_socket_with_1012_and_exits_with_0() {
         assert_eq!(server.exit().await.code(), Some(0));
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     }
+}
+
+#[tokio::test]
+async fn a_drain_matches_nobody_carries_calls_on_and_ends_when_everybody_has_moved() {
+    let mut server = Server::start(&["--stop-timeout-ms", "60000"]);
+    let mut clients = Vec::new();
+    for index in 0..3 {
+        let mut client = server.connect().await;
+        client.say(r#"{"type":"find_partner","kind":"text"}"#).await;
+        client.hear_type(if index == 1 { "partner_found" } else { "waiting" }).await;
+        clients.push(client);
+    }
+    let [mut one, mut other, mut alone] = <[_; 3]>::try_from(clients).ok().expect("three");
+    one.hear_type("partner_found").await;
+    server.signal("TERM");
+    for client in [&mut one, &mut other, &mut alone] {
+        let told = client.hear_type("draining").await;
+        assert!(told["reconnect_after_ms"].is_u64(), "{told}");
+    }
+    one.say(r#"{"type":"message","text":"still here"}"#).await;
+    assert_eq!(other.hear_type("message").await["text"], "still here");
+    one.say(r#"{"type":"next"}"#).await;
+    one.hear_type("waiting").await;
+    other.hear_type("partner_left").await;
+    assert_eq!(server.get("/readyz").await.status, 503);
+    assert_eq!(server.refusal(&[]).await, Some(503));
+    for mut client in [one, other, alone] {
+        client.0.close(None).await.unwrap();
+    }
+    assert_eq!(timeout(PATIENCE, server.exit()).await.unwrap().code(), Some(0));
 }
 
 #[tokio::test]
@@ -55,11 +85,11 @@ async fn nobody_stays_behind_as_a_ghost_however_a_socket_ends() {
 
 #[tokio::test]
 async fn while_it_stops_it_is_not_ready_and_takes_nobody() {
-    let mut server = Server::start(&[]);
-    // Never answers the close frame, and so holds the stop up for its two seconds.
+    let mut server = Server::start(&["--stop-timeout-ms", "3000"]);
+    // Neither moves nor answers the close frame, and so holds the stop up.
     let deaf = server.connect().await.0.into_inner();
     server.signal("TERM");
-    server.log_says("stopping");
+    server.log_says("draining");
     let ready = server.get("/readyz").await;
     assert_eq!((ready.status, ready.json()), (503, json!({"status": "draining"})));
     assert_eq!(server.get("/healthz").await.status, 200);
@@ -83,7 +113,7 @@ async fn a_stop_is_bounded_and_a_second_signal_ends_it_at_once() {
     let deaf = asked_twice.connect().await.0.into_inner();
     let began = Instant::now();
     asked_twice.signal("TERM");
-    asked_twice.log_says("stopping");
+    asked_twice.log_says("draining");
     asked_twice.signal("INT");
     assert_eq!(asked_twice.exit().await.code(), Some(0));
     assert!(began.elapsed() < Duration::from_secs(2));

@@ -8,12 +8,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use visavis_lobby::Ending;
+use visavis_protocol::CloseCode;
 
 /// How long a client may take to answer a close frame before the socket is dropped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn part(mut connection: Connection, end: End) {
     let ending = match end {
+        // Asked to come back.
+        End::Told { code: CloseCode::Restart, .. } => Ending::Broken,
         // Also when it was we who closed: nobody shall wait for such a client to come back.
         End::Left(_) | End::Violated(_) | End::Told { .. } => Ending::CloseFrame,
         End::Broken | End::Overflow | End::Stall | End::Stopped => Ending::Broken,
@@ -26,7 +29,7 @@ pub(super) async fn part(mut connection: Connection, end: End) {
             let (code, reason) = violation.close();
             (Some(code), reason, Then::AwaitPeer)
         }
-        End::Told { code, reason } => (Some(code), reason, Then::AwaitPeer),
+        End::Told { code, reason } => (Some(code.as_u16()), reason, Then::AwaitPeer),
         End::Broken | End::Stopped => return,
         End::Overflow | End::Stall => return connection.stream.forget_on_close(),
     };
