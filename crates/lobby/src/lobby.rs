@@ -20,13 +20,13 @@ use crate::admission::Admission;
 use crate::crowd::{Act, Crowds};
 use crate::matches::{Ids, Match, MatchKey};
 use crate::matchmaker::{Matchmaker, TicketKey};
-use crate::session::{Link, Origin, Session, SessionKey, State};
+use crate::session::{Link, Origin, Said, Session, SessionKey, State};
 use crate::timers::Timers;
 use crate::tokens::{BootId, Ended, SessionId, Tokens};
 use crate::{Config, ConnectionId, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Time};
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
-use visavis_protocol::{ClientMessage, CloseCode, LeftReason, Refusal, ServerMessage};
+use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MessageType, Refusal, ServerMessage};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,12 +112,14 @@ impl Lobby {
             Input::Opened { connection, limiting } => self.open(connection, limiting),
             Input::Received { connection, message } => {
                 let Some(session) = self.note_life(connection) else { return };
+                self.note_said(session, Some(message.message_type()));
                 if self.take(session, Act::Message, outputs) {
                     self.receive(session, message, outputs);
                 }
             }
             Input::Malformed { connection, refusal } => {
                 let Some(session) = self.note_life(connection) else { return };
+                self.note_said(session, refusal.of);
                 if self.take(session, Act::Message, outputs) {
                     self.refuse(session, refusal, outputs);
                 }
@@ -241,9 +243,21 @@ impl Lobby {
         }
     }
 
+    fn note_said(&mut self, key: SessionKey, what: Option<MessageType>) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.said = Said { what, nth: session.said.nth.saturating_add(1) };
+        }
+    }
+
     fn refuse(&mut self, key: SessionKey, refusal: Refusal, outputs: &mut Outputs) {
         self.counters.count_refusal(refusal.code);
-        self.say(key, ServerMessage::refused(refusal), outputs);
+        self.blame(key, ServerMessage::refused(refusal), outputs);
+    }
+
+    /// Says an error, and of which message it is.
+    fn blame(&mut self, key: SessionKey, error: ServerMessage, outputs: &mut Outputs) {
+        let Some(Said { what, nth }) = self.sessions.get(key).map(|session| session.said) else { return };
+        self.say(key, error.about(what, nth), outputs);
     }
 
     fn say(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {

@@ -28,7 +28,7 @@ pub(crate) struct Bounds {
 
 impl Replay {
     pub(crate) fn keep(&mut self, position: u32, mut message: ServerMessage, bounds: Bounds) {
-        forget_token(&mut message);
+        forget_what_was_of_the_socket(&mut message);
         let bytes = weight(&message);
         self.bytes += bytes;
         self.kept.push_back(Kept { position, bytes, message });
@@ -75,14 +75,16 @@ impl Replay {
     }
 }
 
-/// A token that is read after a resume is an old one: the new `welcome` brought a newer.
-fn forget_token(message: &mut ServerMessage) {
+/// A token that is read after a resume is an old one: the new `welcome` brought a newer. And the messages of another
+/// socket are counted anew.
+fn forget_what_was_of_the_socket(message: &mut ServerMessage) {
     match message {
         ServerMessage::Welcome { resume_token, .. }
         | ServerMessage::Waiting { resume_token, .. }
         | ServerMessage::PartnerLeft { resume_token, .. }
         | ServerMessage::Stopped { resume_token, .. } => *resume_token = None,
         ServerMessage::PartnerFound(found) => found.resume_token = None,
+        ServerMessage::Error { nth, .. } => *nth = None,
         ServerMessage::Offer { .. }
         | ServerMessage::Answer { .. }
         | ServerMessage::IceCandidate { .. }
@@ -90,7 +92,6 @@ fn forget_token(message: &mut ServerMessage) {
         | ServerMessage::Typing { .. }
         | ServerMessage::PartnerReconnecting { .. }
         | ServerMessage::PartnerBack { .. }
-        | ServerMessage::Error { .. }
         | ServerMessage::Draining { .. } => {}
     }
 }

@@ -8,7 +8,7 @@ use crate::replay::Replay;
 use crate::tokens::SessionId;
 use crate::{ConnectionId, Limiting, Time};
 use std::sync::Arc;
-use visavis_protocol::{MatchId, Wishes};
+use visavis_protocol::{MatchId, MessageType, Wishes};
 
 slotmap::new_key_type! {
     /// Names a session; never reused.
@@ -34,6 +34,8 @@ pub(crate) struct Session {
     pub(crate) last_match: Option<(MatchId, SessionKey)>,
     /// Boxed: most sessions of an idle crowd have met nobody.
     acquaintances: Option<Box<Acquaintances>>,
+    /// What it said last: an error that follows is about that.
+    pub(crate) said: Said,
     pub(crate) last_seen: Time,
     /// When the first ping went out that nothing has answered yet.
     pub(crate) asked: Option<Time>,
@@ -42,6 +44,15 @@ pub(crate) struct Session {
     pub(crate) nexts: Rate,
     pub(crate) texts: Rate,
     pub(crate) refusals: Rate,
+}
+
+/// The latest message of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Its type, where that could be read.
+    pub(crate) what: Option<MessageType>,
+    /// The how manieth of its socket it is, from 1.
+    pub(crate) nth: u32,
 }
 
 /// Whether there is a socket.
@@ -123,6 +134,7 @@ impl Session {
             names_matches: false,
             last_match: None,
             acquaintances: None,
+            said: Said::default(),
             last_seen: now,
             asked: None,
             timer: None,

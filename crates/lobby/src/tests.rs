@@ -23,9 +23,9 @@ mod signals;
 mod signs_of_life;
 
 use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use visavis_protocol::{CloseCode, MatchId, ServerMessage, read_client_message};
+use visavis_protocol::{CloseCode, MatchId, MessageType, ServerMessage, read_client_message};
 
 pub(crate) use serde_json::{Value, json};
 
@@ -89,6 +89,8 @@ pub(crate) struct Script {
     now: Time,
     unread: VecDeque<Output>,
     here: BTreeSet<Visitor>,
+    /// How many frames each has sent, and the type of the last one.
+    said: BTreeMap<Visitor, (u32, Option<Value>)>,
     /// Those who answer no ping. Everybody else does, at once and unmentioned.
     silent: BTreeSet<Visitor>,
 }
@@ -104,6 +106,7 @@ impl Script {
             now: Time::from_micros(1_000_000_000),
             unread: VecDeque::new(),
             here: BTreeSet::new(),
+            said: BTreeMap::new(),
             silent: BTreeSet::new(),
         }
     }
@@ -120,6 +123,21 @@ impl Script {
         script.open(B);
         let present = script.pair(A, B, search);
         (script, present)
+    }
+
+    /// A and B in a text chat whose rate of text is this.
+    pub(crate) fn with_text_burst(text_burst: u32) -> (Self, MatchId) {
+        let waiting_interval = Span::from_secs(1_000_000);
+        let mut script = Script::with(Config { text_burst, waiting_interval, ..Config::default() });
+        script.open(A);
+        script.open(B);
+        let present = script.pair(A, B, find!("text"));
+        (script, present)
+    }
+
+    /// How many frames a visitor has sent.
+    pub(crate) fn frames_of(&self, visitor: Visitor) -> u32 {
+        self.said.get(&visitor).map_or(0, |(count, _)| *count)
     }
 
     /// Two open visitors match by the same search, the first of them waiting before.
@@ -143,7 +161,12 @@ impl Script {
     /// The visitor's client sends this frame.
     pub(crate) fn say(&mut self, visitor: Visitor, frame: Value) {
         let connection = visitor.connection();
-        self.input(match read_client_message(&frame.to_string(), &Config::default().limits) {
+        let read = read_client_message(&frame.to_string(), &Config::default().limits);
+        let known = frame["type"].as_str().and_then(MessageType::named);
+        let (count, last) = self.said.entry(visitor).or_default();
+        *count += 1;
+        *last = known.map(|of| json!(of));
+        self.input(match read {
             Ok(message) => Input::Received { connection, message },
             Err(refusal) => Input::Malformed { connection, refusal },
         });
@@ -287,9 +310,20 @@ impl Script {
         self.expect(visitor, frame!("partner_left", match_id: id, reason: reason, requeued: requeued));
     }
 
+    /// An error to `visitor`, which says that it is about the frame that this visitor sent last.
+    fn next_error(&mut self, visitor: Visitor, code: &str) -> (Visitor, Value) {
+        let (to, mut message) = self.next_message((visitor, code));
+        if let Some(fields) = message.as_object_mut() {
+            let about = (fields.remove("of"), fields.remove("nth"));
+            let (count, last) = self.said.get(&visitor).cloned().unwrap_or_default();
+            assert_eq!(about, (last, Some(json!(count))), "which frame is this about? {message}");
+        }
+        (to, message)
+    }
+
     /// An error that no waiting mends, and that names its culprit.
     pub(crate) fn expect_refusal(&mut self, visitor: Visitor, code: &str, culprit: &str) {
-        let (to, message) = self.next_message((visitor, code));
+        let (to, message) = self.next_error(visitor, code);
         let sentence = message["message"].as_str().unwrap_or_default().to_owned();
         assert_eq!((to, &message), (visitor, &frame!("error", code: code, retry: false, message: sentence)));
         assert!(sentence.contains(culprit), "{sentence:?} does not name {culprit:?}");
@@ -297,7 +331,7 @@ impl Script {
 
     /// `too_fast`, and for how long to pause.
     pub(crate) fn expect_too_fast(&mut self, visitor: Visitor, retry_after_ms: u64) {
-        let (to, message) = self.next_message((visitor, "too_fast"));
+        let (to, message) = self.next_error(visitor, "too_fast");
         let sentence = &message["message"];
         let wanted = frame!("error", code: "too_fast", retry: true, message: sentence,
             retry_after_ms: retry_after_ms);

@@ -4,8 +4,8 @@
 
 use crate::{
     Block, CandidateType, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, IpFamily,
-    Kind, LeftReason, Limits, Message, Mode, Next, Offer, PartnerFound, Path, Pin, ServerMessage, Signal,
-    Stop, TicketOffer, Transport, Typing,
+    Kind, LeftReason, Limits, Message, MessageType, Mode, Next, Offer, PartnerFound, Path, Pin,
+    ServerMessage, Signal, Stop, TicketOffer, Transport, Typing,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ fn typescript() -> String {
     declare(Mode::decl(&config));
     declare(LeftReason::decl(&config));
     declare(ErrorCode::decl(&config));
+    declare(MessageType::decl(&config));
     declare(Path::decl(&config));
     declare(CandidateType::decl(&config));
     declare(Transport::decl(&config));

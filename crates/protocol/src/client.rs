@@ -29,6 +29,65 @@ pub enum ClientMessage {
     Block(Block),
 }
 
+/// Which message: the `type` on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MessageType {
+    Hello,
+    FindPartner,
+    TicketOffer,
+    Next,
+    Stop,
+    Offer,
+    Answer,
+    IceCandidate,
+    Connected,
+    Message,
+    Typing,
+    Block,
+}
+
+impl MessageType {
+    /// The type that a frame is tagged with, if there is one of that name.
+    pub fn named(tag: &str) -> Option<Self> {
+        Some(match tag {
+            "hello" => MessageType::Hello,
+            "find_partner" => MessageType::FindPartner,
+            "ticket_offer" => MessageType::TicketOffer,
+            "next" => MessageType::Next,
+            "stop" => MessageType::Stop,
+            "offer" => MessageType::Offer,
+            "answer" => MessageType::Answer,
+            "ice_candidate" => MessageType::IceCandidate,
+            "connected" => MessageType::Connected,
+            "message" => MessageType::Message,
+            "typing" => MessageType::Typing,
+            "block" => MessageType::Block,
+            _ => return None,
+        })
+    }
+}
+
+impl ClientMessage {
+    pub fn message_type(&self) -> MessageType {
+        match self {
+            ClientMessage::Hello(_) => MessageType::Hello,
+            ClientMessage::FindPartner(_) => MessageType::FindPartner,
+            ClientMessage::TicketOffer(_) => MessageType::TicketOffer,
+            ClientMessage::Next(_) => MessageType::Next,
+            ClientMessage::Stop(_) => MessageType::Stop,
+            ClientMessage::Offer(_) => MessageType::Offer,
+            ClientMessage::Answer(_) => MessageType::Answer,
+            ClientMessage::IceCandidate(_) => MessageType::IceCandidate,
+            ClientMessage::Connected(_) => MessageType::Connected,
+            ClientMessage::Message(_) => MessageType::Message,
+            ClientMessage::Typing(_) => MessageType::Typing,
+            ClientMessage::Block(_) => MessageType::Block,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,5 +1,6 @@
 //! Error codes, close codes, and the refusal that carries one to the client.
 
+use crate::MessageType;
 use serde::{Deserialize, Serialize};
 
 /// Why a message was refused. Stable: clients switch on it.
@@ -70,6 +71,8 @@ impl ErrorCode {
 pub struct Refusal {
     pub code: ErrorCode,
     pub message: String,
+    /// Of which message, where its `type` could be read.
+    pub of: Option<MessageType>,
 }
 
 impl Refusal {
@@ -86,7 +89,12 @@ impl Refusal {
             message.truncate(end);
             message.push('…');
         }
-        Refusal { code, message }
+        Refusal { code, message, of: None }
+    }
+
+    /// The same, of a message of this type.
+    pub fn of(self, message: MessageType) -> Self {
+        Refusal { of: Some(message), ..self }
     }
 }
 

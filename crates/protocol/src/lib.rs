@@ -15,7 +15,7 @@ mod wishes;
 
 pub use client::{
     Block, CandidateType, ClientMessage, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message,
-    Next, Path, Signal, Stop, TicketOffer, Transport, Typing,
+    MessageType, Next, Path, Signal, Stop, TicketOffer, Transport, Typing,
 };
 pub use codes::{CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;

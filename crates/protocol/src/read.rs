@@ -6,7 +6,7 @@
 use crate::untagged::Untagged;
 use crate::{
     Block, Candidate, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Limits, Message,
-    Next, Offer, Refusal, Sdp, Signal, Stop, TicketOffer, Typing,
+    MessageType, Next, Offer, Refusal, Sdp, Signal, Stop, TicketOffer, Typing,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -27,28 +27,30 @@ pub fn read_client_message(frame: &str, limits: &Limits) -> Result<ClientMessage
             format!("the frame nests deeper than {} levels", limits.max_depth),
         ));
     }
-    let message = match read_type(frame)?.as_ref() {
-        "hello" => ClientMessage::Hello(read::<Hello>(frame)?),
-        "find_partner" => ClientMessage::FindPartner(read::<FindPartner>(frame)?),
-        "ticket_offer" => ClientMessage::TicketOffer(read::<TicketOffer>(frame)?),
-        "next" => ClientMessage::Next(read::<Next>(frame)?),
-        "stop" => ClientMessage::Stop(read::<Stop>(frame)?),
-        "offer" => ClientMessage::Offer(read::<Signal>(frame)?),
-        "answer" => ClientMessage::Answer(read::<Signal>(frame)?),
-        "ice_candidate" => ClientMessage::IceCandidate(read::<IceCandidate>(frame)?),
-        "connected" => ClientMessage::Connected(read::<Connected>(frame)?),
-        "message" => ClientMessage::Message(read::<Message>(frame)?),
-        "typing" => ClientMessage::Typing(read::<Typing>(frame)?),
-        "block" => ClientMessage::Block(read::<Block>(frame)?),
-        other => {
-            return Err(Refusal::new(
-                ErrorCode::UnknownType,
-                format!(
-                    "unknown type `{other}`: see docs/protocol.md for the types of version {}",
-                    crate::VERSION
-                ),
-            ));
-        }
+    let tag = read_type(frame)?;
+    let Some(message_type) = MessageType::named(&tag) else {
+        let version = crate::VERSION;
+        let message =
+            format!("unknown type `{tag}`: see docs/protocol.md for the types of version {version}");
+        return Err(Refusal::new(ErrorCode::UnknownType, message));
+    };
+    read_body(message_type, frame, limits).map_err(|refusal| refusal.of(message_type))
+}
+
+fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<ClientMessage, Refusal> {
+    let message = match message_type {
+        MessageType::Hello => ClientMessage::Hello(read::<Hello>(frame)?),
+        MessageType::FindPartner => ClientMessage::FindPartner(read::<FindPartner>(frame)?),
+        MessageType::TicketOffer => ClientMessage::TicketOffer(read::<TicketOffer>(frame)?),
+        MessageType::Next => ClientMessage::Next(read::<Next>(frame)?),
+        MessageType::Stop => ClientMessage::Stop(read::<Stop>(frame)?),
+        MessageType::Offer => ClientMessage::Offer(read::<Signal>(frame)?),
+        MessageType::Answer => ClientMessage::Answer(read::<Signal>(frame)?),
+        MessageType::IceCandidate => ClientMessage::IceCandidate(read::<IceCandidate>(frame)?),
+        MessageType::Connected => ClientMessage::Connected(read::<Connected>(frame)?),
+        MessageType::Message => ClientMessage::Message(read::<Message>(frame)?),
+        MessageType::Typing => ClientMessage::Typing(read::<Typing>(frame)?),
+        MessageType::Block => ClientMessage::Block(read::<Block>(frame)?),
     };
     check_payload(&message, limits)?;
     Ok(message)

@@ -1,6 +1,8 @@
 //! Server → client. Clients ignore types and fields that they do not know.
 
-use crate::{Candidate, ChatText, ErrorCode, Language, MatchId, Offer, Refusal, ResumeToken, Sdp};
+use crate::{
+    Candidate, ChatText, ErrorCode, Language, MatchId, MessageType, Offer, Refusal, ResumeToken, Sdp,
+};
 use serde::{Deserialize, Serialize};
 
 /// One message of the server, shaped as on the wire.
@@ -103,6 +105,14 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(type = "number", optional))]
         retry_after_ms: Option<u64>,
+        /// The type of the message that was refused, where it could be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        of: Option<MessageType>,
+        /// Which one: the how manieth message of this socket, from 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        nth: Option<u32>,
     },
     /// The server goes away; come back, to any node, after this delay.
     Draining {
@@ -119,6 +129,8 @@ impl ServerMessage {
             retry: refusal.code.retry(),
             message: refusal.message,
             retry_after_ms: None,
+            of: refusal.of,
+            nth: None,
         }
     }
 
@@ -144,6 +156,15 @@ impl ServerMessage {
         }
     }
 
+    /// An error, with the message that it is about; anything else stays as it is.
+    pub fn about(mut self, message: Option<MessageType>, which: u32) -> Self {
+        if let ServerMessage::Error { of, nth, .. } = &mut self {
+            *of = of.or(message);
+            *nth = Some(which);
+        }
+        self
+    }
+
     /// `too_fast`, with the pause after which the client may go on.
     pub fn too_fast(message: impl Into<String>, retry_after_ms: u64) -> Self {
         ServerMessage::Error {
@@ -151,6 +172,8 @@ impl ServerMessage {
             message: message.into(),
             retry: true,
             retry_after_ms: Some(retry_after_ms),
+            of: None,
+            nth: None,
         }
     }
 }

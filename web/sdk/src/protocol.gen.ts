@@ -7,6 +7,7 @@ export type Pin = "language" | "interests";
 export type Mode = "negotiate" | "answer_offer" | "text";
 export type LeftReason = "next" | "stop" | "closed" | "lost" | "blocked" | "server";
 export type ErrorCode = "bad_json" | "unknown_type" | "bad_field" | "too_large" | "too_deep" | "too_fast" | "not_matched" | "not_searching" | "match_id_required" | "unsupported_version";
+export type MessageType = "hello" | "find_partner" | "ticket_offer" | "next" | "stop" | "offer" | "answer" | "ice_candidate" | "connected" | "message" | "typing" | "block";
 export type Path = "direct" | "relay";
 export type CandidateType = "host" | "srflx" | "prflx" | "relay";
 export type Transport = "udp" | "tcp" | "tls";
@@ -69,7 +70,15 @@ export type ServerMessage = { "type": "welcome", version: number, online: number
 /**
  * The match that the resumed session is in; absent: in none.
  */
-match_id?: string, } | { "type": "waiting", online: number, estimate_ms?: number, resume_token?: ResumeToken, } | { "type": "partner_found" } & PartnerFound | { "type": "offer", match_id: string, sdp: string, } | { "type": "answer", match_id: string, sdp: string, } | { "type": "ice_candidate", match_id: string, candidate: RTCIceCandidateInit | RTCIceCandidateInit[] | "" | null, } | { "type": "message", match_id: string, text: ChatText, } | { "type": "typing", match_id: string, on: boolean, } | { "type": "partner_left", match_id: string, reason: LeftReason, requeued: boolean, resume_token?: ResumeToken, } | { "type": "partner_reconnecting", match_id: string, grace_ms: number, } | { "type": "partner_back", match_id: string, grace_ms: number, } | { "type": "stopped", resume_token?: ResumeToken, } | { "type": "error", code: ErrorCode, message: string, retry: boolean, retry_after_ms?: number, } | { "type": "draining", reconnect_after_ms: number, };
+match_id?: string, } | { "type": "waiting", online: number, estimate_ms?: number, resume_token?: ResumeToken, } | { "type": "partner_found" } & PartnerFound | { "type": "offer", match_id: string, sdp: string, } | { "type": "answer", match_id: string, sdp: string, } | { "type": "ice_candidate", match_id: string, candidate: RTCIceCandidateInit | RTCIceCandidateInit[] | "" | null, } | { "type": "message", match_id: string, text: ChatText, } | { "type": "typing", match_id: string, on: boolean, } | { "type": "partner_left", match_id: string, reason: LeftReason, requeued: boolean, resume_token?: ResumeToken, } | { "type": "partner_reconnecting", match_id: string, grace_ms: number, } | { "type": "partner_back", match_id: string, grace_ms: number, } | { "type": "stopped", resume_token?: ResumeToken, } | { "type": "error", code: ErrorCode, message: string, retry: boolean, retry_after_ms?: number, 
+/**
+ * The type of the message that was refused, where it could be read.
+ */
+of?: MessageType, 
+/**
+ * Which one: the how manieth message of this socket, from 1.
+ */
+nth?: number, } | { "type": "draining", reconnect_after_ms: number, };
 
 /** The protocol version that `hello` names. */
 export const VERSION = 1;

@@ -51,7 +51,8 @@ impl Lobby {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let patient = session.refusals.take(self.now, patience).is_ok();
         let pause_ms = pause.as_millis_ceil();
-        self.say(key, ServerMessage::too_fast(format!("{what}: pause for {pause_ms} ms"), pause_ms), outputs);
+        let error = ServerMessage::too_fast(format!("{what}: pause for {pause_ms} ms"), pause_ms);
+        self.blame(key, error, outputs);
         if !patient {
             self.expel(key, "too_fast", outputs);
         }

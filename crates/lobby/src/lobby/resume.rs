@@ -7,7 +7,7 @@
 use super::{Due, Lobby};
 use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::replay::Bounds;
-use crate::session::{Identity, Link, Origin, Session, SessionKey, State};
+use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
 use crate::tokens::{Claims, MatchClaim, PlaceClaim, SessionId};
 use crate::{ConnectionId, Limiting, Output, Outputs, Span};
 use std::sync::Arc;
@@ -175,9 +175,10 @@ impl Lobby {
 
     /// Moves the socket of `fresh` to `known`; an older socket of `known` is closed.
     fn take_over(&mut self, fresh: SessionKey, known: SessionKey, generation: u32, outputs: &mut Outputs) {
-        let Some((connection, limiting)) = self.dissolve(fresh) else { return };
+        let Some((connection, limiting, said)) = self.dissolve(fresh) else { return };
         let now = self.now;
         let Some(session) = self.sessions.get_mut(known) else { return };
+        session.said = said;
         let old = std::mem::replace(&mut session.link, Link::Attached(connection));
         let old_limiting = std::mem::replace(&mut session.limiting, limiting);
         session.admitted = true;
@@ -356,10 +357,10 @@ impl Lobby {
     }
 
     /// Removes a session that has done nothing; its socket goes to another.
-    fn dissolve(&mut self, fresh: SessionKey) -> Option<(ConnectionId, Limiting)> {
+    fn dissolve(&mut self, fresh: SessionKey) -> Option<(ConnectionId, Limiting, Said)> {
         let mut session = self.sessions.remove(fresh)?;
         self.timers.clear(&mut session.timer, Due::Session(fresh));
-        Some((session.connection()?, session.limiting))
+        Some((session.connection()?, session.limiting, session.said))
     }
 
     pub(super) fn acknowledge(&mut self, key: SessionKey, mark: u32) {
@@ -410,6 +411,6 @@ impl Lobby {
         self.counters.count_refusal(ErrorCode::TooFast);
         let pause_ms = pause.as_millis_ceil();
         let message = format!("many people are coming in: ask again in {pause_ms} ms");
-        self.say(key, ServerMessage::too_fast(message, pause_ms), outputs);
+        self.blame(key, ServerMessage::too_fast(message, pause_ms), outputs);
     }
 }

@@ -1,6 +1,6 @@
 //! How fast a connection may speak, and what its wishes may hold.
 
-use super::{A, B, C, Requeued, Script, Visitor, find, frame};
+use super::{A, B, C, Requeued, Script, Visitor, find, frame, json};
 use crate::{Config, Limiting, Span};
 use visavis_protocol::CloseCode;
 
@@ -108,6 +108,22 @@ fn who_does_not_heed_two_hundred_refusals_is_closed_for_policy() {
     // What was still on its way counts for nothing.
     script.say(A, frame!("next"));
     assert_eq!(script.lobby().online(), 1);
+}
+
+#[test]
+fn a_refused_text_can_be_told_from_those_that_arrived() {
+    let (mut script, present) = Script::with_text_burst(2);
+    for (nth, text) in [(2, "one"), (3, "two")] {
+        script.say(A, frame!("message", match_id: present, text: text));
+        script.expect(B, frame!("message", match_id: present, text: text));
+        assert_eq!(script.frames_of(A), nth);
+    }
+    script.say(A, frame!("message", match_id: present, text: "three"));
+    let refused = script.hear(A);
+    assert_eq!((&refused["of"], &refused["nth"]), (&json!("message"), &json!(4)));
+    script.advance_ms(refused["retry_after_ms"].as_u64().unwrap_or_default());
+    script.say(A, frame!("message", match_id: present, text: "three"));
+    script.expect(B, frame!("message", match_id: present, text: "three"));
 }
 
 #[test]

@@ -222,6 +222,25 @@ fn a_stranger_who_is_away_takes_only_so_much() {
 }
 
 #[test]
+fn an_error_names_the_message_of_the_socket_that_it_came_by() {
+    let (mut town, id) = Town::matched("video");
+    town.script.say(A, frame!("message", match_id: id, text: ("x".repeat(2_001))));
+    let refused = town.hear_type(A, "error");
+    assert_eq!((&refused["of"], &refused["nth"]), (&"message".into(), &3.into()));
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    town.come_back(A, A2);
+    town.hear_type(B, "partner_back");
+    town.hear_type(A2, "welcome");
+    town.hear_type(A2, "partner_found");
+    // Said again, of a message that this socket does not know by its number.
+    let again = town.hear_type(A2, "error");
+    assert_eq!((&again["of"], &again["nth"]), (&"message".into(), &Value::Null));
+    town.script.say(A2, frame!("message", match_id: id, text: ("x".repeat(2_001))));
+    assert_eq!(town.hear_type(A2, "error")["nth"], 2);
+}
+
+#[test]
 fn a_token_works_once_and_a_forged_one_never() {
     let (mut town, _) = Town::matched("video");
     let used = town.tokens[&A].clone();

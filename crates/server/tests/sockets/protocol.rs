@@ -189,6 +189,7 @@ async fn every_message_does_what_its_row_says() {
 async fn every_error_names_the_culprit_and_has_no_other_effect() {
     let server = Server::start(&[]);
     let mut client = server.connect().await;
+    let mut nth = 0;
     let long = |n: usize| "x".repeat(n);
     let sdp = json!({"type": "ticket_offer", "sdp": long(32 * 1024 + 1)}).to_string();
     let text = json!({"type": "message", "text": long(2001)}).to_string();
@@ -221,6 +222,8 @@ async fn every_error_names_the_culprit_and_has_no_other_effect() {
         client.say(said).await;
         let heard = client.hear().await;
         assert_eq!((&heard["type"], &heard["code"]), (&json!("error"), &json!(code)), "{said:.80}: {heard}");
+        nth += 1;
+        assert_eq!(heard["nth"], json!(nth), "{said:.80}: {heard}");
         assert_eq!(heard["retry"], json!(false), "{heard}");
         assert!(heard["message"].as_str().is_some_and(|m| m.contains(culprit)), "{said:.80}: {heard}");
     }
@@ -245,11 +248,11 @@ async fn a_session_that_said_hello_names_its_match() {
             a < {"type":"partner_found","match_id":"$m","initiator":true,"mode":"negotiate","shared_interests":[],"language":null}
             b < {"type":"partner_found","match_id":"$m","initiator":false,"mode":"negotiate","shared_interests":[],"language":null}
             a > {"type":"offer","sdp":"x"}
-            a < {"type":"error","code":"match_id_required","message":"*","retry":false}
+            a < {"type":"error","code":"match_id_required","message":"*","retry":false,"of":"offer","nth":3}
             b > {"type":"ice_candidate","candidate":[<{},*63>{}]}
             a < {"type":"ice_candidate","match_id":"$m","candidate":[<{},*63>{}]}
             b > {"type":"ice_candidate","candidate":{}}
-            b < {"type":"error","code":"too_large","message":"*","retry":false}
+            b < {"type":"error","code":"too_large","message":"*","retry":false,"of":"ice_candidate","nth":3}
             "#,
         )],
     )
@@ -266,6 +269,8 @@ async fn too_fast_says_when_to_go_on_and_in_the_end_closes_with_1008() {
     let heard = client.hear().await;
     assert_eq!((&heard["code"], &heard["retry"]), (&json!("too_fast"), &json!(true)));
     assert!(heard["retry_after_ms"].as_u64().is_some_and(|ms| ms > 0), "{heard}");
+    assert_eq!(heard["of"], json!("ticket_offer"), "{heard}");
+    assert!(heard["nth"].as_u64().is_some_and(|nth| nth > 5), "{heard}");
     assert_eq!(client.closed().await.0, 1008);
 }
 
