@@ -10,6 +10,7 @@ use std::path::PathBuf;
 pub(crate) enum Order {
     Serve(Given),
     CheckConfig(Given),
+    Health(Given),
     SelfSigned {
         folder: PathBuf,
     },
@@ -34,6 +35,7 @@ pub(crate) fn read(
         None => Order::Serve(given(&matches, variables)),
         Some(("serve", matches)) => Order::Serve(given(matches, variables)),
         Some(("check-config", matches)) => Order::CheckConfig(given(matches, variables)),
+        Some(("health", matches)) => Order::Health(given(matches, variables)),
         Some((_, matches)) => Order::SelfSigned {
             folder: matches.get_one::<PathBuf>("out").cloned().unwrap_or_else(|| ".".into()),
         },
@@ -59,6 +61,11 @@ fn command() -> Command {
         .subcommand(
             with_settings(Command::new("check-config"))
                 .about("Say whether the settings are sound, and where each comes from; serve nothing"),
+        )
+        .subcommand(
+            with_settings(Command::new("health")).about(
+                "Ask the server with these settings on this machine whether it lives: exit code 0 or 1",
+            ),
         )
         .subcommand(
             Command::new("self-signed")

@@ -9,6 +9,7 @@ mod config;
 mod driver;
 mod edge;
 mod failure;
+mod health;
 mod metrics;
 mod self_signed;
 mod serve;
@@ -29,6 +30,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = cli::read(arguments, variables).and_then(|order| match order {
         Order::Serve(given) => config::load(&given).and_then(|loaded| serve::serve(loaded.config)),
         Order::CheckConfig(given) => config::load(&given).and_then(|loaded| check::check(&loaded)),
+        Order::Health(given) => config::load(&given).and_then(|loaded| health::ask(loaded.config.listen)),
         Order::SelfSigned { folder } => self_signed::make(&folder),
         Order::Print(text) => {
             print!("{text}");

@@ -1,6 +1,6 @@
 //! How it stops.
 
-use super::harness::{PATIENCE, Server};
+use super::harness::{PATIENCE, Server, visavis};
 use futures_util::SinkExt as _;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -118,4 +118,19 @@ async fn a_stop_is_bounded_and_a_second_signal_ends_it_at_once() {
     assert_eq!(asked_twice.exit().await.code(), Some(0));
     assert!(began.elapsed() < Duration::from_secs(2));
     drop(deaf);
+}
+
+#[tokio::test]
+async fn health_tells_a_server_that_lives_from_one_that_does_not() {
+    let health = |listen: String| visavis().args(["health", "--listen", &listen]).output().unwrap();
+    let mut server = Server::start(&[]);
+    let listen = server.http.to_string();
+    assert_eq!(health(listen.clone()).status.code(), Some(0));
+    assert_eq!(health(format!("0.0.0.0:{}", server.http.port())).status.code(), Some(0));
+    server.signal("INT");
+    server.exit().await;
+    let gone = health(listen.clone());
+    assert_eq!(gone.status.code(), Some(1));
+    let said = String::from_utf8(gone.stderr).unwrap();
+    assert_eq!(said, format!("visavis: {listen} is not healthy: connection refused\n"));
 }
