@@ -1,5 +1,6 @@
 //! Whom a session has met: the last partners, which pause, and those it blocked, which never come back.
 
+use crate::planted::planted;
 use crate::session::SessionKey;
 use std::collections::VecDeque;
 
@@ -25,6 +26,9 @@ impl Acquaintances {
     const MAX_BLOCKED: usize = 256;
 
     pub(crate) fn met(&mut self, partner: SessionKey, keep: usize) {
+        if planted!(PartnersAreForgotten) {
+            return;
+        }
         self.recent.retain(|known| *known != partner);
         self.recent.push_back(partner);
         while self.recent.len() > keep {
@@ -34,7 +38,7 @@ impl Acquaintances {
 
     /// Whom the oldest block was for, if it had to be forgotten for this one.
     pub(crate) fn block(&mut self, partner: SessionKey) -> Option<SessionKey> {
-        if self.blocked.contains(&partner) {
+        if self.blocked.contains(&partner) || planted!(BlockIsForgotten) {
             return None;
         }
         self.blocked.push_back(partner);

@@ -3,6 +3,7 @@
 //! Who is refused is told a moment of its own, one interval after the one told before: a herd that obeys comes back in
 //! a line.
 
+use crate::planted::planted;
 use crate::rates::{Allowance, Rate};
 use crate::{Span, Time};
 
@@ -34,6 +35,9 @@ impl Admission {
     /// # Errors
     /// How long it shall wait before it asks again.
     pub(crate) fn admit(&mut self, now: Time) -> Result<(), Span> {
+        if planted!(AdmissionIsOpen) {
+            return Ok(());
+        }
         self.rate.take(now, self.allowance).map_err(|pause| {
             self.promised =
                 (now + pause).max(self.promised + self.allowance.interval).min(now + Self::MAX_PAUSE);

@@ -32,6 +32,7 @@ mod io;
 mod lobby;
 mod matches;
 mod matchmaker;
+mod planted;
 mod rates;
 mod replay;
 mod session;
@@ -49,5 +50,10 @@ pub use counters::{Counters, Gauges, Histogram, PerKind};
 pub use crowd::{CrowdBounds, CrowdRates, Source};
 pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};
 pub use lobby::{Lobby, Reason};
+#[cfg(feature = "planted")]
+pub use planted::{Fault, plant};
 pub use time::{Span, Time};
 pub use tokens::SessionSecret;
+
+/// Whether this build looks inside the lobby, or plants faults in it. A server never does.
+pub const FOR_TESTS_ONLY: bool = cfg!(any(feature = "audit", feature = "planted"));

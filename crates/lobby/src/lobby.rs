@@ -20,6 +20,7 @@ use crate::admission::Admission;
 use crate::crowd::{Act, Crowds};
 use crate::matches::{Ids, Match, MatchKey};
 use crate::matchmaker::{Matchmaker, TicketKey};
+use crate::planted::planted;
 use crate::session::{Link, Origin, Said, Session, SessionKey, State};
 use crate::timers::Timers;
 use crate::tokens::{BootId, Ended, SessionId, Tokens};
@@ -133,7 +134,9 @@ impl Lobby {
             Input::Closed { connection, ending } => {
                 let Some(session) = self.connections.get(&connection).copied() else { return };
                 match ending {
-                    Ending::CloseFrame if self.phase == Phase::Matching => {
+                    Ending::CloseFrame
+                        if self.phase == Phase::Matching && !planted!(LeavingIsNotBelieved) =>
+                    {
                         self.forget(session, LeftReason::Closed, outputs);
                     }
                     // While draining a closed socket is one that moved, as it was asked to.

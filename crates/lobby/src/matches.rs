@@ -1,6 +1,7 @@
 //! Two sessions put together.
 
 use crate::Time;
+use crate::planted::planted;
 use crate::session::SessionKey;
 use serde::{Deserialize, Serialize};
 use visavis_protocol::{Kind, MatchId};
@@ -83,7 +84,7 @@ impl Ids {
     /// A bijection of a counter (splitmix64's finalizer), so no two are equal.
     pub(crate) fn next_id(&mut self) -> u64 {
         loop {
-            self.made = self.made.wrapping_add(1);
+            self.made = if planted!(MatchIdsRepeat) { 1 } else { self.made.wrapping_add(1) };
             let mut z = self.seed.wrapping_add(self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -15,6 +15,7 @@ mod names;
 pub(crate) use lane::Needs;
 
 use crate::acquaintances::Acquaintance;
+use crate::planted::planted;
 use crate::session::SessionKey;
 use crate::{Config, Span, Time};
 use lane::{Lane, Place, Shelf};
@@ -64,7 +65,8 @@ impl Ticket {
             interest: !self.wishes.interests.is_empty()
                 && (self.wishes.pin_interests || now < self.since + config.relax_interests_after),
             language: !self.wishes.languages.is_empty()
-                && (self.wishes.pin_language || now < self.since + config.relax_language_after),
+                && ((self.wishes.pin_language && !planted!(PinsAreRelaxed))
+                    || now < self.since + config.relax_language_after),
         }
     }
 
@@ -73,7 +75,7 @@ impl Ticket {
         let steps = [
             (!self.wishes.interests.is_empty() && !self.wishes.pin_interests)
                 .then_some(self.since + config.relax_interests_after),
-            (!self.wishes.languages.is_empty() && !self.wishes.pin_language)
+            (!self.wishes.languages.is_empty() && (!self.wishes.pin_language || planted!(PinsAreRelaxed)))
                 .then_some(self.since + config.relax_language_after),
         ];
         steps.into_iter().flatten().filter(|at| *at > now).min()
@@ -83,12 +85,15 @@ impl Ticket {
 #[derive(Debug)]
 pub(crate) struct Matchmaker {
     tickets: SlotMap<TicketKey, Standing>,
-    lanes: BTreeMap<(Kind, Arc<str>), LaneEntry>,
+    lanes: BTreeMap<LaneKey, LaneEntry>,
     interests: Names,
     languages: Names,
     /// Tickets looked at by searches, ever: the cost that must not grow with the number waiting.
     pub(crate) probes: u64,
 }
+
+/// Kind and pool: who differs in one of them never meets.
+type LaneKey = (Kind, Arc<str>);
 
 #[derive(Debug)]
 struct Standing {
@@ -141,7 +146,7 @@ impl Matchmaker {
             languages: primaries(&ticket.wishes).map(|name| self.languages.acquire(name)).collect(),
             needs,
         };
-        let lane_key = (ticket.wishes.kind, Arc::from(ticket.wishes.pool.as_str()));
+        let lane_key = lane_key(&ticket.wishes);
         let since = ticket.since;
         let key = self.tickets.insert(Standing { ticket, place });
         if let Some(standing) = self.tickets.get(key) {
@@ -153,7 +158,7 @@ impl Matchmaker {
     /// Takes a ticket out of its line.
     pub(crate) fn remove(&mut self, key: TicketKey) -> Option<Ticket> {
         let Standing { ticket, place } = self.tickets.remove(key)?;
-        let lane_key = (ticket.wishes.kind, Arc::from(ticket.wishes.pool.as_str()));
+        let lane_key = lane_key(&ticket.wishes);
         if let Some(entry) = self.lanes.get_mut(&lane_key) {
             entry.lane.take((ticket.since, key), &place);
             if entry.lane.len() == 0 && self.lanes.len() > Self::MAX_EMPTY_LANES {
@@ -170,12 +175,12 @@ impl Matchmaker {
     }
 
     pub(crate) fn typical_wait(&self, wishes: &Wishes) -> Option<Span> {
-        self.lanes.get(&(wishes.kind, Arc::from(wishes.pool.as_str())))?.typical_wait
+        self.lanes.get(&lane_key(wishes))?.typical_wait
     }
 
     /// Learns from one more match how long people of this lane wait.
     pub(crate) fn note_wait(&mut self, wishes: &Wishes, wait: Span) {
-        let Some(entry) = self.lanes.get_mut(&(wishes.kind, Arc::from(wishes.pool.as_str()))) else { return };
+        let Some(entry) = self.lanes.get_mut(&lane_key(wishes)) else { return };
         entry.typical_wait = Some(match entry.typical_wait {
             None => wait,
             Some(old) => Span::from_micros((old.as_micros() * 7 + wait.as_micros()) / 8),
@@ -191,7 +196,7 @@ impl Matchmaker {
         config: &Config,
         acquaintance: impl Fn(SessionKey) -> Acquaintance,
     ) -> Option<TicketKey> {
-        let entry = self.lanes.get(&(seeker.wishes.kind, Arc::from(seeker.wishes.pool.as_str())))?;
+        let entry = self.lanes.get(&lane_key(&seeker.wishes))?;
         let mut search = Search {
             tickets: &self.tickets,
             lane: &entry.lane,
@@ -216,12 +221,16 @@ impl Matchmaker {
         let Some((_, oldest)) = oldest.filter(|(_, oldest)| *oldest != best) else { return Some(best) };
         match self.ticket_mut(oldest) {
             Some(ticket) if ticket.overtaken < config.max_overtakes => {
-                ticket.overtaken += 1;
+                ticket.overtaken += u32::from(!planted!(OvertakingIsNotCounted));
                 Some(best)
             }
             _ => Some(oldest),
         }
     }
+}
+
+fn lane_key(wishes: &Wishes) -> LaneKey {
+    (wishes.kind, Arc::from(if planted!(PoolsMix) { "" } else { wishes.pool.as_str() }))
 }
 
 /// The primary subtags of the wished languages, each once.

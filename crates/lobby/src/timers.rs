@@ -1,6 +1,7 @@
 //! When to look at what again. One entry per thing at most; the thing remembers its own due time.
 
 use crate::Time;
+use crate::planted::planted;
 use std::collections::BTreeSet;
 
 /// A queue of due times, ordered, ties by key.
@@ -25,7 +26,9 @@ impl<K: Ord + Copy> Timers<K> {
     }
 
     pub(crate) fn clear(&mut self, slot: &mut Option<Time>, key: K) {
-        if let Some(at) = slot.take() {
+        if let Some(at) = slot.take()
+            && !planted!(TimersStay)
+        {
             self.queue.remove(&(at, key));
         }
     }

@@ -21,6 +21,12 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
+// A server never carries what only the simulator and the fuzzer may have: such a build fails here.
+const _: () = assert!(
+    !visavis_lobby::FOR_TESTS_ONLY,
+    "build the server without the lobby's features `audit` and `planted`"
+);
+
 /// Runs the program with its command line; the exit code is 0, 1 (the world) or 2 (the settings).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Names that are not Unicode cannot be ours.

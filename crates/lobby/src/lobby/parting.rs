@@ -3,6 +3,7 @@
 use super::{Due, Lobby};
 use crate::Outputs;
 use crate::matches::{Match, MatchKey, Seat};
+use crate::planted::planted;
 use crate::replay::Replay;
 use crate::session::{AgeCredit, SessionKey, State};
 use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage};
@@ -50,6 +51,9 @@ impl Lobby {
     pub(super) fn leave(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
         match self.state(key) {
             Some(State::Waiting { ticket }) => {
+                if planted!(LeaverStaysInLine) {
+                    return;
+                }
                 self.take_ticket(ticket);
             }
             Some(State::Matched { key, side }) => {
@@ -71,7 +75,7 @@ impl Lobby {
     pub(super) fn end_match(&mut self, key: MatchKey) -> Option<Match> {
         let mut ended = self.matches.remove(key)?;
         self.timers.clear(&mut ended.timer, Due::Match(key));
-        *self.gauges.matches.of(ended.kind) -= 1;
+        *self.gauges.matches.of(ended.kind) -= usize::from(!planted!(EndedMatchesAreCounted));
         let (one, other) = (ended.initiator.session, ended.responder.session);
         for (mine, theirs) in [(one, other), (other, one)] {
             if let Some(session) = self.sessions.get_mut(mine) {
@@ -90,9 +94,12 @@ impl Lobby {
     }
 
     fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
+        if planted!(SurvivorIsNotTold) && reason == LeftReason::Next {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(seat.session) else { return };
         // Whoever had a real meeting has had its turn; whoever met a ghost has not.
-        let since = if ended.connected { self.now } else { seat.since };
+        let since = if ended.connected || planted!(SurvivorLosesItsAge) { self.now } else { seat.since };
         let wishes = session.wishes.clone().filter(|_| session.requeue);
         if wishes.is_none() {
             let credit = AgeCredit { since, valid_until: self.now + self.config.age_credit };
@@ -103,7 +110,7 @@ impl Lobby {
         let resume_token = if requeued { None } else { self.mint(seat.session) };
         let left = ServerMessage::PartnerLeft { match_id: ended.id, reason, requeued, resume_token };
         self.say(seat.session, left, outputs);
-        if let Some(wishes) = wishes {
+        if let Some(wishes) = wishes.filter(|_| !planted!(SurvivorIsForgotten)) {
             let mut ticket = self.new_ticket(seat.session, wishes, None);
             ticket.since = since;
             self.enter_line(ticket, outputs);

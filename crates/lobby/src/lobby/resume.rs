@@ -6,6 +6,7 @@
 
 use super::{Due, Lobby};
 use crate::matches::{Match, MatchKey, Seat, Side};
+use crate::planted::planted;
 use crate::replay::Bounds;
 use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
 use crate::tokens::{Claims, MatchClaim, PlaceClaim, SessionId};
@@ -117,7 +118,8 @@ impl Lobby {
         let until = self.now + self.config.grace;
         match session.state() {
             State::Waiting { ticket } => {
-                if let Some(ticket) = self.take_ticket(ticket)
+                if !planted!(AbsentAreGivenAway)
+                    && let Some(ticket) = self.take_ticket(ticket)
                     && let Some(session) = self.sessions.get_mut(key)
                 {
                     session.transition_to_held(ticket.since, ticket.created);
@@ -154,7 +156,7 @@ impl Lobby {
         }
         let Some(known) = self.identities.get(&claims.session).copied() else {
             // Our own memory has no such session: it ended. Of an earlier process we know only what the token says.
-            if opened.ours || self.ended.contains(claims.session) {
+            if (opened.ours || self.ended.contains(claims.session)) && !planted!(EndedSessionsReturn) {
                 return false;
             }
             return self.restore(fresh, claims, outputs);
@@ -162,7 +164,7 @@ impl Lobby {
         let Some(identity) = self.sessions.get(known).and_then(|session| session.identity.as_ref()) else {
             return false;
         };
-        if claims.generation < identity.generation {
+        if claims.generation < identity.generation && !planted!(OldTokensPass) {
             return false;
         }
         if identity.origin == Origin::Awaited {
@@ -185,12 +187,14 @@ impl Lobby {
         session.last_seen = now;
         self.timers.clear(&mut session.timer, Due::Session(known));
         if let Some(identity) = &mut session.identity {
-            identity.generation = generation.saturating_add(1);
+            identity.generation = generation.saturating_add(u32::from(!planted!(TokensStayGood)));
         }
         self.connections.insert(connection, known);
         // The socket that came brought its own place in its crowd.
         self.part_from_crowd(old_limiting);
-        if let Link::Attached(old) = old {
+        if let Link::Attached(old) = old
+            && !planted!(OldSocketStays)
+        {
             self.connections.remove(&old);
             outputs.push(Output::Close {
                 connection: old,
@@ -221,7 +225,7 @@ impl Lobby {
                 None => Vec::new(),
             };
         self.welcome(key, Some(true), outputs);
-        for message in missed {
+        for message in missed.into_iter().filter(|_| !planted!(MailIsLost)) {
             self.say(key, message, outputs);
         }
         if let Some(State::Held { since, created }) = self.state(key)
@@ -230,7 +234,7 @@ impl Lobby {
         {
             session.transition_to_idle(None);
             let mut ticket = self.new_ticket(key, wishes, None);
-            ticket.since = since;
+            ticket.since = if planted!(HeldPlaceIsLost) { self.now } else { since };
             ticket.created = created;
             self.enter_line(ticket, outputs);
         }
@@ -266,7 +270,7 @@ impl Lobby {
             }
             _ => false,
         };
-        if !agrees {
+        if !agrees && !planted!(RestoredPairsDisagree) {
             // Its own token is the better witness of where it was: the announced match was an older one.
             self.forget(known, LeftReason::Lost, outputs);
             return self.restore(fresh, claims, outputs);
@@ -289,6 +293,7 @@ impl Lobby {
             PlaceClaim::Idle => self.welcome(key, Some(true), outputs),
             PlaceClaim::Waiting(since) => {
                 self.welcome(key, Some(true), outputs);
+                let since = if planted!(RestoredPlaceIsLost) { self.now } else { since };
                 self.search_again(key, since, outputs);
             }
             PlaceClaim::Matched(claim) => {
@@ -328,6 +333,7 @@ impl Lobby {
     /// Rebuilds a match of which one side is back; the other is awaited.
     fn restore_half(&mut self, key: SessionKey, claim: &MatchClaim, partner: SessionId) {
         let until = self.now + self.config.half_pair_grace;
+        let until = if planted!(HalfPairsStay) { until + self.config.half_pair_grace } else { until };
         let awaited = self.sessions.insert(Session::awaited(partner, until, self.now));
         self.identities.insert(partner, awaited);
         if let Some(session) = self.sessions.get_mut(awaited) {

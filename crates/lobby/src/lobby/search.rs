@@ -4,6 +4,7 @@ use super::{Due, Lobby, Phase, acquaintance};
 use crate::crowd::Act;
 use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
+use crate::planted::planted;
 use crate::session::{SessionKey, State};
 use crate::{Outputs, Span};
 use std::sync::Arc;
@@ -60,6 +61,7 @@ impl Lobby {
         let state = session.state();
         if let Some(named) = next.match_id
             && self.present_match_id(state) != Some(named)
+            && !planted!(LateNextLeaves)
         {
             return;
         }
@@ -190,7 +192,9 @@ impl Lobby {
             self.counters.wait.record(wait);
             self.matchmaker.note_wait(&ticket.wishes, wait);
         }
-        let live = |ticket: &Ticket| ticket.offer.as_ref().is_some_and(|waiting| waiting.expires > self.now);
+        let now = self.now;
+        let is_live = |waiting: &WaitingOffer| waiting.expires > now || planted!(OffersNeverExpire);
+        let live = |ticket: &Ticket| ticket.offer.as_ref().is_some_and(is_live);
         let arrived_is_older = (arrived.since, arrived.session) < (waited.since, waited.session);
         let arrived_initiates = match (live(&arrived), live(&waited)) {
             (true, false) => true,
@@ -199,7 +203,7 @@ impl Lobby {
         };
         let (initiator, responder) = if arrived_initiates { (arrived, waited) } else { (waited, arrived) };
         let kind = initiator.wishes.kind;
-        let offer = initiator.offer.filter(|waiting| waiting.expires > self.now).map(|waiting| waiting.offer);
+        let offer = initiator.offer.filter(is_live).map(|waiting| waiting.offer);
         let mode = match (kind, &offer) {
             (Kind::Text, _) => Mode::Text,
             (Kind::Video | Kind::Audio, Some(_)) => Mode::AnswerOffer,
@@ -224,7 +228,8 @@ impl Lobby {
             timer: None,
         });
         self.schedule_match(key, self.now + self.config.sign_of_life.half());
-        let told = [(initiator.session, Side::Initiator, None), (responder.session, Side::Responder, offer)];
+        let own = if planted!(OfferComesBack) { offer.clone() } else { None };
+        let told = [(initiator.session, Side::Initiator, own), (responder.session, Side::Responder, offer)];
         for (session, side, _) in &told {
             if let Some(session) = self.sessions.get_mut(*session) {
                 session.transition_to_matched(key, *side);
@@ -286,8 +291,8 @@ impl Lobby {
         let pause_ends = ticket.created + self.config.recent_pause;
         let met_anyone = self.sessions.get(ticket.session).is_some_and(|session| session.met_anyone());
         let changes_at = [
-            ticket.relaxes_at(self.now, &self.config),
-            (met_anyone && pause_ends > self.now).then_some(pause_ends),
+            ticket.relaxes_at(self.now, &self.config).filter(|_| !planted!(RelaxingIsNotTimed)),
+            (met_anyone && pause_ends > self.now && !planted!(PausesAreNotTimed)).then_some(pause_ends),
         ];
         let changes_at = changes_at.into_iter().flatten().min();
         let tell_at = ticket.told.map_or(self.now, |told| told + interval).max(self.now);

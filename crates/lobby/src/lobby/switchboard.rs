@@ -6,6 +6,7 @@
 use super::Lobby;
 use crate::crowd::Act;
 use crate::matches::{MatchKey, Side};
+use crate::planted::planted;
 use crate::replay::weight;
 use crate::session::{Link, SessionKey, State};
 use crate::{Outputs, Span};
@@ -78,7 +79,7 @@ impl Lobby {
         }
         let State::Matched { key, side } = session.state() else { return Route::Drop };
         let Some(present) = self.matches.get(key) else { return Route::Drop };
-        if named.is_some_and(|named| named != present.id) {
+        if named.is_some_and(|named| named != present.id) && !planted!(StaleSignalsPass) {
             return Route::Drop;
         }
         Route::Forward { key, side, match_id: present.id, partner: present.seat(side.other()).session }
@@ -88,6 +89,9 @@ impl Lobby {
     fn partner_is_full(&self, partner: SessionKey, message: &ServerMessage) -> Option<Span> {
         let session = self.sessions.get(partner)?;
         let Link::Detached { until } = session.link else { return None };
+        if planted!(MailIsLostUnsaid) {
+            return None;
+        }
         let identity = session.identity.as_ref()?;
         identity.replay.is_full(weight(message), self.replay_bounds()).then(|| until.since(self.now))
     }
