@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
 # Programs beside the toolchains that the tests start: a name to look for, and Debian's package that holds it.
-TEST_PROGRAMS := chromium:chromium
+TEST_PROGRAMS := chromium:chromium turnserver:coturn nft:nftables ip:iproute2 sysctl:procps openssl:openssl tshark:tshark
 
 RELEASE := target/release/visavis
 CHECKED := target/checked/visavis
@@ -57,6 +57,11 @@ test: prerequisites test-programs ## Everything that must hold: lint, unit tests
 	$(call section,Web: browsers)
 	cd web && VISAVIS_BIN=$(CURDIR)/$(CHECKED) npm test -w @visavis/e2e
 	$(call section,All tests passed)
+
+.PHONY: natlab
+natlab: prerequisites test-programs $(SITE) ## Who connects how behind which firewall: all pairs, into docs/nat.md (as root)
+	cargo build --profile checked -p visavis-server
+	cd web && VISAVIS_BIN=$(CURDIR)/$(CHECKED) npm run natlab -w @visavis/e2e
 
 .PHONY: lint
 lint: prerequisites lint-rust lint-web ## Formatting, clippy, eslint, types

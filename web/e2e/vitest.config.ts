@@ -1,10 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-// `vitest run` is the tests; `--mode picture` takes the README's picture with the same stage.
+// `vitest run` is the tests; `--mode picture` takes the README's picture with the same stage, `--mode natlab` makes the
+// table of docs/nat.md.
+const INCLUDE: Record<string, string[]> = { picture: ["picture.ts"], natlab: ["natlab/matrix.ts"] };
+
 export default defineConfig(({ mode }) => ({
   test: {
     environment: "node",
-    include: mode === "picture" ? ["picture.ts"] : ["tests/**/*.test.ts"],
+    include: INCLUDE[mode] ?? ["tests/**/*.test.ts"],
     // Every file has a server and browsers of its own; more than one of these at a time only makes them wait.
     fileParallelism: false,
     pool: "forks",

@@ -27,6 +27,10 @@ const DEVICES: Record<Devices, string[]> = {
   microphone: ["--use-fake-device-for-media-stream=device-count=0", "--use-fake-ui-for-media-stream"],
 };
 
+export function flagsOf(devices: Devices): string[] {
+  return [...QUIET, ...DEVICES[devices]];
+}
+
 export class Browsers {
   #open = new Map<string, Promise<Browser>>();
 
@@ -36,7 +40,7 @@ export class Browsers {
       this.#open.get(key) ??
       chromium.launch({
         executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-        args: [...QUIET, ...DEVICES[devices], ...further],
+        args: [...flagsOf(devices), ...further],
       });
     this.#open.set(key, browser);
     return browser;

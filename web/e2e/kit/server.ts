@@ -81,7 +81,7 @@ async function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promis
   clearTimeout(timer);
 }
 
-function binary(): string {
+export function binary(): string {
   const given = process.env.VISAVIS_BIN;
   if (given) return given;
   const target = fileURLToPath(new URL("../../../target/", import.meta.url));

@@ -1,0 +1,120 @@
+// The laboratory furnished: the real server with TLS on 443, a relay, and visitors with real browsers behind every
+// kind of access. Browsers are kept for the next call; whoever is in none stands before Start.
+
+import { createHash, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { chromium, type Browser } from "playwright-core";
+import { flagsOf } from "../kit/browsers";
+import { countConnections } from "../kit/census";
+import { binary } from "../kit/server";
+import { noteStatus, Visitor } from "../kit/visitor";
+import type { AccessName } from "./access";
+import { Coturn, credential, listening, selfSigned, VERBOSE, type Pem } from "./coturn";
+import { Internet, type Home, type Host } from "./internet";
+import { Laboratory } from "./laboratory";
+import { Wiretap } from "./wiretap";
+
+export const SITE = "visavis-lab.net";
+const RELAY = "relay.visavis-lab.net";
+const REALM = { realm: SITE, secret: "north-by-northwest" };
+
+export interface Guest {
+  home: Home;
+  visitor: Visitor;
+  tap: Wiretap;
+}
+
+export class World {
+  readonly laboratory = new Laboratory();
+  readonly internet = new Internet(this.laboratory);
+  readonly server: Host;
+  readonly relayHost: Host;
+  #pem: Pem;
+  /** Which relay is at hand, and which browser was the last to come, with their versions. */
+  relay = "";
+  browser = "";
+  #browsers = new Set<Browser>();
+  #guests = new Map<string, Promise<Guest>>();
+
+  private constructor() {
+    this.server = this.internet.host(SITE);
+    this.relayHost = this.internet.host(RELAY);
+    this.#pem = selfSigned(this.laboratory.folder, [SITE, RELAY]);
+  }
+
+  static async open(flags: string[] = []): Promise<World> {
+    const world = new World();
+    try {
+      await Coturn.start(world.relayHost, world.laboratory.folder, REALM, world.#pem);
+      world.relay = Coturn.version();
+      await world.#serve(flags);
+      return world;
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+
+  /** The visitor with this access and label, from the first call of this on. */
+  guest(access: AccessName, label: string): Promise<Guest> {
+    const key = `${access} ${label}`;
+    const guest = this.#guests.get(key) ?? this.#invite(access, label);
+    this.#guests.set(key, guest);
+    return guest;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#browsers].map((browser) => browser.close().catch(() => undefined)));
+    await this.laboratory.close();
+  }
+
+  async #serve(flags: string[]): Promise<void> {
+    const { cert, key } = this.#pem;
+    const tls = ["--tls-listen", "[::]:443", "--tls-cert", cert, "--tls-key", key];
+    const rest = ["--listen", "127.0.0.1:8080", "--state-dir", `${this.laboratory.folder}/state`];
+    const lobby = ["--no-ice-servers", "--lobby-recent-pause-ms", "100"];
+    const { namespace } = this.server;
+    const child = namespace.spawn(binary(), [...rest, ...tls, ...lobby, ...flags], {
+      stdio: ["ignore", "ignore", VERBOSE ? "inherit" : "ignore"],
+    });
+    await listening(namespace, [443], child);
+  }
+
+  async #invite(access: AccessName, label: string): Promise<Guest> {
+    const home = this.internet.home(access, label);
+    const browser = await chromium.launch({
+      executablePath: home.machine.wrapper(
+        process.env.CHROMIUM ?? "/usr/bin/chromium",
+        this.laboratory.folder,
+      ),
+      args: [...flagsOf("fake"), `--ignore-certificate-errors-spki-list=${fingerprint(this.#pem)}`],
+    });
+    this.#browsers.add(browser);
+    this.browser = `Chromium ${browser.version()}`;
+    const context = await browser.newContext({ viewport: { width: 800, height: 600 }, locale: "en-GB" });
+    context.setDefaultTimeout(30_000);
+    await context.addInitScript(noteStatus);
+    await context.addInitScript(countConnections);
+    await context.route("**/api/ice", (route) => route.fulfill({ json: this.#ice() }));
+    const page = await context.newPage();
+    const tap = new Wiretap(page);
+    return { home, tap, visitor: new Visitor(page, `${access} ${label}`, `https://${SITE}`) };
+  }
+
+  #ice(): { iceServers: RTCIceServer[]; ttl_s: number } {
+    const urls = [
+      `turn:${RELAY}:3478`,
+      `turn:${RELAY}:3478?transport=tcp`,
+      `turns:${RELAY}:443?transport=tcp`,
+    ];
+    return { iceServers: [{ urls, ...credential(REALM.secret) }], ttl_s: 3_600 };
+  }
+}
+
+/** What Chromium calls a certificate whose faults it shall overlook. */
+function fingerprint({ cert }: Pem): string {
+  const { publicKey } = new X509Certificate(readFileSync(cert));
+  return createHash("sha256")
+    .update(publicKey.export({ type: "spki", format: "der" }))
+    .digest("base64");
+}
