@@ -14,7 +14,7 @@ use ts_rs::TS;
 fn typescript() -> String {
     let mut out = String::from(
         "// Generated from crates/protocol by `make bindings`. Do not edit: the tests compare.\n\n\
-         export type ChatText = string;\nexport type ResumeToken = string;\n",
+         export type ChatText = string;\nexport type ResumeToken = string;\nexport type IceToken = string;\n",
     );
     let config = ts_rs::Config::new();
     let mut declare = |declaration: String| {

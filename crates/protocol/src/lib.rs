@@ -19,7 +19,7 @@ pub use client::{
 };
 pub use codes::{CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;
-pub use payload::{Candidate, ChatText, MatchId, Offer, ResumeToken, Sdp};
+pub use payload::{Candidate, ChatText, IceToken, MatchId, Offer, ResumeToken, Sdp};
 pub use read::read_client_message;
 pub use server::{LeftReason, Mode, PartnerFound, ServerMessage};
 pub use wishes::{Kind, Language, Pin, Wishes, read_interests, read_languages};

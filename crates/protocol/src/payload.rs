@@ -122,6 +122,17 @@ impl fmt::Debug for ResumeToken {
     }
 }
 
+/// What `GET /api/ice` wants of a session, where the operator says so. A bearer secret.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+pub struct IceToken(pub String);
+
+impl fmt::Debug for IceToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IceToken({REDACTED})")
+    }
+}
+
 /// Names one match on every message of it: opaque to clients, 16 lower-case hex digits.
 ///
 /// A client may send any string; one that we cannot have made reads as [`MatchId::FOREIGN`], which names no match.

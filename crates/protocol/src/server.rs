@@ -1,7 +1,8 @@
 //! Server → client. Clients ignore types and fields that they do not know.
 
 use crate::{
-    Candidate, ChatText, ErrorCode, Language, MatchId, MessageType, Offer, Refusal, ResumeToken, Sdp,
+    Candidate, ChatText, ErrorCode, IceToken, Language, MatchId, MessageType, Offer, Refusal, ResumeToken,
+    Sdp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,10 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
         match_id: Option<MatchId>,
+        /// Where `GET /api/ice` wants a session: its bearer token.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        ice_token: Option<IceToken>,
     },
     /// Only when not matched on arrival; then at most every 5 s.
     Waiting {

@@ -16,6 +16,7 @@ pub(crate) use table::{SETTINGS, Setting, Shape};
 
 use crate::edge::{AllowedOrigin, Networks};
 use crate::failure::Failure;
+use crate::ice::IceSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,8 +28,7 @@ pub(crate) struct Config {
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) trusted_proxies: Networks,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
-    pub(crate) ice_servers: Vec<String>,
-    pub(crate) ice_ttl_s: u64,
+    pub(crate) ice: IceSettings,
     pub(crate) log: LogSettings,
     /// Zero: one for each core.
     pub(crate) workers: usize,
@@ -50,7 +50,6 @@ pub(crate) struct TlsSettings {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TurnSettings {
     /// Empty: follows from the session's secrets, see [`crate::session_key::turn_secrets`].
-    #[allow(dead_code)] // Until the relay and `GET /api/ice` ask for it.
     pub(crate) secrets: Vec<visavis_turn::Secret>,
 }
 
@@ -72,6 +71,7 @@ pub(crate) struct Bounds {
     pub(crate) exempt: Networks,
     pub(crate) connections: usize,
     pub(crate) connections_per_address: usize,
+    pub(crate) ice_per_minute: u32,
     pub(crate) header_timeout: Duration,
     pub(crate) tls_handshake_timeout: Duration,
     pub(crate) queue_messages: usize,
@@ -108,6 +108,12 @@ impl Config {
                 )));
             }
         }
+        if !self.ice.regions.is_empty() && self.turn.secrets.is_empty() {
+            return Err(Failure::Config(
+                "ice.region: relays of your own need the secret that they share with this server; set turn.secret"
+                    .into(),
+            ));
+        }
         if self.bounds.queue_bytes < self.lobby.limits.max_frame_bytes {
             return Err(Failure::Config(
                 "limits.queue_bytes: must hold at least one frame of limits.max_frame_bytes".into(),
@@ -126,8 +132,7 @@ impl Default for Config {
             metrics_listen: None,
             trusted_proxies: Networks::default(),
             allowed_origins: Vec::new(),
-            ice_servers: Vec::new(),
-            ice_ttl_s: 0,
+            ice: IceSettings::default(),
             log: LogSettings { format: LogFormat::Text, level: tracing::level_filters::LevelFilter::INFO },
             workers: 0,
             stop_timeout: Duration::ZERO,
@@ -137,6 +142,7 @@ impl Default for Config {
                 exempt: Networks::default(),
                 connections: 0,
                 connections_per_address: 0,
+                ice_per_minute: 0,
                 header_timeout: Duration::ZERO,
                 tls_handshake_timeout: Duration::ZERO,
                 queue_messages: 0,

@@ -7,6 +7,7 @@ mod outbox;
 
 pub(crate) use outbox::{Last, Outbound, Outbox, QueueBounds, Taken};
 
+use crate::ice::IcePasses;
 use rustc_hash::FxHashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tokio::time::sleep_until;
 use visavis_lobby::{
     Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, Output, Outputs, Span, Time,
 };
-use visavis_protocol::CloseCode;
+use visavis_protocol::{CloseCode, IceToken, ServerMessage};
 
 /// Events that may wait for the driver. When it is full, connections stop reading: TCP tells their clients.
 pub(crate) const INBOX_EVENTS: usize = 4096;
@@ -67,6 +68,7 @@ pub(crate) struct Driver {
     outboxes: FxHashMap<ConnectionId, Arc<Outbox>>,
     outputs: Outputs,
     bounds: QueueBounds,
+    passes: Option<Arc<IcePasses>>,
     online: Arc<AtomicUsize>,
     phase: Phase,
 }
@@ -80,7 +82,13 @@ enum Phase {
 }
 
 impl Driver {
-    pub(crate) fn new(config: Config, seed: u64, bounds: QueueBounds) -> (Self, Link) {
+    /// With `passes`, every `welcome` carries one.
+    pub(crate) fn new(
+        config: Config,
+        seed: u64,
+        bounds: QueueBounds,
+        passes: Option<Arc<IcePasses>>,
+    ) -> (Self, Link) {
         let (sender, inbox) = mpsc::channel(INBOX_EVENTS);
         let online = Arc::new(AtomicUsize::new(0));
         let link = Link { inbox: sender, online: Arc::clone(&online) };
@@ -92,6 +100,7 @@ impl Driver {
             outboxes: FxHashMap::default(),
             outputs: Outputs::new(),
             bounds,
+            passes,
             online,
             phase: Phase::Serving,
         };
@@ -179,9 +188,17 @@ impl Driver {
     }
 
     fn route(&mut self) {
+        let now_unix_s = self.now().as_micros() / 1_000_000;
         for output in self.outputs.drain() {
             let (connection, outbound) = match output {
-                Output::Send { connection, message } => (connection, Outbound::Message(message)),
+                Output::Send { connection, mut message } => {
+                    if let (ServerMessage::Welcome { ice_token, .. }, Some(passes)) =
+                        (&mut message, &self.passes)
+                    {
+                        *ice_token = passes.make(now_unix_s).map(IceToken);
+                    }
+                    (connection, Outbound::Message(message))
+                }
                 Output::Ping { connection, mark } => (connection, Outbound::Ping(mark)),
                 Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
             };

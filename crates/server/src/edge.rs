@@ -12,7 +12,9 @@ mod connection;
 mod frame;
 mod headers;
 mod http;
+mod ice;
 mod origin;
+mod pace;
 mod respond;
 mod site;
 mod stream;
@@ -20,11 +22,13 @@ mod tls;
 mod upgrade;
 
 pub(crate) use accept::{Door, Security, listen};
-pub(crate) use address::Networks;
+pub(crate) use address::{ClientAddress, Networks};
 pub(crate) use admission::Admission;
 pub(crate) use connection::End;
 pub(crate) use http::router;
+pub(crate) use ice::IceDesk;
 pub(crate) use origin::AllowedOrigin;
+pub(crate) use pace::Pace;
 pub(crate) use tls::Certificates;
 
 use crate::driver::Link;
@@ -43,8 +47,7 @@ pub(crate) struct Edge {
     pub(crate) write_stall: Duration,
     pub(crate) trusted_proxies: Networks,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
-    pub(crate) ice_servers: Vec<String>,
-    pub(crate) ice_ttl_s: u64,
+    pub(crate) ice: IceDesk,
     /// Sockets after the upgrade, by visitor.
     pub(crate) visitors: Arc<Admission>,
     pub(crate) tallies: Tallies,

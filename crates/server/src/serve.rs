@@ -2,8 +2,9 @@
 
 use crate::config::{Config, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
-use crate::edge::{Admission, Certificates, Door, Edge, Security, listen, router};
+use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, Pace, Security, listen, router};
 use crate::failure::Failure;
+use crate::ice::IcePasses;
 use crate::self_signed::local_addresses;
 use crate::{driver, metrics, session_key, tally};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -62,12 +63,21 @@ async fn run(config: Config) -> Result<(), Failure> {
     let limits = config.lobby.limits.clone();
     let admission_rate = config.lobby.admission_rate;
     let mut lobby = config.lobby;
-    if !config.session_resume {
-        lobby.session_secrets.clear();
-    } else if lobby.session_secrets.is_empty() {
+    let ice = config.ice;
+    if (config.session_resume || ice.require_session) && lobby.session_secrets.is_empty() {
         lobby.session_secrets.push(session_key::load_or_make(&config.state_dir)?);
     }
-    let (driver, link) = Driver::new(lobby, seed()?, bounds);
+    let secrets = match ice.regions[..] {
+        [] => None,
+        _ => {
+            Some(session_key::turn_secrets(&config.turn.secrets, &lobby.session_secrets, &config.state_dir)?)
+        }
+    };
+    let passes = ice.require_session.then(|| Arc::new(IcePasses::new(&lobby.session_secrets)));
+    if !config.session_resume {
+        lobby.session_secrets.clear();
+    }
+    let (driver, link) = Driver::new(lobby, seed()?, bounds, passes.clone());
     let mut driver = tokio::spawn(driver.run());
 
     let per_address = config.bounds.connections_per_address;
@@ -78,8 +88,14 @@ async fn run(config: Config) -> Result<(), Failure> {
         write_stall: config.bounds.write_stall,
         trusted_proxies: config.trusted_proxies.clone(),
         allowed_origins: config.allowed_origins,
-        ice_servers: config.ice_servers,
-        ice_ttl_s: config.ice_ttl_s,
+        ice: IceDesk {
+            settings: ice,
+            relay: None,
+            secrets,
+            passes,
+            pace: Pace::new(config.bounds.ice_per_minute, std::time::Instant::now()),
+            exempt: exempt.clone(),
+        },
         visitors: Admission::new(capacity.visitors, per_address, vec![exempt.clone()]),
         tallies: tally::Tallies::default(),
         draining: AtomicBool::new(false),

@@ -42,7 +42,6 @@ pub(crate) fn load_or_make(state_dir: &Path) -> Result<SessionSecret, Failure> {
 ///
 /// # Errors
 /// As [`load_or_make`], which is asked if `session_secrets` is empty.
-#[allow(dead_code)] // Until the relay and `GET /api/ice` ask for it.
 pub(crate) fn turn_secrets(
     given: &[Secret],
     session_secrets: &[SessionSecret],

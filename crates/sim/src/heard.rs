@@ -218,6 +218,7 @@ mod tests {
                 resume_token: None,
                 resumed: Some(true),
                 match_id: None,
+                ice_token: None,
             },
             ServerMessage::Waiting { online: 1, estimate_ms: None, resume_token: None },
             found(None),

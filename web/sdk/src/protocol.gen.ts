@@ -2,6 +2,7 @@
 
 export type ChatText = string;
 export type ResumeToken = string;
+export type IceToken = string;
 export type Kind = "video" | "audio" | "text";
 export type Pin = "language" | "interests";
 export type Mode = "negotiate" | "answer_offer" | "text";
@@ -70,7 +71,11 @@ export type ServerMessage = { "type": "welcome", version: number, online: number
 /**
  * The match that the resumed session is in; absent: in none.
  */
-match_id?: string, } | { "type": "waiting", online: number, estimate_ms?: number, resume_token?: ResumeToken, } | { "type": "partner_found" } & PartnerFound | { "type": "offer", match_id: string, sdp: string, } | { "type": "answer", match_id: string, sdp: string, } | { "type": "ice_candidate", match_id: string, candidate: RTCIceCandidateInit | RTCIceCandidateInit[] | "" | null, } | { "type": "message", match_id: string, text: ChatText, } | { "type": "typing", match_id: string, on: boolean, } | { "type": "partner_left", match_id: string, reason: LeftReason, requeued: boolean, resume_token?: ResumeToken, } | { "type": "partner_reconnecting", match_id: string, grace_ms: number, } | { "type": "partner_back", match_id: string, grace_ms: number, } | { "type": "stopped", resume_token?: ResumeToken, } | { "type": "error", code: ErrorCode, message: string, retry: boolean, retry_after_ms?: number, 
+match_id?: string, 
+/**
+ * Where `GET /api/ice` wants a session: its bearer token.
+ */
+ice_token?: IceToken, } | { "type": "waiting", online: number, estimate_ms?: number, resume_token?: ResumeToken, } | { "type": "partner_found" } & PartnerFound | { "type": "offer", match_id: string, sdp: string, } | { "type": "answer", match_id: string, sdp: string, } | { "type": "ice_candidate", match_id: string, candidate: RTCIceCandidateInit | RTCIceCandidateInit[] | "" | null, } | { "type": "message", match_id: string, text: ChatText, } | { "type": "typing", match_id: string, on: boolean, } | { "type": "partner_left", match_id: string, reason: LeftReason, requeued: boolean, resume_token?: ResumeToken, } | { "type": "partner_reconnecting", match_id: string, grace_ms: number, } | { "type": "partner_back", match_id: string, grace_ms: number, } | { "type": "stopped", resume_token?: ResumeToken, } | { "type": "error", code: ErrorCode, message: string, retry: boolean, retry_after_ms?: number, 
 /**
  * The type of the message that was refused, where it could be read.
  */

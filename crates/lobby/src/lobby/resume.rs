@@ -66,6 +66,8 @@ impl Lobby {
             resume_token: self.mint(key),
             resumed,
             match_id: match_id.filter(|_| resumed == Some(true)),
+            // The shell's affair: the lobby knows of no relays.
+            ice_token: None,
         };
         let Some(session) = self.sessions.get_mut(key) else { return };
         if let Some(connection) = session.connection() {

@@ -28,7 +28,11 @@ fn flatten(prefix: &str, table: &Table, found: &mut Vec<(String, Vec<String>)>) 
         match value {
             Value::Table(inner) => flatten(&key, inner, found)?,
             Value::Array(items) => {
-                let items = items.iter().map(|item| scalar(&key, item)).collect::<Result<_, _>>()?;
+                let item = |item: &Value| match item {
+                    Value::Table(table) => one_line(&key, table),
+                    other => scalar(&key, other),
+                };
+                let items = items.iter().map(item).collect::<Result<_, _>>()?;
                 found.push((key, items));
             }
             other => {
@@ -38,6 +42,23 @@ fn flatten(prefix: &str, table: &Table, found: &mut Vec<(String, Vec<String>)>) 
         }
     }
     Ok(())
+}
+
+/// A table in an array, as one writes it where there are no tables: `name=paris place=48.9|2.4`.
+fn one_line(key: &str, table: &Table) -> Result<String, String> {
+    let mut parts = Vec::with_capacity(table.len());
+    for (name, value) in table {
+        let key = format!("{key}.{name}");
+        let values = match value {
+            Value::Array(items) => items.iter().map(|item| scalar(&key, item)).collect::<Result<_, _>>()?,
+            other => vec![scalar(&key, other)?],
+        };
+        if values.iter().any(|value| value.contains(char::is_whitespace) || value.contains('|')) {
+            return Err(format!("{key}: no spaces and no `|` here"));
+        }
+        parts.push(format!("{name}={}", values.join("|")));
+    }
+    Ok(parts.join(" "))
 }
 
 fn scalar(key: &str, value: &Value) -> Result<String, String> {

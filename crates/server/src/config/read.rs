@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(format!("{:?}", config.lobby), format!("{:?}", visavis_lobby::Config::default()));
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.bounds.connections_per_address, 500);
-        assert_eq!(config.ice_servers, ["stun:stun.l.google.com:19302", "stun:stun.cloudflare.com:3478"]);
+        assert_eq!(config.ice.servers, ["stun:stun.l.google.com:19302", "stun:stun.cloudflare.com:3478"]);
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(loaded.config.workers, 3);
         assert_eq!(loaded.config.lobby.limits.max_depth, 5);
         assert!(loaded.config.bounds.exempt.contains("10.1.2.3".parse().unwrap()));
-        assert!(loaded.config.ice_servers.is_empty());
+        assert!(loaded.config.ice.servers.is_empty());
         let source = |key| loaded.found.iter().find(|found| found.key == key).unwrap().source.to_string();
         assert_eq!(source("workers"), "flag");
         assert_eq!(source("limits.max_depth"), "environment");
@@ -229,6 +229,14 @@ mod tests {
             ("tls.cert = \"c.pem\"", "tls.cert, tls.key: nothing listens for TLS"),
             ("allow_origin = [\"example.org\"]", "FILE: allow_origin: `example.org` is not an origin"),
             ("ice.server = [\"turn:x\"]", "FILE: ice.server: `turn:x` is not a STUN URL"),
+            ("ice.policy = \"both\"", "FILE: ice.policy: `both` is not a policy"),
+            ("[[ice.region]]\nname = \"a\"", "FILE: ice.region: the region `a` needs `urls`"),
+            ("[[ice.region]]\nname = \"a b\"", "FILE: ice.region.name: no spaces"),
+            (
+                "[[ice.region]]\nname = \"a\"\nurls = [\"turn:a\"]",
+                "ice.region: relays of your own need the secret",
+            ),
+            ("[[ice.region]]\nplace = [[1]]", "FILE: ice.region.place: expected text or a number"),
             ("log.level = \"loud\"", "FILE: log.level: `loud` is not a level"),
             ("lobby.cut_after_ms = 10", "lobby.cut_after_ms: must be longer"),
         ] {

@@ -2,10 +2,11 @@
 
 use super::Config;
 use super::values::{
-    address, ice_server, interval, log_format, log_level, millis, number, optional, path, positive, secret,
-    set, span, switch, turn_secret,
+    address, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional, path,
+    positive, secret, set, span, switch, turn_secret,
 };
 use crate::edge::{AllowedOrigin, Networks};
+use crate::ice::Region;
 
 pub(crate) struct Setting {
     /// As in the file: `limits.max_sdp_bytes` is `max_sdp_bytes` under `[limits]`.
@@ -78,12 +79,40 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "ice.server",
         "URL",
         "stun:stun.l.google.com:19302,stun:stun.cloudflare.com:3478",
-        "STUN servers for the browsers. `--no-ice-servers`, or an empty list, for none.",
-        |c, v| set(&mut c.ice_servers, v.iter().map(|v| ice_server(v)).collect()),
+        "STUN servers for the browsers, used where there is no relay. `--no-ice-servers`, or an empty list, for none.",
+        |c, v| set(&mut c.ice.servers, v.iter().map(|v| ice_server(v)).collect()),
     ),
-    one("ice.ttl_s", "SECONDS", "21600", "How long a browser may keep that list.", |c, v| {
-        set(&mut c.ice_ttl_s, number(v))
+    list(
+        "ice.region",
+        "REGION",
+        "",
+        "Relays of your own, instead of the built-in one: `[[ice.region]]` with `name`, `place` or `countries`, and `urls`; see [Relays in regions](#relays-in-regions).",
+        |c, v| set(&mut c.ice.regions, v.iter().map(|v| Region::read(v)).collect()),
+    ),
+    one(
+        "ice.policy",
+        "POLICY",
+        "direct",
+        "`direct`, or `relay`: all media goes through relays, and no stranger learns another's address.",
+        |c, v| set(&mut c.ice.policy, ice_policy(v)),
+    ),
+    one("ice.ttl_s", "SECONDS", "86400", "How long a relay's credentials open it.", |c, v| {
+        set(&mut c.ice.ttl_s, positive(v))
     }),
+    one(
+        "ice.require_session",
+        "ON|OFF",
+        "off",
+        "Whether `GET /api/ice` wants the token that `welcome` then carries.",
+        |c, v| set(&mut c.ice.require_session, switch(v)),
+    ),
+    one(
+        "ice.session_ttl_s",
+        "SECONDS",
+        "900",
+        "How long credentials open a relay where they are bound to a session.",
+        |c, v| set(&mut c.ice.session_ttl_s, positive(v)),
+    ),
     one("log.format", "FORMAT", "text", "`text` or `json`, on standard error.", |c, v| {
         set(&mut c.log.format, log_format(v))
     }),
@@ -152,6 +181,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "100000",
         "Sockets in all; lowered to what the open-file limit allows.",
         |c, v| set(&mut c.bounds.connections, positive(v)),
+    ),
+    one(
+        "limits.ice_per_minute",
+        "N",
+        "600",
+        "ICE configurations for one IPv4 address or IPv6 /64; for an IPv6 /48 eight times that.",
+        |c, v| set(&mut c.bounds.ice_per_minute, positive(v)),
     ),
     one("limits.connections_per_address", "N", "500", "Sockets of one IPv4 address or IPv6 /64.", |c, v| {
         set(&mut c.bounds.connections_per_address, positive(v))

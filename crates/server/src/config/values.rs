@@ -1,6 +1,7 @@
 //! How values of settings are read, and what is said of those that cannot be.
 
 use super::LogFormat;
+use crate::ice::IcePolicy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -64,7 +65,7 @@ pub(super) fn log_level(value: &str) -> Result<LevelFilter, String> {
         .map_err(|_| format!("`{value}` is not a level; `error`, `warn`, `info`, `debug`, `trace` or `off`"))
 }
 
-/// Only STUN, for now: a TURN URL without credentials makes a browser refuse the whole list.
+/// Only STUN: a TURN URL without credentials makes a browser refuse the whole list.
 pub(super) fn ice_server(value: &str) -> Result<String, String> {
     let rest = value.strip_prefix("stun:").or_else(|| value.strip_prefix("stuns:"));
     match rest {
@@ -73,10 +74,19 @@ pub(super) fn ice_server(value: &str) -> Result<String, String> {
     }
 }
 
+pub(super) fn ice_policy(value: &str) -> Result<IcePolicy, String> {
+    match value {
+        "direct" => Ok(IcePolicy::Direct),
+        "relay" => Ok(IcePolicy::Relay),
+        _ => Err(format!("`{value}` is not a policy; `direct` or `relay`")),
+    }
+}
+
+/// `true` and `false` are how TOML itself says it.
 pub(super) fn switch(value: &str) -> Result<bool, String> {
     match value {
-        "on" => Ok(true),
-        "off" => Ok(false),
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
         _ => Err(format!("`{value}` is neither `on` nor `off`")),
     }
 }

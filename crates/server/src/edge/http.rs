@@ -1,7 +1,7 @@
 //! The HTTP side: what is asked by path, everything else is the site.
 
 use super::origin::{self, Verdict};
-use super::{Edge, respond, site, upgrade};
+use super::{Edge, ice, respond, site, upgrade};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, ORIGIN, VARY};
@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 pub(crate) fn router(edge: Arc<Edge>) -> Router {
     Router::new()
         .route("/ws", any(upgrade::upgrade))
-        .route("/api/ice", get(ice))
+        .route("/api/ice", get(ice::answer).options(ice::preflight))
         .route("/api/online", get(online))
         .route("/api", any(unknown_api))
         .route("/api/", any(unknown_api))
@@ -24,24 +24,6 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         .route("/readyz", get(readyz))
         .fallback(page)
         .with_state(edge)
-}
-
-/// STUN servers for the browser. Never cached by proxies: later it holds credentials.
-async fn ice(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer<'a> {
-        ice_servers: Vec<Server<'a>>,
-        #[serde(rename = "ttl_s")]
-        ttl_s: u64,
-    }
-    #[derive(Serialize)]
-    struct Server<'a> {
-        urls: &'a str,
-    }
-    let ice_servers = edge.ice_servers.iter().map(|urls| Server { urls }).collect();
-    let answer = respond::json(StatusCode::OK, &Answer { ice_servers, ttl_s: edge.ice_ttl_s });
-    shared(&edge, &headers, answer)
 }
 
 async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
@@ -54,7 +36,7 @@ async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
 }
 
 /// Lets the pages of allowed sites read an answer.
-fn shared(edge: &Edge, headers: &HeaderMap, mut response: Response) -> Response {
+pub(super) fn shared(edge: &Edge, headers: &HeaderMap, mut response: Response) -> Response {
     response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
     if let (Verdict::Allowed, Some(origin)) =
         (origin::judge(headers, &edge.allowed_origins), headers.get(ORIGIN))

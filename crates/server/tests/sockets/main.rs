@@ -2,6 +2,7 @@
 
 mod admission;
 mod harness;
+mod ice;
 mod pages;
 mod protocol;
 mod script;

@@ -5,15 +5,6 @@ use serde_json::json;
 use std::collections::HashSet;
 
 #[tokio::test]
-async fn the_ice_servers_are_those_of_the_settings() {
-    let server = Server::start(&[]);
-    let answer = server.get("/api/ice").await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
-    assert_eq!(answer.json(), json!({"iceServers": [], "ttl_s": 21600}));
-    assert!(answer.header("cache-control").contains("private"));
-}
-
-#[tokio::test]
 async fn the_number_online_is_told() {
     let server = Server::start(&[]);
     assert_eq!(server.get("/api/online").await.json(), json!({"online": 0}));

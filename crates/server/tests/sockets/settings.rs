@@ -79,7 +79,8 @@ async fn settings_come_from_file_environment_and_flags() {
     .unwrap();
     let path = file.to_str().unwrap();
     let server = Server::start(&["--config", path, "--ice-ttl-s", "7", "--workers", "1"]);
-    assert_eq!(server.get("/api/ice").await.json(), serde_json::json!({"iceServers": [], "ttl_s": 7}));
+    let expected = serde_json::json!({"iceServers": [], "ttl_s": 7, "policy": "direct"});
+    assert_eq!(server.get("/api/ice").await.json(), expected);
     let _one = server.connect().await;
     assert_eq!(server.refusal(&[]).await, Some(429));
 }

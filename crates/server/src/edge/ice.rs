@@ -1,0 +1,181 @@
+//! `GET /api/ice`: what a browser gathers candidates with. For our own pages, and for sites that the operator allows.
+
+use super::origin::{self, Verdict};
+use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, respond};
+use crate::ice::{Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, choose};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use visavis_turn::Secrets;
+
+/// Everything that an answer is made from.
+pub(crate) struct IceDesk {
+    pub(crate) settings: IceSettings,
+    pub(crate) relay: Option<OwnRelay>,
+    /// `None` where there is no relay to open.
+    pub(crate) secrets: Option<Secrets>,
+    /// `None`: whoever asks gets an answer.
+    pub(crate) passes: Option<Arc<IcePasses>>,
+    pub(crate) pace: Pace,
+    pub(crate) exempt: Networks,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    ice_servers: Vec<Server>,
+    #[serde(rename = "ttl_s")]
+    ttl_s: u64,
+    policy: IcePolicy,
+}
+
+/// An `RTCIceServer`.
+#[derive(Serialize)]
+struct Server {
+    urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+}
+
+pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let headers = request.headers();
+    let Some(peer) = request.extensions().get::<Peer>() else {
+        debug_assert!(false, "the accept loop names the peer of every request");
+        return refuse(&Refusal::Failed);
+    };
+    let client = address::client_address(peer.address, headers, &edge.trusted_proxies);
+    let response = match may_ask(&edge, headers, client) {
+        Ok(()) => match edge.ice.answer(headers, client) {
+            Some(answer) => respond::json(StatusCode::OK, &answer),
+            None => refuse(&Refusal::Failed),
+        },
+        Err(refusal) => refuse(&refusal),
+    };
+    http::shared(&edge, headers, response)
+}
+
+/// A page of an allowed site that shows its session's token asks first whether it may.
+pub(super) async fn preflight(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
+    let mut response = respond::json(StatusCode::OK, &());
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization"));
+    response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    http::shared(&edge, &headers, response)
+}
+
+enum Refusal {
+    Origin,
+    TooFast { retry_after_s: u64 },
+    NoSession,
+    Failed,
+}
+
+fn may_ask(edge: &Edge, headers: &HeaderMap, client: ClientAddress) -> Result<(), Refusal> {
+    let desk = &edge.ice;
+    if origin::judge(headers, &edge.allowed_origins) == Verdict::Foreign {
+        return Err(Refusal::Origin);
+    }
+    if !desk.exempt.contains(client.reveal()) {
+        // Rounded up: who comes back on the second is served.
+        let wait = |wait: std::time::Duration| Refusal::TooFast { retry_after_s: wait.as_secs() + 1 };
+        desk.pace.take(Instant::now(), client.subscriber()).map_err(wait)?;
+    }
+    match &desk.passes {
+        Some(passes) if !bearer(headers).is_some_and(|pass| passes.opens(pass, unix_s())) => {
+            Err(Refusal::NoSession)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn refuse(refusal: &Refusal) -> Response {
+    match refusal {
+        Refusal::Origin => respond::error(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "This page's origin may not ask. Operators: list it with --allow-origin; behind a proxy, pass the Host header on.",
+        ),
+        Refusal::TooFast { retry_after_s } => {
+            let mut response = respond::error(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_fast",
+                "Too many requests from your address; come back after the time in Retry-After.",
+            );
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*retry_after_s));
+            response
+        }
+        Refusal::NoSession => {
+            let mut response = respond::error(
+                StatusCode::UNAUTHORIZED,
+                "session_required",
+                "Send the ice_token of your session's welcome as a bearer token.",
+            );
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+        }
+        Refusal::Failed => {
+            respond::error(StatusCode::INTERNAL_SERVER_ERROR, "failed", "No credentials can be made now.")
+        }
+    }
+}
+
+impl IceDesk {
+    /// `None` if the system gives no randomness.
+    fn answer(&self, headers: &HeaderMap, _client: ClientAddress) -> Option<Answer> {
+        let settings = &self.settings;
+        let ttl_s = settings.lifetime_s();
+        let choice = match (&settings.regions[..], self.relay) {
+            ([], Some(relay)) => choose(host(headers).and_then(|host| relay.region(&host)).iter(), None),
+            (regions, _) => choose(regions, None),
+        };
+        let ice_servers = match &self.secrets {
+            Some(secrets) if choice.first.is_some() => with_credentials(choice, secrets, ttl_s)?,
+            Some(_) | None if settings.servers.is_empty() => Vec::new(),
+            Some(_) | None => {
+                vec![Server { urls: settings.servers.clone(), username: None, credential: None }]
+            }
+        };
+        Some(Answer { ice_servers, ttl_s, policy: settings.policy })
+    }
+}
+
+fn with_credentials(choice: Choice, secrets: &Secrets, ttl_s: u64) -> Option<Vec<Server>> {
+    let mut id = [0; 12];
+    SystemRandom::new().fill(&mut id).ok()?;
+    let minted = secrets.mint(unix_s().saturating_add(ttl_s), &URL_SAFE_NO_PAD.encode(id));
+    let server = |urls: Vec<String>| Server {
+        urls,
+        username: Some(minted.username.clone()),
+        credential: Some(minted.password.clone()),
+    };
+    let entries = [choice.first.into_iter().collect(), choice.rest];
+    Some(entries.into_iter().filter(|urls| !urls.is_empty()).map(server).collect())
+}
+
+/// The name by which the page was reached, without the port.
+fn host(headers: &HeaderMap) -> Option<String> {
+    let authority: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
+    let host = authority.host();
+    (!host.is_empty() && !authority.as_str().contains('@')).then(|| host.to_ascii_lowercase())
+}
+
+fn unix_s() -> u64 {
+    // A clock before 1970 makes names that are expired, which is what its relay would say, too.
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,136 @@
+//! `GET /api/ice`: who gets which relays, and who gets none.
+
+use super::harness::Server;
+use serde_json::{Value, json};
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const TWO_REGIONS: &str = r#"
+turn.secret = ["s3cret", "older"]
+[[ice.region]]
+name = "virginia"
+place = [38.9, -77.5]
+urls = ["turn:us.example:3478", "turn:us.example:3478?transport=tcp", "turns:us.example:443"]
+[[ice.region]]
+name = "frankfurt"
+countries = ["DE", "AT"]
+urls = ["turn:de.example:3478", "turn:de.example:3478?transport=tcp", "turns:de.example:443"]
+"#;
+
+fn start(settings: &str, flags: &[&str]) -> (Server, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("visavis.toml");
+    fs::write(&file, settings).unwrap();
+    let state = folder.path().join("state");
+    let fixed = ["--config", file.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    (Server::start(&[&fixed[..], flags].concat()), folder)
+}
+
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// All URLs, the waiting offer's first.
+fn urls(answer: &Value) -> Vec<&str> {
+    let servers = answer["iceServers"].as_array().unwrap();
+    servers
+        .iter()
+        .flat_map(|server| server["urls"].as_array().unwrap())
+        .map(|url| url.as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn without_a_relay_the_answer_is_what_the_settings_say() {
+    let (server, _) = start("", &[]);
+    let answer = server.get("/api/ice").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert_eq!(answer.json(), json!({"iceServers": [], "ttl_s": 86400, "policy": "direct"}));
+    assert!(answer.header("cache-control").contains("no-store"));
+    let relay_only = Server::start(&["--ice-policy", "relay"]);
+    assert_eq!(relay_only.get("/api/ice").await.json()["policy"], "relay");
+}
+
+#[tokio::test]
+async fn two_regions_give_four_urls_with_credentials_that_expire() {
+    let (server, _) = start(TWO_REGIONS, &["--ice-ttl-s", "600"]);
+    let before = unix_s();
+    let [first, second] = [server.get("/api/ice").await.json(), server.get("/api/ice").await.json()];
+    assert_eq!(
+        urls(&first),
+        [
+            "turn:us.example:3478",
+            "turn:us.example:3478?transport=tcp",
+            "turns:us.example:443",
+            "turn:de.example:3478"
+        ]
+    );
+    assert_eq!(first["iceServers"][0]["urls"], json!(["turn:us.example:3478"]), "for the waiting offer");
+    assert_eq!(first["ttl_s"], 600);
+    let name = |answer: &Value| answer["iceServers"][0]["username"].as_str().unwrap().to_owned();
+    let (expiry, id) =
+        name(&first).split_once(':').map(|(e, i)| (e.parse::<u64>().unwrap(), i.len())).unwrap();
+    assert!((before + 600..=unix_s() + 600).contains(&expiry) && id >= 16);
+    assert_ne!(name(&first), name(&second), "nobody can guess the name of another");
+    // As coturn would make it: `printf %s NAME | openssl dgst -sha1 -hmac s3cret -binary | base64`.
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"s3cret");
+    use base64::Engine as _;
+    let password =
+        base64::engine::general_purpose::STANDARD.encode(ring::hmac::sign(&key, name(&first).as_bytes()));
+    assert_eq!(first["iceServers"][0]["credential"], password, "the first secret mints");
+}
+
+#[tokio::test]
+async fn foreign_pages_are_refused_and_allowed_ones_served() {
+    let (server, _) = start(TWO_REGIONS, &["--allow-origin", "https://friend.example"]);
+    let from = async |origin: &str| server.request("GET", "/api/ice", &[("origin", origin)]).await;
+    let foreign = from("https://evil.example").await;
+    assert_eq!((foreign.status, &foreign.json()["error"]["code"]), (403, &json!("foreign_origin")));
+    assert_eq!(foreign.header("access-control-allow-origin"), "");
+    assert_eq!(from("http://localhost").await.status, 200, "our own page");
+    let friend = from("https://friend.example").await;
+    assert_eq!(
+        (friend.status, friend.header("access-control-allow-origin")),
+        (200, "https://friend.example")
+    );
+    let asks = server.request("OPTIONS", "/api/ice", &[("origin", "https://friend.example")]).await;
+    assert_eq!((asks.status, asks.header("access-control-allow-headers")), (200, "authorization"));
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_is_told_when_to_come_back() {
+    let flags = ["--limits-ice-per-minute", "3", "--trusted-proxy", "127.0.0.1"];
+    let (server, _) = start(TWO_REGIONS, &flags);
+    let from = async |address: &str| server.request("GET", "/api/ice", &[("x-forwarded-for", address)]).await;
+    for _ in 0..3 {
+        assert_eq!(from("198.51.100.7").await.status, 200);
+    }
+    let refused = from("198.51.100.7").await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (429, &json!("too_fast")));
+    assert!((1..=61).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+    assert_eq!(from("198.51.100.8").await.status, 200, "another address is another visitor");
+}
+
+#[tokio::test]
+async fn where_a_session_is_wanted_its_token_opens() {
+    let (server, _) = start(TWO_REGIONS, &["--ice-require-session", "on"]);
+    let with = async |token: &str| {
+        server.request("GET", "/api/ice", &[("authorization", &format!("Bearer {token}"))]).await
+    };
+    let stranger = server.get("/api/ice").await;
+    assert_eq!((stranger.status, &stranger.json()["error"]["code"]), (401, &json!("session_required")));
+    assert_eq!(stranger.header("www-authenticate"), "Bearer");
+    let mut client = server.connect().await;
+    client.say(r#"{"type":"hello","version":1}"#).await;
+    let welcome = client.hear().await;
+    let token = welcome["ice_token"].as_str().unwrap();
+    let answer = with(token).await;
+    assert_eq!((answer.status, &answer.json()["ttl_s"]), (200, &json!(900)), "minutes, not hours");
+    assert_eq!(with(&token.to_lowercase()).await.status, 401);
+    assert_eq!(with("").await.status, 401);
+
+    let open = Server::start(&[]);
+    let mut client = open.connect().await;
+    client.say(r#"{"type":"hello","version":1}"#).await;
+    assert_eq!(client.hear().await.get("ice_token"), None, "nothing is carried that nobody wants");
+}
