@@ -6,8 +6,9 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 
-# Programs beside the toolchains that the tests start: a name to look for, and Debian's package that holds it.
-TEST_PROGRAMS := chromium:chromium turnserver:coturn nft:nftables ip:iproute2 sysctl:procps openssl:openssl tshark:tshark
+# Programs beside the toolchains that the tests start: a name or file to look for, and Debian's package that holds it.
+TEST_PROGRAMS := chromium:chromium turnserver:coturn nft:nftables ip:iproute2 sysctl:procps openssl:openssl tshark:tshark \
+	redis-server:redis-server nginx:nginx-light /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream curl:curl
 
 RELEASE := target/release/visavis
 CHECKED := target/checked/visavis
@@ -119,7 +120,7 @@ prerequisites:
 .PHONY: test-programs
 test-programs:
 	@wanted=(); for pair in $(TEST_PROGRAMS); do \
-		command -v "$${pair%%:*}" >/dev/null || wanted+=("$${pair##*:}"); \
+		command -v "$${pair%%:*}" >/dev/null || [[ -e $${pair%%:*} ]] || wanted+=("$${pair##*:}"); \
 	done; \
 	if (( $${#wanted[@]} == 0 )); then exit 0; fi; \
 	if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null; then \

@@ -1,14 +1,12 @@
 // The laboratory furnished: the real server with TLS on 443, a relay, and visitors with real browsers behind every
 // kind of access. Browsers are kept for the next call; whoever is in none stands before Start.
 
-import { createHash, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { chromium, type Browser } from "playwright-core";
-import { flagsOf } from "../kit/browsers";
+import type { Browser } from "playwright-core";
 import { countConnections } from "../kit/census";
 import { binary } from "../kit/server";
 import { noteStatus, Visitor } from "../kit/visitor";
 import type { AccessName } from "./access";
+import { browserAt } from "./browser";
 import { Coturn, credential, listening, selfSigned, VERBOSE, type Pem } from "./coturn";
 import { Internet, type Home, type Host } from "./internet";
 import { Laboratory } from "./laboratory";
@@ -82,13 +80,7 @@ export class World {
 
   async #invite(access: AccessName, label: string): Promise<Guest> {
     const home = this.internet.home(access, label);
-    const browser = await chromium.launch({
-      executablePath: home.machine.wrapper(
-        process.env.CHROMIUM ?? "/usr/bin/chromium",
-        this.laboratory.folder,
-      ),
-      args: [...flagsOf("fake"), `--ignore-certificate-errors-spki-list=${fingerprint(this.#pem)}`],
-    });
+    const browser = await browserAt(home.machine, this.#pem, this.laboratory.folder);
     this.#browsers.add(browser);
     this.browser = `Chromium ${browser.version()}`;
     const context = await browser.newContext({ viewport: { width: 800, height: 600 }, locale: "en-GB" });
@@ -109,12 +101,4 @@ export class World {
     ];
     return { iceServers: [{ urls, ...credential(REALM.secret) }], ttl_s: 3_600 };
   }
-}
-
-/** What Chromium calls a certificate whose faults it shall overlook. */
-function fingerprint({ cert }: Pem): string {
-  const { publicKey } = new X509Certificate(readFileSync(cert));
-  return createHash("sha256")
-    .update(publicKey.export({ type: "spki", format: "der" }))
-    .digest("base64");
 }

@@ -1,0 +1,24 @@
+// A visitor's browser on a machine of the laboratory.
+
+import { createHash, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { chromium, type Browser } from "playwright-core";
+import { flagsOf } from "../kit/browsers";
+import type { Pem } from "./coturn";
+import type { Namespace } from "./namespace";
+
+/** Chromium with a camera, that trusts `pem` as if an authority had signed it. */
+export function browserAt(machine: Namespace, pem: Pem, folder: string): Promise<Browser> {
+  return chromium.launch({
+    executablePath: machine.wrapper(process.env.CHROMIUM ?? "/usr/bin/chromium", folder),
+    args: [...flagsOf("fake"), `--ignore-certificate-errors-spki-list=${fingerprint(pem)}`],
+  });
+}
+
+/** What Chromium calls a certificate whose faults it shall overlook. */
+function fingerprint({ cert }: Pem): string {
+  const { publicKey } = new X509Certificate(readFileSync(cert));
+  return createHash("sha256")
+    .update(publicKey.export({ type: "spki", format: "der" }))
+    .digest("base64");
+}

@@ -1,0 +1,136 @@
+// What deploy/ ships, started for real: nginx, three nodes, Redis and coturn, each in a namespace of its own.
+
+import { randomBytes } from "node:crypto";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseAllDocuments } from "yaml";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Composition, ourImage } from "../deploy/composition";
+import { Container } from "../deploy/container";
+import { binary } from "../kit/server";
+import { selfSigned } from "../natlab/coturn";
+import { Internet, type Home } from "../natlab/internet";
+import { Laboratory, skipped } from "../natlab/laboratory";
+
+const DEPLOY = fileURLToPath(new URL("../../../deploy", import.meta.url));
+const DOMAIN = "chat.visavis.example";
+/** Sockets that one address may have at a node, here. */
+const PER_ADDRESS = 2;
+const KEY = Buffer.from("sixteen letters!").toString("base64");
+const NODES = ["node-1", "node-2", "node-3"];
+
+describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", () => {
+  let laboratory: Laboratory;
+  let composition: Composition;
+  let visitor: Home;
+
+  beforeAll(async () => {
+    laboratory = new Laboratory();
+    const internet = new Internet(laboratory);
+    const host = internet.host(DOMAIN);
+    visitor = internet.home("open", "a");
+    tls(laboratory);
+    composition = Composition.on(host, laboratory, {
+      DOMAIN,
+      TLS_FOLDER: `${laboratory.folder}/tls`,
+      VISAVIS_SESSION_SECRET: randomBytes(32).toString("base64"),
+      VISAVIS_TURN_SECRET: randomBytes(32).toString("hex"),
+      REDIS_PASSWORD: randomBytes(32).toString("hex"),
+    });
+    for (const node of NODES)
+      composition.get(node).set("VISAVIS_LIMITS_CONNECTIONS_PER_ADDRESS", String(PER_ADDRESS));
+    await composition.get("redis").start(6379);
+    await composition.get("coturn").start(3478, 5349);
+    await Promise.all(NODES.map((node) => composition.get(node).start(8080)));
+    await composition.get("proxy").start(80, 443);
+  }, 60_000);
+
+  afterAll(async () => {
+    await composition?.stop();
+    await laboratory?.close();
+  });
+
+  /** Status and headers, as a visitor's machine gets them. */
+  function get(url: string, ...flags: string[]): string {
+    return visitor.machine.run("curl", ["-sSk", "-m", "10", "-i", "-o", "-", ...flags, url]);
+  }
+
+  test("the site comes over HTTP/2, and plain HTTP leads there", () => {
+    expect(get(`https://${DOMAIN}/`)).toMatch(/^HTTP\/2 200/);
+    const plain = get(`http://${DOMAIN}/chat`);
+    expect(plain).toMatch(/^HTTP\/1.1 301/);
+    expect(plain).toContain(`https://${DOMAIN}/chat`);
+  });
+
+  test("every node passes the image's health check", async () => {
+    for (const node of NODES) expect(await composition.get(node).run(...ourImage().health), node).toBe(0);
+  });
+
+  test("nobody can claim another address", async () => {
+    const upgrade = [
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      `Sec-WebSocket-Key: ${KEY}`,
+    ];
+    const open = async (claim: number) => {
+      const headers = [...upgrade, `X-Forwarded-For: 9.9.9.${claim}`].flatMap((header) => ["-H", header]);
+      // It stays open until curl has waited long enough.
+      const flags = ["-sSk", "--http1.1", "-m", "4", "-D", "-", "-o", "/dev/null"];
+      const { said } = await visitor.machine.outcome("curl", [...flags, ...headers, `https://${DOMAIN}/ws`]);
+      return Number(/^HTTP\/1.1 (\d+)/.exec(said)?.[1]);
+    };
+    const statuses = await Promise.all(Array.from({ length: 10 }, (_, claim) => open(claim)));
+    expect(statuses.filter((status) => status === 101)).toHaveLength(NODES.length * PER_ADDRESS);
+  });
+});
+
+describe.skipIf(skipped("the systemd unit of deploy/"))("deploy/systemd", () => {
+  test("starts as its own user, on 443 and 3478, and stops when asked to", async () => {
+    const laboratory = new Laboratory();
+    try {
+      const unit = readFileSync(`${DEPLOY}/systemd/visavis.service`, "utf8");
+      const line = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(unit)?.[1]?.split(" ") ?? [];
+      const ours = ([, ...rest]: string[]) => [binary(), ...rest];
+      tls(laboratory);
+      const recipe = {
+        command: ours(line("ExecStart")),
+        mounts: [
+          [`${DEPLOY}/systemd/visavis.toml`, "/etc/visavis/visavis.toml"],
+          [`${laboratory.folder}/tls`, "/etc/visavis/tls"],
+        ] satisfies [string, string][],
+        user: 10_001,
+        capabilities: line("AmbientCapabilities").map((name) => name.replace("CAP_", "").toLowerCase()),
+      };
+      const service = new Container("systemd", laboratory.namespace("systemd"), recipe, laboratory.folder);
+      expect(await service.run(...ours(line("ExecStartPre")))).toBe(0);
+      await service.start(8080, 443);
+      await service.stop();
+      expect(service.said).toContain("stopped");
+    } finally {
+      await laboratory.close();
+    }
+  });
+});
+
+test("Kubernetes' Redis has the configuration of the one beside it", () => {
+  const all = parseAllDocuments(readFileSync(`${DEPLOY}/kubernetes/redis.yaml`, "utf8"));
+  const map = all
+    .map((one) => one.toJS() as { kind: string; data?: Record<string, string> })
+    .find(({ kind }) => kind === "ConfigMap");
+  expect(map?.data?.["redis.conf"]?.trim()).toBe(readFileSync(`${DEPLOY}/redis/redis.conf`, "utf8").trim());
+});
+
+/** A certificate where the configurations look for it. */
+function tls(laboratory: Laboratory): void {
+  const { cert, key } = selfSigned(laboratory.folder, [DOMAIN, `turn.${DOMAIN}`]);
+  mkdirSync(`${laboratory.folder}/tls`);
+  for (const [from, to] of [
+    [cert, "fullchain.pem"],
+    [key, "privkey.pem"],
+  ] as const) {
+    copyFileSync(from, `${laboratory.folder}/tls/${to}`);
+    chmodSync(`${laboratory.folder}/tls/${to}`, 0o644);
+  }
+  chmodSync(laboratory.folder, 0o755);
+}
