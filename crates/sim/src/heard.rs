@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use visavis_protocol::{ErrorCode, LeftReason, MatchId, Mode, ServerMessage};
+use visavis_protocol::{ErrorCode, LeftReason, MatchId, Mode, ResumeToken, ServerMessage};
 
 /// One message of the server, as far as a visitor cares. Session descriptions and candidates are JSON text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -10,8 +10,12 @@ pub enum Heard<'a> {
     Welcome {
         resumed: bool,
         resume_token: Option<&'a str>,
+        /// Of the match that a resumed session is in.
+        match_id: Option<MatchId>,
     },
-    Waiting,
+    Waiting {
+        resume_token: Option<&'a str>,
+    },
     PartnerFound(Found<'a>),
     Offer {
         match_id: MatchId,
@@ -34,10 +38,13 @@ pub enum Heard<'a> {
         match_id: MatchId,
         reason: LeftReason,
         requeued: bool,
+        resume_token: Option<&'a str>,
     },
     PartnerReconnecting,
     PartnerBack,
-    Stopped,
+    Stopped {
+        resume_token: Option<&'a str>,
+    },
     Error {
         code: ErrorCode,
         retry_after_ms: Option<u64>,
@@ -57,6 +64,7 @@ pub struct Found<'a> {
     pub mode: Mode,
     /// The stranger's waiting offer.
     pub offer: Option<&'a str>,
+    pub resume_token: Option<&'a str>,
 }
 
 /// Every field of every message at once: a tagged enum would make serde buffer the content first.
@@ -107,6 +115,27 @@ impl<'a> Heard<'a> {
         Self::from_frame(frame.tag?, frame)
     }
 
+    /// The token that came with it, by which its hearer can come back.
+    pub fn resume_token(&self) -> Option<&'a str> {
+        match self {
+            Heard::Welcome { resume_token, .. }
+            | Heard::Waiting { resume_token }
+            | Heard::PartnerFound(Found { resume_token, .. })
+            | Heard::PartnerLeft { resume_token, .. }
+            | Heard::Stopped { resume_token } => *resume_token,
+            Heard::Offer { .. }
+            | Heard::Answer { .. }
+            | Heard::IceCandidate { .. }
+            | Heard::Message { .. }
+            | Heard::Typing
+            | Heard::PartnerReconnecting
+            | Heard::PartnerBack
+            | Heard::Error { .. }
+            | Heard::Draining { .. }
+            | Heard::Unknown => None,
+        }
+    }
+
     /// Reads a message whose type stands outside of it, as in Socket.IO's events.
     pub fn read_named(tag: &'a str, json: &'a str) -> Option<Self> {
         Self::from_frame(tag, serde_json::from_str(json).ok()?)
@@ -114,15 +143,18 @@ impl<'a> Heard<'a> {
 
     fn from_frame(tag: &'a str, frame: Frame<'a>) -> Option<Self> {
         Some(match tag {
-            "welcome" => {
-                Heard::Welcome { resumed: frame.resumed.unwrap_or(false), resume_token: frame.resume_token }
-            }
-            "waiting" => Heard::Waiting,
+            "welcome" => Heard::Welcome {
+                resumed: frame.resumed.unwrap_or(false),
+                resume_token: frame.resume_token,
+                match_id: frame.match_id,
+            },
+            "waiting" => Heard::Waiting { resume_token: frame.resume_token },
             "partner_found" => Heard::PartnerFound(Found {
                 match_id: frame.match_id?,
                 initiator: frame.initiator?,
                 mode: frame.mode?,
                 offer: frame.offer.map(|offer| offer.sdp.get()),
+                resume_token: frame.resume_token,
             }),
             "offer" => Heard::Offer { match_id: frame.match_id?, sdp: frame.sdp?.get() },
             "answer" => Heard::Answer { match_id: frame.match_id?, sdp: frame.sdp?.get() },
@@ -136,10 +168,11 @@ impl<'a> Heard<'a> {
                 match_id: frame.match_id?,
                 reason: frame.reason?,
                 requeued: frame.requeued?,
+                resume_token: frame.resume_token,
             },
             "partner_reconnecting" => Heard::PartnerReconnecting,
             "partner_back" => Heard::PartnerBack,
-            "stopped" => Heard::Stopped,
+            "stopped" => Heard::Stopped { resume_token: frame.resume_token },
             "error" => Heard::Error { code: frame.code?, retry_after_ms: frame.retry_after_ms },
             "draining" => Heard::Draining { reconnect_after_ms: frame.reconnect_after_ms? },
             _ => Heard::Unknown,
@@ -150,16 +183,20 @@ impl<'a> Heard<'a> {
 impl<'a> From<&'a ServerMessage> for Heard<'a> {
     fn from(message: &'a ServerMessage) -> Self {
         match message {
-            ServerMessage::Welcome { resumed, resume_token, .. } => Heard::Welcome {
+            ServerMessage::Welcome { resumed, resume_token, match_id, .. } => Heard::Welcome {
                 resumed: resumed.unwrap_or(false),
-                resume_token: resume_token.as_ref().map(|token| token.0.as_str()),
+                resume_token: text_of(resume_token),
+                match_id: *match_id,
             },
-            ServerMessage::Waiting { .. } => Heard::Waiting,
+            ServerMessage::Waiting { resume_token, .. } => {
+                Heard::Waiting { resume_token: text_of(resume_token) }
+            }
             ServerMessage::PartnerFound(found) => Heard::PartnerFound(Found {
                 match_id: found.match_id,
                 initiator: found.initiator,
                 mode: found.mode,
                 offer: found.offer.as_ref().map(|offer| offer.sdp.reveal_json()),
+                resume_token: text_of(&found.resume_token),
             }),
             ServerMessage::Offer { match_id, sdp } => {
                 Heard::Offer { match_id: *match_id, sdp: sdp.reveal_json() }
@@ -174,12 +211,15 @@ impl<'a> From<&'a ServerMessage> for Heard<'a> {
                 Heard::Message { match_id: *match_id, text: &text.0 }
             }
             ServerMessage::Typing { .. } => Heard::Typing,
-            ServerMessage::PartnerLeft { match_id, reason, requeued, .. } => {
-                Heard::PartnerLeft { match_id: *match_id, reason: *reason, requeued: *requeued }
-            }
+            ServerMessage::PartnerLeft { match_id, reason, requeued, resume_token } => Heard::PartnerLeft {
+                match_id: *match_id,
+                reason: *reason,
+                requeued: *requeued,
+                resume_token: text_of(resume_token),
+            },
             ServerMessage::PartnerReconnecting { .. } => Heard::PartnerReconnecting,
             ServerMessage::PartnerBack { .. } => Heard::PartnerBack,
-            ServerMessage::Stopped { .. } => Heard::Stopped,
+            ServerMessage::Stopped { resume_token } => Heard::Stopped { resume_token: text_of(resume_token) },
             ServerMessage::Error { code, retry_after_ms, .. } => {
                 Heard::Error { code: *code, retry_after_ms: *retry_after_ms }
             }
@@ -188,6 +228,10 @@ impl<'a> From<&'a ServerMessage> for Heard<'a> {
             }
         }
     }
+}
+
+fn text_of(token: &Option<ResumeToken>) -> Option<&str> {
+    token.as_ref().map(|token| token.0.as_str())
 }
 
 #[cfg(test)]
@@ -199,6 +243,7 @@ mod tests {
     fn a_frame_reads_as_the_message_it_was_made_from() {
         let match_id = MatchId(0xabc);
         let sdp = || Sdp::from_text("v=0\r\n\"\u{2603}").unwrap();
+        let token = || Some(ResumeToken("t2".into()));
         let candidate = |json: &str| Candidate::from_json(json.into()).unwrap();
         let found = |offer| {
             ServerMessage::PartnerFound(PartnerFound {
@@ -208,19 +253,19 @@ mod tests {
                 shared_interests: vec!["jazz".into()],
                 language: None,
                 offer,
-                resume_token: None,
+                resume_token: token(),
             })
         };
         let messages = [
             ServerMessage::Welcome {
                 version: 1,
                 online: 3,
-                resume_token: None,
+                resume_token: Some(ResumeToken("t1".into())),
                 resumed: Some(true),
-                match_id: None,
+                match_id: Some(match_id),
                 ice_token: None,
             },
-            ServerMessage::Waiting { online: 1, estimate_ms: None, resume_token: None },
+            ServerMessage::Waiting { online: 1, estimate_ms: None, resume_token: token() },
             found(None),
             found(Some(visavis_protocol::Offer { sdp: sdp() })),
             ServerMessage::Offer { match_id, sdp: sdp() },
@@ -232,10 +277,10 @@ mod tests {
                 match_id,
                 reason: LeftReason::Lost,
                 requeued: true,
-                resume_token: None,
+                resume_token: token(),
             },
             ServerMessage::PartnerReconnecting { match_id, grace_ms: 1 },
-            ServerMessage::Stopped { resume_token: None },
+            ServerMessage::Stopped { resume_token: token() },
             ServerMessage::too_fast("slowly \"now\"", 250),
             ServerMessage::Draining { reconnect_after_ms: 5 },
         ];

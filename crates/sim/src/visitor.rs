@@ -13,7 +13,7 @@ pub use script::{Act, Breach, Habit, Input, Note, Order, Script, Status};
 use crate::marker::{Marker, Part};
 use crate::{Found, Heard, Prng};
 use encounter::{Encounter, READS_NO_MORE, Speaker};
-use habits::{ABSENCE, LIFE_INTERVAL, WRITE_INTERVAL};
+use habits::{ABSENCE, LIFE_INTERVAL, WRITE_BURST_INTERVAL};
 use script::{Alarm, Then};
 use visavis_lobby::{Span, Time};
 use visavis_protocol::{
@@ -48,8 +48,9 @@ enum Phase {
 #[derive(Clone, Debug)]
 enum Past {
     Nothing,
-    Searching,
+    Searching { left: Option<MatchId> },
     Met(Encounter),
+    Stopping,
 }
 
 /// One scripted visitor.
@@ -63,7 +64,10 @@ pub struct Visitor {
     /// Offers made so far.
     serial: u32,
     writes: u32,
+    /// The newest one.
     token: Option<ResumeToken>,
+    /// Messages since the last `welcome`.
+    received: u32,
     chance: Prng,
     alarm: Option<Alarm>,
 }
@@ -78,6 +82,7 @@ impl Visitor {
             serial: 0,
             writes: 0,
             token: None,
+            received: 0,
             chance: Prng::new(seed ^ (u64::from(id) << 32)),
             alarm: None,
         }
@@ -90,19 +95,31 @@ impl Visitor {
     pub fn status(&self) -> Status {
         match &self.phase {
             Phase::Offline { .. } => Status::Offline,
-            Phase::Greeting { .. } | Phase::Idle | Phase::Stopping { .. } => Status::Idle,
+            Phase::Greeting { .. } => Status::Greeting,
+            Phase::Idle | Phase::Stopping { .. } => Status::Idle,
             Phase::Searching { .. } => Status::Searching,
             Phase::Met(encounter) if encounter.connected && self.script.habit == Habit::Stalls => {
                 Status::Silent
             }
-            Phase::Met(encounter) if encounter.connected && !encounter.partner_is_deaf => Status::Connected,
+            Phase::Met(encounter) if encounter.connected && encounter.deaf_since.is_none() => {
+                Status::Connected
+            }
             Phase::Met(_) => Status::Matched,
             Phase::Silent => Status::Silent,
         }
     }
 
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.alarm.map(|alarm| alarm.at)
+        let candidate = match &self.phase {
+            Phase::Met(encounter) => encounter.poll_timeout(),
+            Phase::Offline { .. }
+            | Phase::Greeting { .. }
+            | Phase::Idle
+            | Phase::Searching { .. }
+            | Phase::Stopping { .. }
+            | Phase::Silent => None,
+        };
+        self.alarm.map(|alarm| alarm.at).into_iter().chain(candidate).min()
     }
 
     pub fn handle(&mut self, now: Time, input: Input<'_>, acts: &mut Vec<Act>) {
@@ -112,11 +129,16 @@ impl Visitor {
             Input::Unreadable => acts.push(breach(Breach::Unreadable)),
             Input::Lost => self.on_lost(),
             Input::Pressed => self.press(now, acts),
+            Input::Spoken => self.speak(now, acts),
             Input::Calmed => {
                 self.script.habit = Habit::Patient;
                 self.alarm = None;
             }
             Input::Timeout => {
+                let speaker = self.speaker();
+                if let Phase::Met(encounter) = &mut self.phase {
+                    encounter.send_due(speaker, now, &mut |message| acts.push(Act::Send(message)));
+                }
                 if let Some(alarm) = self.alarm.take_if(|alarm| alarm.at <= now) {
                     self.on_alarm(now, alarm.then, acts);
                 }
@@ -177,20 +199,27 @@ impl Visitor {
     }
 
     fn on_heard(&mut self, now: Time, heard: Heard<'_>, acts: &mut Vec<Act>) {
+        self.received = self.received.wrapping_add(1);
+        if let Some(token) = heard.resume_token() {
+            self.token = Some(ResumeToken(token.to_owned()));
+        }
         match heard {
-            Heard::Welcome { resumed, resume_token } => {
-                self.token = resume_token.map(|token| ResumeToken(token.to_owned()));
-                self.on_welcome(now, resumed, acts);
+            Heard::Welcome { resumed, resume_token, match_id } => {
+                self.received = 0;
+                if resume_token.is_none() {
+                    self.token = None;
+                }
+                self.on_welcome(now, resumed, match_id, acts);
             }
             Heard::PartnerFound(found) => self.on_found(now, found, acts),
             Heard::Offer { match_id, .. }
             | Heard::Answer { match_id, .. }
             | Heard::IceCandidate { match_id, .. }
             | Heard::Message { match_id, .. } => self.on_signal(now, match_id, heard, acts),
-            Heard::PartnerLeft { match_id, reason, requeued } => {
+            Heard::PartnerLeft { match_id, reason, requeued, .. } => {
                 self.on_partner_left(now, match_id, reason, requeued, acts);
             }
-            Heard::Stopped => {
+            Heard::Stopped { .. } => {
                 if matches!(self.phase, Phase::Stopping { .. }) {
                     self.phase = Phase::Idle;
                     if let Habit::Restless { .. } = self.script.habit {
@@ -199,7 +228,7 @@ impl Visitor {
                 }
             }
             Heard::Error { code, retry_after_ms } => self.on_error(now, code, retry_after_ms, acts),
-            Heard::Waiting
+            Heard::Waiting { .. }
             | Heard::Typing
             | Heard::PartnerReconnecting
             | Heard::PartnerBack
@@ -268,9 +297,9 @@ impl Visitor {
                     encounter.answer(speaker, now, &mut |message| acts.push(Act::Send(message)));
                 }
                 if signalled.goes_deaf {
-                    encounter.partner_is_deaf = true;
+                    encounter.deaf_since = Some(now);
                     self.writes = 0;
-                    self.set_alarm(now + WRITE_INTERVAL, Then::Write);
+                    self.set_alarm(now + WRITE_BURST_INTERVAL, Then::Write);
                 }
             }
         }
@@ -313,8 +342,9 @@ impl Visitor {
     ) {
         match &self.phase {
             Phase::Met(encounter) if encounter.match_id == match_id => {
-                let after = now.since(encounter.since);
-                acts.push(Act::Note(Note::Parted { reason, after }));
+                let after = now.since(encounter.deaf_since.unwrap_or(encounter.since));
+                let connected = encounter.connected;
+                acts.push(Act::Note(Note::Parted { reason, after, connected }));
                 if requeued {
                     self.transition_to_searching(now, None, acts);
                     self.renew_offer(now, acts);
@@ -349,10 +379,26 @@ impl Visitor {
         acts.push(Act::Note(Note::Refused(code)));
         if code != ErrorCode::TooFast {
             acts.push(breach(Breach::Refusal(code)));
-        } else if let Phase::Searching { .. } = self.phase {
-            let pause = Span::from_millis(retry_after_ms.unwrap_or(1_000));
-            self.set_alarm_about(now + pause, pause, Then::Press);
+            return;
         }
+        let then = match self.phase {
+            Phase::Greeting { .. } => Then::Greet,
+            Phase::Searching { .. } => Then::Press,
+            Phase::Offline { .. } | Phase::Idle | Phase::Met(_) | Phase::Stopping { .. } | Phase::Silent => {
+                return;
+            }
+        };
+        // At least what was asked for, at most half as much again, as the SDK does.
+        let pause = retry_after_ms.unwrap_or(1_000).saturating_mul(1_000);
+        let jitter = self.chance.below(pause / 2 + 1);
+        self.set_alarm(now + Span::from_micros(pause + jitter), then);
+    }
+
+    fn speak(&mut self, now: Time, acts: &mut Vec<Act>) {
+        let speaker = self.speaker();
+        let Phase::Met(encounter) = &self.phase else { return };
+        let text = encounter.marker(speaker, now).text("still here?");
+        acts.push(Act::Send(ClientMessage::Message(Message { match_id: Some(encounter.match_id), text })));
     }
 
     /// A survivor is back in line without an offer; a browser sends a fresh one.
@@ -373,7 +419,7 @@ impl Visitor {
     }
 
     fn speaker(&self) -> Speaker {
-        Speaker { id: self.id, order: self.script.order }
+        Speaker { id: self.id, order: self.script.order, trickle: self.script.trickle }
     }
 }
 

@@ -11,11 +11,15 @@ const SERVER: &str = "VISAVIS_BIN";
 
 struct Server {
     child: Child,
-    url: String,
+    address: String,
 }
 
 impl Server {
     fn start() -> Self {
+        Server::start_with("127.0.0.1:0", &[])
+    }
+
+    fn start_with(listen: &str, options: &[&str]) -> Self {
         let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/checked/visavis");
         let program = std::env::var_os(SERVER).map_or(built, PathBuf::from);
         assert!(
@@ -24,15 +28,8 @@ impl Server {
             program.display()
         );
         let mut child = Command::new(program)
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--limits-exempt",
-                "127.0.0.0/8",
-                "--log-format",
-                "json",
-            ])
+            .args(["serve", "--listen", listen, "--limits-exempt", "127.0.0.0/8", "--log-format", "json"])
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -49,19 +46,29 @@ impl Server {
             .expect("the server says where it listens");
         // Keeps the pipe from filling; ends with the server.
         std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url: format!("ws://{address}/ws") }
+        Server { child, address }
     }
 
     fn load(&self, options: &[&str]) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_visavis-load"))
-            .args(["--url", &self.url, "--settle-ms", "50"])
-            .args(options)
-            .output()
-            .unwrap();
-        let result = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{result}\n{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_str(&result).unwrap()
+        read_result(self.begin_load(options))
     }
+
+    fn begin_load(&self, options: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_visavis-load"))
+            .args(["--url", &format!("ws://{}/ws", self.address), "--settle-ms", "50"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+fn read_result(load: Child) -> Value {
+    let output = load.wait_with_output().unwrap();
+    let result = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{result}\n{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str(&result).unwrap()
 }
 
 impl Drop for Server {
@@ -103,6 +110,42 @@ fn restless_visitors_break_nothing() {
     let churn = ["--visitors", "200", "--scenario", "churn", "--seconds", "3", "--stay-ms", "200"];
     let result = server.load(&churn);
     assert!(result["rounds"][0]["pairs"].as_u64().unwrap() > 200, "{result:#}");
+}
+
+#[test]
+fn ghosts_and_stalled_readers_cost_their_partners_no_more_than_the_deadline() {
+    let server = Server::start_with(
+        "127.0.0.1:0",
+        &["--lobby-sign-of-life-ms", "1000", "--limits-write-stall-ms", "500"],
+    );
+    let crowd = ["--visitors", "120", "--ghosts", "10", "--stalled", "10"];
+    let time = ["--scenario", "churn", "--seconds", "8", "--stay-ms", "500"];
+    let round = &server.load(&[&crowd[..], &time[..]].concat())["rounds"][0];
+    let survivors = |name: &str| round[name]["count"].as_u64().unwrap();
+    assert!(survivors("partner_lost_ms") >= 5 && survivors("partner_freed_ms") >= 5, "{round:#}");
+    assert!(round["partner_lost_ms"]["p50"].as_f64().unwrap() >= 1_000.0, "{round:#}");
+    assert!(round["found_again_ms"]["count"].as_u64().unwrap() > 200, "{round:#}");
+}
+
+#[test]
+fn after_a_kill_everybody_resumes_into_the_same_pair_and_no_faster_than_the_rate() {
+    let state_dir = std::env::temp_dir().join(format!("visavis-load-{}", std::process::id()));
+    let state_dir = state_dir.to_str().unwrap();
+    let options = ["--session-resume", "on", "--state-dir", state_dir, "--admission-rate", "400"];
+    // Bound by the rate of admission, unlike who is exempt.
+    let bound = [&options[..], &["--limits-exempt", "192.0.2.1/32"]].concat();
+    let mut server = Server::start_with("127.0.0.1:0", &bound);
+    let kill = format!("kill -9 {}", server.child.id());
+    let load = server.begin_load(&["--visitors", "400", "--scenario", "herd", "--herd-command", &kill]);
+    server.child.wait().unwrap();
+    let address = server.address.clone();
+    let second = Server::start_with(&address, &bound);
+    let result = read_result(load);
+    drop(second);
+    std::fs::remove_dir_all(state_dir).unwrap();
+    assert_eq!((&result["herd"]["resumed"], &result["herd"]["heard_by_partner"]), (&400.into(), &400.into()));
+    let most = result["rounds"][1]["welcomed_per_s_max"].as_u64().unwrap();
+    assert!(most <= 400, "{most} welcomed in one second");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A visitor who never complains proves nothing: every kind of broken promise, planted, is noticed.
 
-use visavis_lobby::Time;
+use visavis_lobby::{Span, Time};
 use visavis_protocol::{ErrorCode, Kind, LeftReason, MatchId, Mode};
 use visavis_sim::{
     Act, Breach, Found, Habit, Heard, Input, Marker, Note, Order, Part, Script, Status, Visitor,
@@ -19,7 +19,9 @@ impl Stage {
     fn searching(order: Order) -> Self {
         let requeue = order == Order::Ticket;
         let habit = Habit::Patient;
-        let script = Script { kind: Kind::Video, order, handshake: true, requeue, hello: false, habit };
+        let trickle = Span::ZERO;
+        let script =
+            Script { kind: Kind::Video, order, handshake: true, requeue, hello: false, trickle, habit };
         let mut stage = Stage { visitor: Visitor::new(OWN, script, 1), acts: Vec::new() };
         stage.feed(Input::Opened);
         stage.feed(Input::Pressed);
@@ -50,7 +52,7 @@ impl Stage {
 }
 
 fn found(match_id: MatchId, initiator: bool, mode: Mode, offer: Option<&str>) -> Heard<'_> {
-    Heard::PartnerFound(Found { match_id, initiator, mode, offer })
+    Heard::PartnerFound(Found { match_id, initiator, mode, offer, resume_token: None })
 }
 
 fn marker(sender: u32, match_id: MatchId) -> Marker {
@@ -78,7 +80,12 @@ fn a_second_match_at_once_is_caught() {
 #[test]
 fn a_match_for_an_idle_visitor_is_caught() {
     let mut stage = Stage::met();
-    stage.hears(Heard::PartnerLeft { match_id: MATCH, reason: LeftReason::Stop, requeued: false });
+    stage.hears(Heard::PartnerLeft {
+        match_id: MATCH,
+        reason: LeftReason::Stop,
+        requeued: false,
+        resume_token: None,
+    });
     stage.hears(found(MatchId(7), true, Mode::Negotiate, None));
     assert_eq!(stage.breaches(), [Breach::UnwantedMatch(MatchId(7))]);
 }

@@ -190,7 +190,8 @@ impl World {
 
 fn script(order: Order, habit: Habit) -> Script {
     let modern = order == Order::Ticket;
-    Script { kind: Kind::Video, order, handshake: true, requeue: modern, hello: modern, habit }
+    let trickle = Span::ZERO;
+    Script { kind: Kind::Video, order, handshake: true, requeue: modern, hello: modern, trickle, habit }
 }
 
 #[test]

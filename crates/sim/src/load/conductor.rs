@@ -4,11 +4,12 @@ use super::clock::Clock;
 use super::crew::{Crew, Waited};
 use super::options::{Options, Scenario};
 use super::process;
-use super::report::{Memory, Outcome, Quantiles, Round};
-use super::wire::{Command, Progress, Tale};
+use super::report::{Herd, Memory, Outcome, Quantiles, Round};
+use super::wire::{Command, Loss, Progress, Tale};
 use crate::{Allowance, Meeting, audit};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use visavis_protocol::Mode;
 
@@ -88,17 +89,37 @@ impl<'a> Conductor<'a> {
             }
             Scenario::Herd => {
                 self.press("storm", 1, limit, |seen| seen.connected >= even)?;
-                self.round(
-                    "herd",
-                    2,
-                    limit,
-                    |at_us| Command::Scatter { at_us },
-                    |seen| seen.open >= all && seen.connected >= even,
-                )?;
+                self.herd(limit)?;
             }
         }
         self.judge();
         Ok(self.outcome)
+    }
+
+    /// Everybody is away at once. Whoever is back says something, and the stranger of before must hear it.
+    fn herd(&mut self, limit: Duration) -> Result<(), String> {
+        let all = self.options.visitors;
+        let even = all - all % 2;
+        self.settle()?;
+        let by = if self.options.herd_command.is_some() { Loss::Server } else { Loss::Visitors };
+        let lost = self.crew.progress().lost + all;
+        let enough = |seen: Progress| {
+            seen.lost >= lost && seen.open >= all && seen.greeting == 0 && seen.connected >= even
+        };
+        self.round("herd", 2, limit, |at_us| Command::Scatter { at_us, by }, enough)?;
+        let patience = Duration::from_secs(3);
+        self.round("speak", 3, patience, |at_us| Command::Speak { at_us }, |_| false)?;
+        if let [.., herd, speak] = self.outcome.rounds.as_slice() {
+            let share = |part: u64| part as f64 / f64::from(all);
+            self.outcome.herd = Some(Herd {
+                resumed: herd.resumed,
+                resumed_share: share(herd.resumed),
+                heard_by_partner: speak.relay_ms.count,
+                heard_by_partner_share: share(speak.relay_ms.count),
+                back_s: herd.back_ms.max / 1_000.0,
+            });
+        }
+        Ok(())
     }
 
     fn connect(&mut self) -> Result<(), String> {
@@ -109,7 +130,7 @@ impl<'a> Conductor<'a> {
         // However slowly a server accepts, it is its own pace; only a standstill ends the wait.
         loop {
             let before = self.crew.progress();
-            let all = |seen: Progress| seen.open + seen.failed >= options.visitors;
+            let all = |seen: Progress| seen.greeting == 0 && seen.open + seen.failed >= options.visitors;
             let waited = self.crew.wait("connecting", STANDSTILL, all)?;
             if waited == Waited::Enough || self.crew.progress() == before {
                 break;
@@ -124,6 +145,8 @@ impl<'a> Conductor<'a> {
         self.settle()?;
         let tale = self.crew.tell()?;
         self.outcome.violations.add(&[], &tale);
+        self.outcome.connect.welcomed_per_s_max = most_in_a_second(&tale.welcomed);
+        self.outcome.connect.refused = tale.refused;
         self.outcome.connect.failures = tale.failures;
         if let (Some(before_kib), Some(pid)) = (before_kib, options.server_pid) {
             let idle_kib = process::memory_kib(pid).unwrap_or(0);
@@ -173,13 +196,18 @@ impl<'a> Conductor<'a> {
         self.crew.order(command(instant))?;
         self.crew.wait(name, LEAD - Duration::from_millis(10), |_| false)?;
         let start = self.read_costs();
+        let errand = match &self.options.herd_command {
+            Some(command) if name == "herd" => Some(start_errand(command)?),
+            Some(_) | None => None,
+        };
         let begun = number * self.options.processes;
         let waited = self.crew.wait(name, limit, |seen| seen.rounds >= begun && enough(seen))?;
         let end = self.read_costs();
+        errand.map_or(Ok(()), finish_errand)?;
         if self.options.scenario == Scenario::Churn {
             self.crew.order(Command::Calm)?;
             self.crew.wait("calming down", Duration::from_secs(1), |_| false)?;
-        } else if waited == Waited::TimeIsUp {
+        } else if waited == Waited::TimeIsUp && name != "speak" {
             let Progress { open, matched, connected, .. } = self.crew.progress();
             self.outcome.violations.say(format!(
                 "{name}: not over in {} s: {open} open, {} matched, {connected} connected",
@@ -201,10 +229,7 @@ impl<'a> Conductor<'a> {
         let rounds = &self.outcome.rounds;
         let gone: u64 = rounds.iter().map(|round| round.closed_by_script + round.cut_by_server).sum();
         let once = self.options.scenario == Scenario::Storm;
-        let ghosts = match self.options.scenario {
-            Scenario::HalfOpen => u64::from(self.options.deviants()),
-            Scenario::Idle | Scenario::Storm | Scenario::Churn | Scenario::Stalled | Scenario::Herd => 0,
-        };
+        let ghosts = u64::from(self.options.silent_witnesses());
         let allowance =
             Allowance { one_sided: gone + ghosts, once_per_round: once.then_some(self.options.visitors) };
         let found = audit(&self.meetings, rounds.len() as u32, allowance);
@@ -250,7 +275,10 @@ fn describe(name: &str, tale: &Tale, start: &Reading, end: &Reading) -> Round {
         connected_ms: Quantiles::of(&tale.connected),
         relay_ms: Quantiles::of(&tale.relayed),
         partner_lost_ms: Quantiles::of(&tale.lost),
+        partner_freed_ms: Quantiles::of(&tale.freed),
         reopened_ms: Quantiles::of(&tale.reopened),
+        back_ms: Quantiles::of(&tale.back),
+        welcomed_per_s_max: most_in_a_second(&tale.welcomed),
         resumed: tale.resumed,
         closed_by_script: tale.closed,
         cut_by_server: tale.cut,
@@ -264,6 +292,30 @@ fn describe(name: &str, tale: &Tale, start: &Reading, end: &Reading) -> Round {
         client_cpu_us_per_pair: per(client_us, pairs as u32),
         client_busy: busy(client_us),
         press_spread_ms: tale.press_spread_us as f64 / 1e3,
+    }
+}
+
+/// The most that were welcomed in any second, by hundredths of a second: what an admission rate must bound.
+fn most_in_a_second(welcomed: &BTreeMap<u64, u32>) -> u32 {
+    const HUNDREDTHS: u64 = 100;
+    let within = |from: u64| welcomed.range(from..from + HUNDREDTHS).map(|(_, count)| count).sum();
+    welcomed.keys().map(|from| within(*from)).max().unwrap_or(0)
+}
+
+fn start_errand(command: &str) -> Result<Child, String> {
+    let shell = std::process::Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn();
+    shell.map_err(|error| format!("--herd-command: cannot start a shell: {error}"))
+}
+
+/// A command that still runs, say because it became the server, is left alone.
+fn finish_errand(mut shell: Child) -> Result<(), String> {
+    match shell.try_wait() {
+        Ok(Some(status)) if !status.success() => Err(format!("--herd-command: it ended with {status}")),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

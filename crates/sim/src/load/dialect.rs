@@ -90,7 +90,7 @@ mod tests {
         let find = ClientMessage::FindPartner(FindPartner::anyone(Kind::Audio));
         assert_eq!(written(&find), r#"42["find_partner",{"kind":"audio","requeue":false}]"#);
         assert_eq!(written(&ClientMessage::Stop(Stop {})), r#"42["stop",{}]"#);
-        assert!(matches!(Dialect::Socketio.read(r#"42["stopped"]"#), Meaning::Heard(Heard::Stopped)));
+        assert!(matches!(Dialect::Socketio.read(r#"42["stopped"]"#), Meaning::Heard(Heard::Stopped { .. })));
         let left = r#"42["partner_left",{"match_id":"00000000000000ff","reason":"next","requeued":false}]"#;
         assert!(matches!(Dialect::Socketio.read(left), Meaning::Heard(Heard::PartnerLeft { .. })));
     }

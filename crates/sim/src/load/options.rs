@@ -25,13 +25,14 @@ pub(super) enum Scenario {
     Idle,
     /// Everybody presses Next in the same instant, `--rounds` times.
     Storm,
-    /// Visitors stay a random time, then press Next, stop, close or vanish, for `--seconds`.
+    /// Visitors stay a random time, then press Next, stop, close or vanish, for `--seconds`; `--ghosts` and
+    /// `--stalled` among them.
     Churn,
     /// A storm in which `--deviants` neither read nor answer once they search, and never close.
     HalfOpen,
     /// A storm in which `--deviants` stop reading once connected while their partners write on.
     Stalled,
-    /// In calls, everybody loses the socket in the same instant and comes back.
+    /// In calls, everybody loses the socket in the same instant and comes back (or see `--herd-command`).
     Herd,
 }
 
@@ -69,6 +70,9 @@ pub(super) struct Options {
     /// Match only: relay no offer, answer or candidates afterwards.
     #[arg(long)]
     pub(super) no_handshake: bool,
+    /// Spread the four candidates of a side over this time, as a browser does; classic order only. 0: all at once.
+    #[arg(long, default_value_t = 0)]
+    pub(super) trickle_ms: u64,
     #[arg(long, value_enum, default_value_t = KindName::Video)]
     pub(super) kind: KindName,
     /// Worker processes; each is one loop on one core.
@@ -89,6 +93,15 @@ pub(super) struct Options {
     /// Visitors who misbehave in half-open and stalled; default a tenth, made even.
     #[arg(long)]
     pub(super) deviants: Option<u32>,
+    /// In churn: visitors who search and from then on neither read nor answer, without closing.
+    #[arg(long, default_value_t = 0)]
+    pub(super) ghosts: u32,
+    /// In churn: visitors who stop reading once connected, while their partners write on.
+    #[arg(long, default_value_t = 0)]
+    pub(super) stalled: u32,
+    /// In herd: do this instead (with `sh -c`), say kill the server and start it again; visitors come back as the SDK does.
+    #[arg(long)]
+    pub(super) herd_command: Option<String>,
     /// Pause before memory is read, for timers and allocators to come to rest.
     #[arg(long, default_value_t = 1_500)]
     pub(super) settle_ms: u64,
@@ -138,7 +151,13 @@ impl Options {
             );
         }
         if self.deviants() > self.visitors {
-            return Err("--deviants: more than --visitors".into());
+            return Err("--deviants, --ghosts, --stalled: more than --visitors".into());
+        }
+        if (self.ghosts > 0 || self.stalled > 0) && self.scenario != Scenario::Churn {
+            return Err("--ghosts, --stalled: only with --scenario churn; elsewhere use --deviants".into());
+        }
+        if self.herd_command.is_some() && self.scenario != Scenario::Herd {
+            return Err("--herd-command: only with --scenario herd".into());
         }
         Ok(())
     }
@@ -162,7 +181,17 @@ impl Options {
     pub(super) fn deviants(&self) -> u32 {
         match self.scenario {
             Scenario::HalfOpen | Scenario::Stalled => self.deviants.unwrap_or(self.visitors / 20 * 2),
-            Scenario::Idle | Scenario::Storm | Scenario::Churn | Scenario::Herd => 0,
+            Scenario::Churn => self.ghosts.saturating_add(self.stalled),
+            Scenario::Idle | Scenario::Storm | Scenario::Herd => 0,
+        }
+    }
+
+    /// Visitors who see nothing of their match.
+    pub(super) fn silent_witnesses(&self) -> u32 {
+        match self.scenario {
+            Scenario::HalfOpen => self.deviants(),
+            Scenario::Churn => self.ghosts,
+            Scenario::Idle | Scenario::Storm | Scenario::Stalled | Scenario::Herd => 0,
         }
     }
 
@@ -170,9 +199,14 @@ impl Options {
     pub(super) fn script_of(&self, id: u32) -> Script {
         let (deviants, visitors) = (u64::from(self.deviants()), u64::from(self.visitors));
         let share = |id: u64| id * deviants / visitors;
-        let deviates = share(u64::from(id)) != share(u64::from(id) + 1);
+        let place = share(u64::from(id));
+        let deviates = place != share(u64::from(id) + 1);
+        // The place among the deviants, mixed so that ghosts and stalled readers are spread alike.
+        let is_ghost = (place * u64::from(self.ghosts)) % deviants.max(1) < u64::from(self.ghosts);
         let habit = match self.scenario {
             Scenario::Idle | Scenario::Storm => Habit::Patient,
+            Scenario::Churn if deviates && is_ghost => Habit::Ghost,
+            Scenario::Churn if deviates => Habit::Stalls,
             Scenario::Churn => Habit::Restless { stay: Span::from_millis(self.stay_ms) },
             Scenario::HalfOpen if deviates => Habit::Ghost,
             Scenario::Stalled if deviates => Habit::Stalls,
@@ -185,7 +219,7 @@ impl Options {
         };
         let modern = order == Order::Ticket && self.protocol == Dialect::Visavis;
         // A survivor must come back by itself where it is the survivor's fate that is measured.
-        let survives = matches!(self.scenario, Scenario::HalfOpen | Scenario::Stalled);
+        let survives = self.deviants() > 0;
         Script {
             kind: match self.kind {
                 KindName::Video => Kind::Video,
@@ -196,6 +230,7 @@ impl Options {
             handshake: !self.no_handshake,
             requeue: modern || survives,
             hello: modern,
+            trickle: Span::from_millis(self.trickle_ms),
             habit,
         }
     }

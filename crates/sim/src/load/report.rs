@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) memory: Option<Memory>,
     pub(super) rounds: Vec<Round>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) herd: Option<Herd>,
     pub(super) violations: Violations,
     pub(super) passed: bool,
 }
@@ -32,8 +34,23 @@ pub(super) struct Connect {
     pub(super) failed: u32,
     /// Why, and how often.
     pub(super) failures: BTreeMap<String, u64>,
+    pub(super) refused: BTreeMap<String, u64>,
+    /// In any second; only of visitors who say `hello`.
+    pub(super) welcomed_per_s_max: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_cpu_us_per_connection: Option<f64>,
+}
+
+/// Who came back from a herd, and into what.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Herd {
+    pub(super) resumed: u64,
+    pub(super) resumed_share: f64,
+    /// Said something afterwards, and the stranger of before heard it.
+    pub(super) heard_by_partner: u64,
+    pub(super) heard_by_partner_share: f64,
+    /// Until the last one was welcomed.
+    pub(super) back_s: f64,
 }
 
 /// Of the server process. Not the kernel's share of a socket.
@@ -70,9 +87,17 @@ pub(super) struct Round {
     /// From `partner_found` to being told that the other is lost.
     #[serde(skip_serializing_if = "Quantiles::is_empty")]
     pub(super) partner_lost_ms: Quantiles,
+    /// From the last words of a partner that reads no more to being told that it is lost.
+    #[serde(skip_serializing_if = "Quantiles::is_empty")]
+    pub(super) partner_freed_ms: Quantiles,
     /// From a lost socket to the next open one.
     #[serde(skip_serializing_if = "Quantiles::is_empty")]
     pub(super) reopened_ms: Quantiles,
+    /// From a lost socket to the next `welcome`.
+    #[serde(skip_serializing_if = "Quantiles::is_empty")]
+    pub(super) back_ms: Quantiles,
+    /// `welcome`s in any one second.
+    pub(super) welcomed_per_s_max: u32,
     pub(super) resumed: u64,
     pub(super) closed_by_script: u64,
     pub(super) cut_by_server: u64,
@@ -157,6 +182,7 @@ impl Outcome {
             connect: Connect::default(),
             memory: None,
             rounds: Vec::new(),
+            herd: None,
             violations: Violations::default(),
             passed: false,
         }

@@ -93,16 +93,15 @@ impl Socket {
         self.unread = rest.to_vec();
     }
 
-    pub(super) fn send_frame(&mut self, opcode: u8, payload: &[u8], scratch: &mut Vec<u8>) -> io::Result<()> {
+    /// Appends a frame to `out`, for [`Socket::send`].
+    pub(super) fn frame(&mut self, opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
         // Any mask will do against a server that we know; it only must not be free of cost to undo.
         self.mask = self.mask.wrapping_mul(0x9e37_79b9) | 1;
-        scratch.clear();
-        frame::write(scratch, opcode, payload, self.mask);
-        self.send(scratch)
+        frame::write(out, opcode, payload, self.mask);
     }
 
     /// Writes at once, or keeps the rest for [`Socket::flush`].
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         if !self.unsent.is_empty() {
             self.unsent.extend_from_slice(bytes);
             return self.flush();

@@ -16,12 +16,24 @@ pub(super) enum Command {
     /// Everybody loses the socket at the given moment, and comes back.
     Scatter {
         at_us: u64,
+        by: Loss,
+    },
+    /// Everybody who has a stranger says something.
+    Speak {
+        at_us: u64,
     },
     /// Nobody does anything by itself any more.
     Calm,
     /// Tell what happened since the last time.
     Tell,
     Quit,
+}
+
+/// Who ends the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Loss {
+    Visitors,
+    Server,
 }
 
 /// Worker → conductor.
@@ -35,10 +47,14 @@ pub(super) enum Report {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress {
     pub(super) open: u32,
+    /// Of the open ones: not welcomed yet.
+    pub(super) greeting: u32,
     pub(super) matched: u32,
     pub(super) connected: u32,
     pub(super) silent: u32,
     pub(super) failed: u32,
+    /// Open sockets that ended, since the beginning.
+    pub(super) lost: u32,
     /// Rounds begun, summed over the workers: before that, the other numbers tell of the round before.
     pub(super) rounds: u32,
 }
@@ -46,6 +62,8 @@ pub(super) struct Progress {
 impl Progress {
     pub(super) fn add(&mut self, other: Progress) {
         self.open += other.open;
+        self.greeting += other.greeting;
+        self.lost += other.lost;
         self.matched += other.matched;
         self.connected += other.connected;
         self.silent += other.silent;
@@ -70,6 +88,12 @@ pub(super) struct Tale {
     pub(super) lost: Histogram,
     /// From the loss of a socket to the next open one.
     pub(super) reopened: Histogram,
+    /// From the loss of a socket to the welcome on the next one.
+    pub(super) back: Histogram,
+    /// From a partner's last words to `partner_left`.
+    pub(super) freed: Histogram,
+    /// How many were welcomed in which hundredth of a second of the run.
+    pub(super) welcomed: BTreeMap<u64, u32>,
     /// How long this worker took to write all its presses.
     pub(super) press_spread_us: u64,
     pub(super) sent: u64,
@@ -98,6 +122,11 @@ impl Tale {
         self.connected.add(&other.connected);
         self.lost.add(&other.lost);
         self.reopened.add(&other.reopened);
+        self.back.add(&other.back);
+        self.freed.add(&other.freed);
+        for (moment, count) in other.welcomed {
+            *self.welcomed.entry(moment).or_default() += count;
+        }
         self.press_spread_us = self.press_spread_us.max(other.press_spread_us);
         self.sent += other.sent;
         self.received += other.received;

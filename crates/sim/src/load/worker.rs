@@ -6,9 +6,9 @@ mod sockets;
 mod witness;
 
 use super::clock::Clock;
-use super::options::{Options, Target};
+use super::options::{Options, Scenario, Target};
 use super::socket::Socket;
-use super::wire::{Command, Progress, Report, Tale};
+use super::wire::{Command, Loss, Progress, Report, Tale};
 use crate::{Act, Habit, Input, Prng, Status, Visitor};
 use mio::{Events, Poll, Token, Waker};
 use std::cmp::Reverse;
@@ -34,12 +34,15 @@ struct Client {
     /// Told to press, not matched since.
     pressed: bool,
     lost_at: Option<Time>,
+    /// Attempts to come back since it was last taken in.
+    failures: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Visitor,
     Connect,
+    Press,
 }
 
 pub(super) struct Worker {
@@ -55,7 +58,8 @@ pub(super) struct Worker {
     next_connect: Time,
     connecting: u32,
     press_at: Option<(u32, Time)>,
-    scatter_at: Option<Time>,
+    scatter_at: Option<(Loss, Time)>,
+    speak_at: Option<Time>,
     round: u32,
     tale: Tale,
     progress: Progress,
@@ -65,7 +69,8 @@ pub(super) struct Worker {
     acts: Vec<Act>,
     buffer: Vec<u8>,
     payload: Vec<u8>,
-    scratch: Vec<u8>,
+    /// Frames of the visitor that is being served, not yet written.
+    out: Vec<u8>,
 }
 
 /// Runs until told to quit, or until the conductor is gone.
@@ -81,6 +86,7 @@ pub(super) fn run(options: Options, first: u32, count: u32, clock: Clock) -> io:
         meeting: None,
         pressed: false,
         lost_at: None,
+        failures: 0,
     };
     let mut worker = Worker {
         clients: (first..first + count).map(client).collect(),
@@ -94,6 +100,7 @@ pub(super) fn run(options: Options, first: u32, count: u32, clock: Clock) -> io:
         connecting: 0,
         press_at: None,
         scatter_at: None,
+        speak_at: None,
         round: 0,
         tale: Tale::default(),
         progress: Progress::default(),
@@ -103,7 +110,7 @@ pub(super) fn run(options: Options, first: u32, count: u32, clock: Clock) -> io:
         acts: Vec::new(),
         buffer: vec![0; READ_BUFFER],
         payload: Vec::new(),
-        scratch: Vec::new(),
+        out: Vec::new(),
         options,
     };
     worker.serve(&commands)
@@ -162,7 +169,8 @@ impl Worker {
         let connect = (!self.to_connect.is_empty()).then_some(self.next_connect);
         let tell = (self.progress != self.told).then_some(self.told_at + PROGRESS_INTERVAL);
         let press = self.press_at.map(|(_, at)| at);
-        let soonest = [timer, connect, tell, press, self.scatter_at].into_iter().flatten().min();
+        let scatter = self.scatter_at.map(|(_, at)| at);
+        let soonest = [timer, connect, tell, press, scatter, self.speak_at].into_iter().flatten().min();
         soonest.map_or(MAX_PAUSE, |at| Duration::from_micros(at.since(now).as_micros()).min(MAX_PAUSE))
     }
 
@@ -173,7 +181,8 @@ impl Worker {
                 self.to_connect = (0..self.clients.len() as u32).collect();
             }
             Command::Press { round, at_us } => self.press_at = Some((round, Time::from_micros(at_us))),
-            Command::Scatter { at_us } => self.scatter_at = Some(Time::from_micros(at_us)),
+            Command::Scatter { at_us, by } => self.scatter_at = Some((by, Time::from_micros(at_us))),
+            Command::Speak { at_us } => self.speak_at = Some(Time::from_micros(at_us)),
             Command::Calm => {
                 let now = self.clock.now();
                 (0..self.clients.len()).for_each(|index| self.feed(index, now, Input::Calmed));
@@ -192,30 +201,54 @@ impl Worker {
         let now = self.clock.now();
         let Some((round, at)) = self.press_at.take_if(|(_, at)| *at <= now) else { return };
         self.round = round;
+        self.progress.rounds += 1;
+        if self.options.scenario == Scenario::Churn {
+            return self.spread_presses(at);
+        }
         for index in 0..self.clients.len() {
             self.clients[index].pressed = true;
             // The instant is the same for all; how long it takes to write is this client's fault, and told.
             self.feed(index, at, Input::Pressed);
         }
-        self.progress.rounds += 1;
         self.tale.press_spread_us = self.clock.now().since(at).as_micros();
     }
 
-    fn scatter_if_due(&mut self, now: Time) {
-        if self.scatter_at.take_if(|at| *at <= now).is_none() {
-            return;
+    /// A usual evening has no common instant: the first press comes within one stay; of a deviant, in the first half.
+    fn spread_presses(&mut self, from: Time) {
+        for index in 0..self.clients.len() {
+            let within_ms = match self.options.script_of(self.first + index as u32).habit {
+                Habit::Ghost | Habit::Stalls => self.options.seconds * 500,
+                Habit::Patient | Habit::Restless { .. } | Habit::Returns => self.options.stay_ms,
+            };
+            let at = from + Span::from_micros(self.chance.below(within_ms * 1_000));
+            self.timers.push(Reverse((at, index as u32, Due::Press)));
         }
+    }
+
+    fn scatter_if_due(&mut self, now: Time) {
+        let Some((by, _)) = self.scatter_at.take_if(|(_, at)| *at <= now) else { return };
         self.round += 1;
+        self.progress.rounds += 1;
         for index in 0..self.clients.len() {
             self.clients[index].pressed = true;
-            self.let_go(index, now, Ending::Broken, Span::ZERO);
+            if by == Loss::Visitors {
+                let pause = self.backoff(index);
+                self.let_go(index, now, Ending::Broken, pause);
+            }
         }
-        self.progress.rounds += 1;
+    }
+
+    fn speak_if_due(&mut self, now: Time) {
+        if self.speak_at.take_if(|at| *at <= now).is_some() {
+            self.progress.rounds += 1;
+            (0..self.clients.len()).for_each(|index| self.feed(index, now, Input::Spoken));
+        }
     }
 
     fn on_time(&mut self) {
         let now = self.clock.now();
         self.scatter_if_due(now);
+        self.speak_if_due(now);
         while let Some(Reverse((at, index, due))) = self.timers.peek().copied() {
             if at > now {
                 break;
@@ -223,6 +256,10 @@ impl Worker {
             self.timers.pop();
             match due {
                 Due::Connect => self.to_connect.push_back(index),
+                Due::Press => {
+                    self.clients[index as usize].pressed = true;
+                    self.feed(index as usize, now, Input::Pressed);
+                }
                 Due::Visitor => {
                     let client = &self.clients[index as usize];
                     if client.visitor.poll_timeout() == Some(at) {
@@ -234,8 +271,14 @@ impl Worker {
         self.connect_some(now);
     }
 
-    /// Gives a visitor an input and does what it says.
+    /// Gives a visitor an input, does what it says, and writes what is to be sent.
     fn feed(&mut self, index: usize, now: Time, input: Input<'_>) {
+        self.handle(index, now, input);
+        self.flush(index);
+    }
+
+    /// The same without the writing.
+    fn handle(&mut self, index: usize, now: Time, input: Input<'_>) {
         let mut acts = std::mem::take(&mut self.acts);
         let client = &mut self.clients[index];
         let alarm_before = client.visitor.poll_timeout();
@@ -277,6 +320,7 @@ impl Worker {
     fn count_of(&mut self, status: Status) -> Option<&mut u32> {
         match status {
             Status::Offline | Status::Idle | Status::Searching => None,
+            Status::Greeting => Some(&mut self.progress.greeting),
             Status::Matched => Some(&mut self.progress.matched),
             Status::Connected => Some(&mut self.progress.connected),
             Status::Silent => Some(&mut self.progress.silent),

@@ -3,7 +3,7 @@
 use super::script::{Breach, Order};
 use crate::marker::{CANDIDATES, Forged, Marker, Part};
 use crate::{Found, Heard};
-use visavis_lobby::Time;
+use visavis_lobby::{Span, Time};
 use visavis_protocol::{
     Candidate, ClientMessage, Connected, IceCandidate, MatchId, Message, Mode, Path, Signal,
 };
@@ -18,10 +18,20 @@ pub(super) struct Encounter {
     pub(super) mode: Mode,
     pub(super) since: Time,
     pub(super) connected: bool,
-    pub(super) partner_is_deaf: bool,
+    /// When the partner said that it reads no more.
+    pub(super) deaf_since: Option<Time>,
+    trickle: Option<Trickle>,
     partner: Option<u32>,
     has_description: bool,
     candidates: u8,
+}
+
+/// Candidates that are still to be sent, one at a time.
+#[derive(Clone, Copy, Debug)]
+struct Trickle {
+    next: u8,
+    at: Time,
+    step: Span,
 }
 
 /// What a signal turned out to be.
@@ -38,6 +48,8 @@ pub(super) struct Signalled {
 pub(super) struct Speaker {
     pub(super) id: u32,
     pub(super) order: Order,
+    /// Over which time the candidates of the classic order are spread; zero: they go with the description.
+    pub(super) trickle: Span,
 }
 
 impl Encounter {
@@ -48,7 +60,8 @@ impl Encounter {
             mode: found.mode,
             since: now,
             connected: false,
-            partner_is_deaf: false,
+            deaf_since: None,
+            trickle: None,
             partner: None,
             has_description: false,
             candidates: 0,
@@ -75,7 +88,7 @@ impl Encounter {
     }
 
     /// What this side says first.
-    pub(super) fn open(&self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
+    pub(super) fn open(&mut self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
         match (self.mode, self.initiator) {
             (Mode::Negotiate, true) => {
                 self.describe(speaker, Part::Offer, now, say);
@@ -91,7 +104,7 @@ impl Encounter {
         }
     }
 
-    pub(super) fn answer(&self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
+    pub(super) fn answer(&mut self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
         self.describe(speaker, Part::Answer, now, say);
         self.send_candidates(speaker, now, say);
     }
@@ -119,13 +132,13 @@ impl Encounter {
                 (marker, false)
             }
             Heard::Welcome { .. }
-            | Heard::Waiting
+            | Heard::Waiting { .. }
             | Heard::PartnerFound(_)
             | Heard::Typing
             | Heard::PartnerLeft { .. }
             | Heard::PartnerReconnecting
             | Heard::PartnerBack
-            | Heard::Stopped
+            | Heard::Stopped { .. }
             | Heard::Error { .. }
             | Heard::Draining { .. }
             | Heard::Unknown => return Ok(None),
@@ -171,16 +184,36 @@ impl Encounter {
         });
     }
 
-    fn send_candidates(&self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
-        let marker = self.marker(speaker, now);
-        let mut send = |candidate: Option<Candidate>| {
-            if let Some(candidate) = candidate {
-                say(ClientMessage::IceCandidate(IceCandidate { match_id: Some(self.match_id), candidate }));
-            }
-        };
+    fn send_candidates(&mut self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
+        let step = Span::from_micros(speaker.trickle.as_micros() / u64::from(CANDIDATES));
         match speaker.order {
-            Order::Classic => (0..CANDIDATES).for_each(|index| send(marker.candidate(index))),
-            Order::Ticket => send(marker.candidates()),
+            Order::Classic if step > Span::ZERO => {
+                self.trickle = Some(Trickle { next: 0, at: now + step, step });
+            }
+            Order::Classic => {
+                (0..CANDIDATES).for_each(|index| self.send(self.marker(speaker, now).candidate(index), say));
+            }
+            Order::Ticket => self.send(self.marker(speaker, now).candidates(), say),
+        }
+    }
+
+    /// When the next candidate is due.
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.trickle.map(|trickle| trickle.at)
+    }
+
+    /// Sends the candidates that are due.
+    pub(super) fn send_due(&mut self, speaker: Speaker, now: Time, say: &mut impl FnMut(ClientMessage)) {
+        while let Some(Trickle { next, at, step }) = self.trickle.filter(|trickle| trickle.at <= now) {
+            self.send(self.marker(speaker, now).candidate(next), say);
+            let left = next + 1 < CANDIDATES;
+            self.trickle = left.then_some(Trickle { next: next + 1, at: at + step, step });
+        }
+    }
+
+    fn send(&self, candidate: Option<Candidate>, say: &mut impl FnMut(ClientMessage)) {
+        if let Some(candidate) = candidate {
+            say(ClientMessage::IceCandidate(IceCandidate { match_id: Some(self.match_id), candidate }));
         }
     }
 

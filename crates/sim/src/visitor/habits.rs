@@ -5,10 +5,12 @@ use super::{Past, Phase, Visitor};
 use visavis_lobby::{Ending, Span, Time};
 use visavis_protocol::{ClientMessage, Message, Stop, Typing};
 
-/// What a partner writes to somebody who does not read: this much each time, this often, and no more than that.
+/// What a partner writes to somebody who does not read: this much each time, a burst and then on and on, as fast as
+/// a server's default rates let anybody.
 const WRITTEN_CHARS: usize = 1_900;
-pub(super) const WRITE_INTERVAL: Span = Span::from_millis(20);
-const MAX_WRITES: u32 = 5_000;
+const WRITE_BURST: u32 = 28;
+pub(super) const WRITE_BURST_INTERVAL: Span = Span::from_millis(20);
+const WRITE_INTERVAL: Span = Span::from_millis(550);
 /// Well within every deadline for a sign of life.
 pub(super) const LIFE_INTERVAL: Span = Span::from_secs(3);
 /// A restless visitor who leaves altogether is back after about this long.
@@ -28,6 +30,11 @@ impl Visitor {
     pub(super) fn on_alarm(&mut self, now: Time, then: Then, acts: &mut Vec<Act>) {
         match then {
             Then::Press => self.search(now, acts),
+            Then::Greet => {
+                if let Phase::Greeting { .. } = self.phase {
+                    self.greet(acts);
+                }
+            }
             Then::Wander => self.wander(now, acts),
             Then::Write | Then::ShowLife => {
                 let speaker = self.speaker();
@@ -40,9 +47,8 @@ impl Visitor {
                 let text = encounter.marker(speaker, now).text(&"x".repeat(WRITTEN_CHARS));
                 acts.push(Act::Send(ClientMessage::Message(Message { match_id, text })));
                 self.writes += 1;
-                if self.writes < MAX_WRITES {
-                    self.set_alarm(now + WRITE_INTERVAL, Then::Write);
-                }
+                let pause = if self.writes < WRITE_BURST { WRITE_BURST_INTERVAL } else { WRITE_INTERVAL };
+                self.set_alarm(now + pause, Then::Write);
             }
         }
     }
@@ -65,8 +71,12 @@ impl Visitor {
             acts.push(Act::Send(ClientMessage::Stop(Stop {})));
             self.phase = Phase::Stopping { live };
         } else {
-            self.phase = Phase::Offline { past: Past::Searching };
             let ending = if roll < 95 { Ending::CloseFrame } else { Ending::Broken };
+            if ending == Ending::CloseFrame {
+                // Who says good-bye begins anew; who loses the socket goes on where it was.
+                self.token = None;
+                self.phase = Phase::Offline { past: Past::Searching { left: None } };
+            }
             acts.push(Act::Reopen { ending, after: self.chance.about(ABSENCE) });
         }
     }

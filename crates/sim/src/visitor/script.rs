@@ -39,6 +39,8 @@ pub struct Script {
     pub requeue: bool,
     /// Whether it says `hello`, and after a lost socket presents its token.
     pub hello: bool,
+    /// Over which time the candidates of the classic order are spread; zero: they go with the description.
+    pub trickle: Span,
     pub habit: Habit,
 }
 
@@ -54,6 +56,8 @@ pub enum Input<'a> {
     Lost,
     /// It shall search: Start, or Next.
     Pressed,
+    /// It shall say something to its stranger, if it has one.
+    Spoken,
     /// From now on it does nothing by itself.
     Calmed,
     /// The time of [`super::Visitor::poll_timeout`] has come.
@@ -97,7 +101,9 @@ pub enum Note {
     },
     Parted {
         reason: LeftReason,
+        /// Since the match; from a partner that read no more, since it said so.
         after: Span,
+        connected: bool,
     },
     Resumed,
     Refused(ErrorCode),
@@ -143,6 +149,8 @@ pub enum Breach {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Offline,
+    /// Has said `hello` and waits for the `welcome`.
+    Greeting,
     Idle,
     Searching,
     /// In a match whose handshake is under way.
@@ -163,6 +171,8 @@ pub(super) struct Alarm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     Press,
+    /// Say `hello` again: it was too early.
+    Greet,
     /// Do what a restless visitor does next.
     Wander,
     /// Write to a partner who does not read.

@@ -1,9 +1,10 @@
 //! A visitor's socket comes, goes and comes back: greeting, resuming, and beginning anew.
 
-use super::script::{Act, Habit, Note};
+use super::habits::ABSENCE;
+use super::script::{Act, Habit, Note, Then};
 use super::{Past, Phase, Visitor};
 use visavis_lobby::Time;
-use visavis_protocol::{ClientMessage, Hello};
+use visavis_protocol::{ClientMessage, Hello, MatchId, Stop};
 
 impl Visitor {
     pub(super) fn on_opened(&mut self, now: Time, acts: &mut Vec<Act>) {
@@ -18,16 +19,27 @@ impl Visitor {
             | Phase::Silent => Past::Nothing,
         };
         if self.script.hello {
-            let hello =
-                Hello { version: visavis_protocol::VERSION, resume: self.token.take(), received: None };
-            acts.push(Act::Send(ClientMessage::Hello(hello)));
             self.phase = Phase::Greeting { past };
+            self.greet(acts);
         } else {
             self.begin_anew(now, &past, acts);
         }
     }
 
-    pub(super) fn on_welcome(&mut self, now: Time, resumed: bool, acts: &mut Vec<Act>) {
+    /// Says `hello`, with the newest token. It is kept until the answer: a server that takes nobody in yet has not used it.
+    pub(super) fn greet(&self, acts: &mut Vec<Act>) {
+        let received = self.token.as_ref().map(|_| self.received);
+        let hello = Hello { version: visavis_protocol::VERSION, resume: self.token.clone(), received };
+        acts.push(Act::Send(ClientMessage::Hello(hello)));
+    }
+
+    pub(super) fn on_welcome(
+        &mut self,
+        now: Time,
+        resumed: bool,
+        present: Option<MatchId>,
+        acts: &mut Vec<Act>,
+    ) {
         let past = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Greeting { past } => past,
             phase @ (Phase::Offline { .. }
@@ -45,29 +57,52 @@ impl Visitor {
         }
         acts.push(Act::Note(Note::Resumed));
         self.searched = true;
-        self.phase = match past {
-            Past::Nothing => Phase::Idle,
-            Past::Searching => Phase::Searching { since: now, left: None },
-            Past::Met(encounter) => Phase::Met(encounter),
-        };
+        match past {
+            Past::Nothing => {}
+            Past::Met(encounter) if present == Some(encounter.match_id) => {
+                self.phase = Phase::Met(encounter);
+            }
+            // Over, or another one by now: what says so, and what follows from it, comes right behind.
+            Past::Met(encounter) => {
+                self.phase = Phase::Searching { since: now, left: Some(encounter.match_id) };
+                if !self.script.requeue {
+                    self.search(now, acts);
+                }
+            }
+            Past::Searching { left } => {
+                self.phase = Phase::Searching { since: now, left };
+                match present {
+                    // The Next that left it did not arrive.
+                    Some(_) if present == left => self.search(now, acts),
+                    Some(_) => {}
+                    None => self.renew_offer(now, acts),
+                }
+            }
+            Past::Stopping => {
+                acts.push(Act::Send(ClientMessage::Stop(Stop {})));
+                self.phase = Phase::Stopping { live: present };
+            }
+        }
     }
 
     /// On a new session: who was searching or in a match searches again.
     fn begin_anew(&mut self, now: Time, past: &Past, acts: &mut Vec<Act>) {
         match (past, self.script.habit) {
-            (Past::Searching | Past::Met(_), Habit::Returns | Habit::Restless { .. }) => {
-                self.press(now, acts)
+            (Past::Searching { .. } | Past::Met(_), Habit::Returns | Habit::Restless { .. }) => {
+                self.press(now, acts);
             }
-            (Past::Nothing, _) | (_, Habit::Patient | Habit::Ghost | Habit::Stalls) => {}
+            (Past::Stopping, Habit::Restless { .. }) => self.set_alarm_about(now, ABSENCE, Then::Press),
+            (Past::Nothing | Past::Stopping, _) | (_, Habit::Patient | Habit::Ghost | Habit::Stalls) => {}
         }
     }
 
     pub(super) fn on_lost(&mut self) {
         let past = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Offline { past } | Phase::Greeting { past } => past,
-            Phase::Searching { .. } => Past::Searching,
+            Phase::Searching { left, .. } => Past::Searching { left },
             Phase::Met(encounter) => Past::Met(encounter),
-            Phase::Idle | Phase::Stopping { .. } | Phase::Silent => Past::Nothing,
+            Phase::Stopping { .. } => Past::Stopping,
+            Phase::Idle | Phase::Silent => Past::Nothing,
         };
         self.phase = Phase::Offline { past };
         self.alarm = None;

@@ -4,7 +4,7 @@ use super::super::dialect::Meaning;
 use super::super::frame;
 use super::super::socket::{Socket, Stage, read_upgrade};
 use super::{Due, Worker};
-use crate::Input;
+use crate::{Heard, Input};
 use mio::{Interest, Token};
 use std::cmp::Reverse;
 use std::io;
@@ -14,7 +14,6 @@ use visavis_protocol::ClientMessage;
 
 /// Connections under way at once: more would overflow a server's backlog and measure its kernel.
 const MAX_CONNECTING: u32 = 256;
-const RETRY_PAUSE: Span = Span::from_millis(250);
 const NORMAL_CLOSURE: [u8; 2] = 1000_u16.to_be_bytes();
 
 impl Worker {
@@ -89,6 +88,7 @@ impl Worker {
                 rest = &rest[frame.len..];
                 self.on_frame(index, now, frame.opcode, frame.payload)?;
             }
+            self.flush(index);
             if let Some(socket) = self.clients[index].socket.as_mut().filter(|_| !rest.is_empty()) {
                 socket.keep(rest);
             }
@@ -110,11 +110,27 @@ impl Worker {
         if let Some(socket) = &mut client.socket {
             socket.stage = Stage::Open;
         }
-        if let Some(lost_at) = client.lost_at.take() {
+        if let Some(lost_at) = client.lost_at {
             self.tale.reopened.record(now.since(lost_at));
         }
         if self.options.protocol.ready_when_open() {
-            self.feed(index, now, Input::Opened);
+            self.on_speakable(index, now);
+        }
+    }
+
+    fn on_speakable(&mut self, index: usize, now: Time) {
+        if !self.options.script_of(self.first + index as u32).hello {
+            self.on_back(index, now);
+        }
+        self.handle(index, now, Input::Opened);
+    }
+
+    /// Taken in by the server, after a loss or for the first time.
+    fn on_back(&mut self, index: usize, now: Time) {
+        let client = &mut self.clients[index];
+        client.failures = 0;
+        if let Some(lost_at) = client.lost_at.take() {
+            self.tale.back.record(now.since(lost_at));
         }
     }
 
@@ -124,11 +140,17 @@ impl Worker {
                 self.tale.received += 1;
                 let meaning = std::str::from_utf8(payload).map(|text| self.options.protocol.read(text));
                 match meaning.unwrap_or(Meaning::Unreadable) {
-                    Meaning::Heard(heard) => self.feed(index, now, Input::Heard(heard)),
-                    Meaning::Ready => self.feed(index, now, Input::Opened),
+                    Meaning::Heard(heard) => {
+                        if let Heard::Welcome { .. } = heard {
+                            *self.tale.welcomed.entry(now.as_micros() / 10_000).or_default() += 1;
+                            self.on_back(index, now);
+                        }
+                        self.handle(index, now, Input::Heard(heard));
+                    }
+                    Meaning::Ready => self.on_speakable(index, now),
                     Meaning::Reply(reply) => self.write(index, frame::TEXT, reply.as_bytes()),
                     Meaning::Nothing => {}
-                    Meaning::Unreadable => self.feed(index, now, Input::Unreadable),
+                    Meaning::Unreadable => self.handle(index, now, Input::Unreadable),
                 }
             }
             frame::PING => self.write(index, frame::PONG, payload),
@@ -148,22 +170,40 @@ impl Worker {
     }
 
     fn write(&mut self, index: usize, opcode: u8, payload: &[u8]) {
-        let Some(socket) = &mut self.clients[index].socket else { return };
-        // A socket that cannot be written ends for the poller too; the end is handled there.
-        let _ = socket.send_frame(opcode, payload, &mut self.scratch);
+        if let Some(socket) = &mut self.clients[index].socket {
+            socket.frame(opcode, payload, &mut self.out);
+        }
+    }
+
+    /// What a visitor says in one go is one write: a system call costs more than all the rest of a message.
+    pub(super) fn flush(&mut self, index: usize) {
+        if self.out.is_empty() {
+            return;
+        }
+        if let Some(socket) = &mut self.clients[index].socket {
+            // A socket that cannot be written ends for the poller too; the end is handled there.
+            let _ = socket.send(&self.out);
+        }
+        self.out.clear();
     }
 
     /// The visitor's side ends its socket; it connects again after the pause.
     pub(super) fn let_go(&mut self, index: usize, now: Time, ending: Ending, after: Span) {
         match ending {
-            Ending::CloseFrame => self.write(index, frame::CLOSE, &NORMAL_CLOSURE),
+            Ending::CloseFrame => {
+                self.write(index, frame::CLOSE, &NORMAL_CLOSURE);
+                self.flush(index);
+            }
             Ending::Broken => self.clients[index].socket.iter().for_each(Socket::lose),
         }
         // Without a socket it is on its way back already.
         let Some(socket) = self.clients[index].socket.take() else { return };
         match socket.stage {
             Stage::Connecting | Stage::Upgrading => self.connecting -= 1,
-            Stage::Open | Stage::Deaf => self.progress.open -= 1,
+            Stage::Open | Stage::Deaf => {
+                self.progress.open -= 1;
+                self.progress.lost += 1;
+            }
         }
         self.tale.closed += 1;
         self.clients[index].lost_at = Some(now);
@@ -174,6 +214,7 @@ impl Worker {
     /// The server's side, or the network, ended it.
     fn on_end(&mut self, index: usize, error: &io::Error) {
         let now = self.clock.now();
+        self.out.clear();
         let Some(socket) = self.clients[index].socket.take() else { return };
         match socket.stage {
             Stage::Connecting | Stage::Upgrading => {
@@ -182,6 +223,7 @@ impl Worker {
             }
             Stage::Open | Stage::Deaf => {
                 self.progress.open -= 1;
+                self.progress.lost += 1;
                 self.tale.cut += 1;
                 *self.tale.failures.entry(format!("cut: {error}")).or_default() += 1;
                 self.clients[index].lost_at = Some(now);
@@ -202,8 +244,20 @@ impl Worker {
 
     fn come_back(&mut self, index: usize, now: Time) {
         if self.comes_back(index) {
-            let pause = self.chance.about(RETRY_PAUSE);
+            let pause = self.backoff(index);
             self.timers.push(Reverse((now + pause, index as u32, Due::Connect)));
+        }
+    }
+
+    /// As the SDK does: 0 to 1 s, then 3, 5, and 7 s for good, each ± 50 %.
+    pub(super) fn backoff(&mut self, index: usize) -> Span {
+        let failures = &mut self.clients[index].failures;
+        *failures += 1;
+        match *failures {
+            1 => Span::from_micros(self.chance.below(1_000_000)),
+            2 => self.chance.about(Span::from_secs(3)),
+            3 => self.chance.about(Span::from_secs(5)),
+            _ => self.chance.about(Span::from_secs(7)),
         }
     }
 }

@@ -42,7 +42,8 @@ impl Worker {
                     tale.connected.record(took);
                 }
             }
-            Note::Parted { reason: LeftReason::Lost, after } => tale.lost.record(after),
+            Note::Parted { reason: LeftReason::Lost, after, connected: false } => tale.lost.record(after),
+            Note::Parted { reason: LeftReason::Lost, after, connected: true } => tale.freed.record(after),
             Note::Parted {
                 reason:
                     LeftReason::Next
