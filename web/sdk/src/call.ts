@@ -22,6 +22,7 @@ export type ServerView = "known" | "away" | "unknown";
 
 export interface CallListener {
   server(): ServerView;
+  iceServers(): Promise<RTCIceServer[]>;
   /** Kept for later while the server is away. */
   sendToServer(message: ClientMessage): boolean;
   onConnected(path: "direct" | "relay" | null, elapsedMs: number): void;
@@ -48,6 +49,7 @@ type PeerSignal = Extract<ServerMessage, { type: "offer" | "answer" | "ice_candi
 const TICK_MS = 500;
 const SILENCE_MS = 15_000;
 const CONNECTING_MS = 30_000;
+const POOR_MS = 1_000;
 const STALLED_MS = 1_500;
 const HOPELESS_MS = 20_000;
 // Outages heal by themselves within seconds, a change of network does not.
@@ -268,6 +270,7 @@ export class Call {
         if (now - phase.lastSignMs >= SILENCE_MS || now - this.#startedMs >= CONNECTING_MS) {
           return this.#hopeless("silent");
         }
+        this.#mend();
         break;
       case "connected":
       case "interrupted":
@@ -286,9 +289,12 @@ export class Call {
     const phase = this.#phase;
     const state = this.#peer?.connectionState;
     if (phase.name === "connecting") {
-      if (state !== "failed" || phase.restarted || !this.#canRestart()) return;
+      if (phase.restarted || !this.#canRestart() || !this.#peer?.settled) return;
+      // Where UDP is blocked, an offer that waited has nothing to offer: the other servers are asked now.
+      const poor = this.#peer.lacksRelay && now - this.#startedMs >= POOR_MS;
+      if (state !== "failed" && !poor) return;
       phase.restarted = true;
-      return this.#peer?.restartIce();
+      return this.#peer.restartIce(this.#listener.iceServers());
     }
     if (phase.name !== "interrupted" || (state !== "failed" && state !== "disconnected")) return;
     const hopeless = this.#listener.server() === "unknown" || now - phase.sinceMs >= HOPELESS_MS;
@@ -296,7 +302,7 @@ export class Call {
     const due = state === "failed" || when === "now" || now - phase.sinceMs >= RESTART_DISCONNECTED_MS;
     if (!due || !this.#canRestart() || now - phase.restartedAtMs < RESTART_AGAIN_MS) return;
     phase.restartedAtMs = now;
-    this.#peer?.restartIce();
+    this.#peer?.restartIce(this.#listener.iceServers());
   }
 
   #canRestart(): boolean {

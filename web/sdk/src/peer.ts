@@ -33,6 +33,9 @@ export class Peer {
   readonly madeAtMs: number;
   #environment: Environment;
   #connection: RTCPeerConnection;
+  #servers: RTCIceServer[];
+  #gathersWith: RTCIceServer[];
+  #relayed = false;
   #queue: Promise<void> = Promise.resolve();
   #wire: PeerWire | null = null;
   #closed = false;
@@ -47,16 +50,25 @@ export class Peer {
   #early: RTCIceCandidateInit[] = [];
   #onCandidate: () => void = () => {};
 
-  /** `tracks` has a key for each kind of media that the match will carry. */
+  /**
+   * `tracks` has a key for each kind of media that the match will carry. While it waits it gathers with the first
+   * server only: every relay that it names would hold a place open for it.
+   */
   constructor(
     environment: Environment,
-    configuration: RTCConfiguration,
+    { iceServers = [], ...configuration }: RTCConfiguration,
     tracks: Tracks,
     stream: MediaStream | null,
   ) {
     this.#environment = environment;
     this.madeAtMs = environment.now();
-    const connection = new environment.RTCPeerConnection({ bundlePolicy: "max-bundle", ...configuration });
+    this.#servers = iceServers;
+    this.#gathersWith = iceServers.length > 1 ? iceServers.slice(0, 1) : iceServers;
+    const connection = new environment.RTCPeerConnection({
+      bundlePolicy: "max-bundle",
+      ...configuration,
+      iceServers: this.#gathersWith,
+    });
     this.#connection = connection;
     for (const kind of ["audio", "video"] as const) {
       if (!(kind in tracks)) continue;
@@ -80,6 +92,24 @@ export class Peer {
   /** Whether `offer` was already called: such a peer cannot answer any more. */
   get offering(): boolean {
     return this.#offer !== null;
+  }
+
+  /** Whether the first server gave no relay, and there are others that might. */
+  get lacksRelay(): boolean {
+    return !this.#relayed && this.#servers.length > 1;
+  }
+
+  /** Whether a new offer can be made now without crossing another. */
+  get settled(): boolean {
+    return this.#connection.signalingState === "stable";
+  }
+
+  /** The next gathering (for an offer, an answer, a restart) takes all servers. */
+  widen(servers = this.#servers): void {
+    this.#servers = servers;
+    if (this.#gathersWith === servers) return;
+    this.#gathersWith = servers;
+    this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: servers });
   }
 
   /** Makes the offer once; resolves with it after the first candidates came. */
@@ -108,6 +138,7 @@ export class Peer {
   /** The match begins: candidates gathered so far go out as one batch, later ones in small ones. */
   engage(wire: PeerWire): void {
     this.#wire = wire;
+    this.widen();
     if (this.#stream) wire.onStream(this.#stream);
   }
 
@@ -140,9 +171,14 @@ export class Peer {
     });
   }
 
-  /** A new offer with new credentials over the same connection; the media flows on when a path is found. */
-  restartIce(): void {
+  /**
+   * A new offer with new credentials over the same connection; the media flows on when a path is found. The relays
+   * of long ago may have closed their doors, so it takes those of today.
+   */
+  restartIce(servers: Promise<RTCIceServer[]>): void {
     this.#enqueue(async () => {
+      const today = await servers;
+      this.widen(today[0]?.credential ? today : undefined);
       this.#told.clear();
       await this.#connection.setLocalDescription(await this.#connection.createOffer({ iceRestart: true }));
       this.#wire?.sendDescription({ type: "offer", sdp: this.describe() });
@@ -201,6 +237,7 @@ export class Peer {
 
   #onLocalCandidate(candidate: RTCIceCandidate | null): void {
     if (!candidate?.candidate) return;
+    if (candidate.candidate.includes(" typ relay")) this.#relayed = true;
     this.#gathered.push(candidate.toJSON());
     this.#onCandidate();
     if (this.#released) this.#batchTimer ??= this.#environment.setTimeout(() => this.#flush(), BATCH_MS);

@@ -168,12 +168,12 @@ export class Search {
   }
 
   #recipeFor({ kind }: Wishes, servers: RTCIceServer[]): Recipe {
-    const { media, policy } = this.#parts;
+    const { ice, media, policy } = this.#parts;
     if (this.#recipe?.kind !== kind || this.#recipe.servers !== servers) {
       this.#recipe = {
         kind,
         servers,
-        configuration: { iceServers: servers, iceTransportPolicy: policy },
+        configuration: { iceServers: servers, iceTransportPolicy: ice.relayOnly ? "relay" : policy },
         tracks: () => media.tracks(kind),
         stream: () => media.stream,
       };

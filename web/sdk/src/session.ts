@@ -61,7 +61,7 @@ export class Session {
     const { environment, events } = parts;
     this.#environment = environment;
     this.#events = events;
-    this.#spares = new SparePeers(environment);
+    this.#spares = new SparePeers(environment, () => void this.#search.announce());
     this.#socket = new ServerSocket(environment, parts.url, {
       onOpen: (resumed) => this.#onOpen(resumed),
       onMessage: (message) => this.#onMessage(message),
@@ -238,6 +238,11 @@ export class Session {
     if (!this.#search.handle(message)) return;
     if ("online" in message && this.#activity.name === "searching") this.#activity.online = message.online;
     switch (message.type) {
+      case "welcome":
+        if (message.ice_token && this.#parts.ice.admit(message.ice_token) !== "known") {
+          void this.#search.announce();
+        }
+        break;
       case "waiting":
         // We are in line, so the match is over, whatever became of the word that ended it.
         if (knew) return this.#strangerLeft("server", "now");
@@ -297,6 +302,7 @@ export class Session {
   #listenTo(): CallListener {
     return {
       server: () => this.#serverView(),
+      iceServers: () => this.#parts.ice.servers(),
       sendToServer: (message) => this.#sendOfCall(message),
       onConnected: (path, elapsedMs) => this.#onHealth({ name: "connected", path, elapsedMs }),
       onInterrupted: () => this.#onHealth({ name: "interrupted" }),

@@ -9,6 +9,9 @@ import type { Environment } from "./types.js";
 const OFFER_AGE_MS = 300_000;
 const UNUSED_IN_CALL_MS = 30_000;
 
+// A relay answers within two round trips. Where UDP is blocked it never does, and TCP and TLS are worth their price.
+const RELAY_PATIENCE_MS = 2_000;
+
 // At the moment of connection the browser starts its encoder: another connection made then delays the first picture.
 const SETTLE_MS = 1_000;
 
@@ -26,9 +29,14 @@ export class SparePeers {
   #offerSdp: string | null = null;
   #blank: Peer | null = null;
   #restTimer: number | null = null;
+  /** On this network the nearest relay gave nothing over UDP. */
+  #wide = false;
+  #onOfferLost: () => void;
 
-  constructor(environment: Environment) {
+  /** `onOfferLost`: the waiting offer turned out to be a poor one, and another should be made. */
+  constructor(environment: Environment, onOfferLost: () => void) {
     this.#environment = environment;
+    this.#onOfferLost = onOfferLost;
   }
 
   /** From now on for these wishes; what was made for others is closed. */
@@ -45,6 +53,8 @@ export class SparePeers {
     if (!this.#offering) {
       const peer = this.takeBlank();
       this.#offering = peer;
+      if (this.#wide) peer?.widen();
+      else this.#environment.setTimeout(() => this.#reconsider(peer), RELAY_PATIENCE_MS);
       peer?.offer().then(
         (sdp) => {
           if (this.#offering === peer) this.#offerSdp = sdp;
@@ -78,6 +88,7 @@ export class SparePeers {
 
   /** Addresses have changed: an offer made before is of no use. */
   renew(): void {
+    this.#wide = false;
     this.#dropOffering();
   }
 
@@ -118,6 +129,13 @@ export class SparePeers {
     } catch {
       return null;
     }
+  }
+
+  #reconsider(peer: Peer | null): void {
+    if (this.#offering !== peer || !peer?.lacksRelay) return;
+    this.#wide = true;
+    this.#dropOffering();
+    this.#onOfferLost();
   }
 
   #dropOffering(): void {

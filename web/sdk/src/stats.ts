@@ -25,7 +25,9 @@ export function readPath(report: RTCStatsReport): CallPath {
   };
   if (isCandidateType(local?.candidateType)) path.local_type = local.candidateType;
   if (isCandidateType(remote?.candidateType)) path.remote_type = remote.candidateType;
-  if (local?.protocol === "udp" || local?.protocol === "tcp") path.protocol = local.protocol;
+  // To a relay it is the way there that counts; the relay itself speaks UDP to the other side.
+  const protocol = local?.relayProtocol ?? local?.protocol;
+  if (protocol === "udp" || protocol === "tcp" || protocol === "tls") path.protocol = protocol;
   const address = [local?.address, local?.ip, remote?.address, remote?.ip].find(isAddress);
   if (address) path.family = address.includes(":") ? "ipv6" : "ipv4";
   return path;

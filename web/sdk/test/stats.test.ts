@@ -29,6 +29,16 @@ describe("the path of a call", () => {
     });
   });
 
+  test("names how our own relay is reached", () => {
+    const path = readPath(
+      report({
+        pair: { type: "candidate-pair", nominated: true, state: "succeeded", localCandidateId: "local" },
+        local: { type: "local-candidate", candidateType: "relay", protocol: "udp", relayProtocol: "tls" },
+      }),
+    );
+    expect(path).toEqual({ path: "relay", local_type: "relay", protocol: "tls" });
+  });
+
   test("is direct when nothing is known", () => {
     expect(readPath(report({}))).toEqual({ path: "direct" });
   });

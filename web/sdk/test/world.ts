@@ -8,7 +8,7 @@ import { FakeConnection } from "./world/connection.js";
 import { FakeDevices, FakeStream, FakeTrack } from "./world/media.js";
 import { FakeSocket } from "./world/socket.js";
 
-export { FakeConnection, host, type FakeChannel } from "./world/connection.js";
+export { FakeConnection, host, relay, type FakeChannel } from "./world/connection.js";
 export { FakeTrack } from "./world/media.js";
 export { settle } from "./world/clock.js";
 

@@ -61,7 +61,7 @@ export class FakeConnection {
   #candidates: string[] = [];
   #generation = 0;
 
-  readonly configuration: RTCConfiguration;
+  configuration: RTCConfiguration;
 
   constructor(configuration: RTCConfiguration) {
     this.configuration = configuration;
@@ -69,6 +69,15 @@ export class FakeConnection {
     this.number = FakeConnection.made.push(this);
     FakeConnection.live.add(this);
     FakeConnection.mostLive = Math.max(FakeConnection.mostLive, FakeConnection.live.size);
+  }
+
+  getConfiguration(): RTCConfiguration {
+    return this.configuration;
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    if (configuration.bundlePolicy !== this.configuration.bundlePolicy) throw new Error("cannot be changed");
+    this.configuration = configuration;
   }
 
   addTrack(track: FakeTrack): void {
@@ -199,6 +208,10 @@ interface Reported {
   lost?: number;
   received?: number;
   trip?: number;
+}
+
+export function relay(n: number): string {
+  return `candidate:9${n} 1 udp 41885439 198.51.100.${n} 5100${n} typ relay raddr 0.0.0.0 rport 0`;
 }
 
 export function host(n: number): string {

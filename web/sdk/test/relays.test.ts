@@ -1,0 +1,135 @@
+import { describe, expect, test } from "vitest";
+import { FakeConnection, host, relay, World } from "./world.js";
+
+const NEAREST = { urls: ["turn:near.example:3478"], username: "u", credential: "c" };
+const OTHERS = { urls: ["turns:near.example:443", "turn:far.example:3478"], username: "u", credential: "c" };
+
+const answer = (iceServers: RTCIceServer[], more = {}) =>
+  Promise.resolve({ ok: true, json: () => Promise.resolve({ iceServers, ttl_s: 86_400, ...more }) });
+
+function worldWithRelays(): World {
+  const world = new World();
+  world.ice = () => answer([NEAREST, OTHERS]);
+  return world;
+}
+
+const serversOf = (connection: FakeConnection) => connection.configuration.iceServers;
+
+describe("relays", () => {
+  test("whoever waits holds a place on the nearest one only, and all join at the match", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.connection(1).gather(relay(1));
+    await world.pass(60_000);
+    expect(FakeConnection.made.map(serversOf)).toEqual([[NEAREST], [NEAREST]]);
+    await world.find();
+    expect(serversOf(world.connection(1))).toEqual([NEAREST, OTHERS]);
+    expect(serversOf(world.connection(2))).toEqual([NEAREST]);
+  });
+
+  test("the answerer gathers with all of them from the start", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    let servers: RTCIceServer[] | undefined;
+    const { setLocalDescription } = FakeConnection.prototype;
+    world.connection(2).setLocalDescription = function (description) {
+      servers = serversOf(this);
+      return setLocalDescription.call(this, description);
+    };
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    expect(servers).toEqual([NEAREST, OTHERS]);
+  });
+
+  test("where the nearest gives nothing over UDP, the waiting offer is made anew with all", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.connection(1).gather(host(1));
+    await world.pass(2_100);
+    expect(world.connection(1).closed).toBe(true);
+    expect(world.server.of("ticket_offer").at(-1)?.sdp).toBe("offer-of-2");
+    expect(serversOf(world.connection(2))).toEqual([NEAREST, OTHERS]);
+    await world.pass(60_000);
+    expect(FakeConnection.made).toHaveLength(3);
+    // On another network the nearest is worth a try again.
+    world.page.happens("online");
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(100);
+    expect(serversOf(FakeConnection.made.at(-1) as FakeConnection)).toEqual([NEAREST]);
+  });
+
+  test("an offer that was taken before its relay answered gathers again after a second", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.connection(1).gather(host(1));
+    await world.find();
+    await world.pass(1_200);
+    expect(world.server.of("offer"), "their answer is not there yet").toEqual([]);
+    world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+    await world.pass(600);
+    expect(world.server.of("offer")).toMatchObject([{ sdp: expect.stringContaining("restart1") }]);
+    await world.pass(5_000);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
+  test("a call that connects in time, or holds a relay, gathers only once", async () => {
+    for (const candidate of [host(1), relay(1)]) {
+      const world = worldWithRelays();
+      await world.wait();
+      world.connection(1).gather(candidate);
+      await world.find();
+      world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+      await world.pass(900);
+      if (candidate === host(1)) world.connection(1).connect();
+      await world.pass(5_000);
+      expect(world.server.of("offer")).toEqual([]);
+    }
+  });
+
+  test("a restart late in a call takes the relays of today", async () => {
+    const world = worldWithRelays();
+    const connection = await world.call();
+    await world.flow(connection, 1_000);
+    const fresh = [{ ...NEAREST, credential: "fresh" }, OTHERS];
+    world.ice = () => answer(fresh);
+    await world.flow(connection, 6 * 3_600_000);
+    connection.become("failed");
+    await world.pass(100);
+    expect(world.server.of("offer")).toHaveLength(1);
+    expect(serversOf(connection)).toEqual(fresh);
+  });
+
+  test("the operator's policy binds every connection", async () => {
+    const world = new World();
+    world.ice = () => answer([NEAREST], { policy: "relay" });
+    await world.wait();
+    expect(world.connection(1).configuration.iceTransportPolicy).toBe("relay");
+  });
+
+  test("given only to sessions are asked for again with the token of the welcome", async () => {
+    const asked: (string | undefined)[] = [];
+    const world: World = new World({
+      environment: {
+        fetch: ((_: string, { headers }: { headers: { authorization?: string } }) => {
+          asked.push(headers.authorization);
+          return headers.authorization
+            ? answer([NEAREST, OTHERS])
+            : Promise.resolve({ ok: false, status: 401 });
+        }) as never,
+      },
+    });
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(40);
+    expect(world.connection(1).configuration.iceServers?.[0]?.urls).toContainEqual(
+      expect.stringMatching(/^stun:/),
+    );
+    world.server.say({ type: "welcome", version: 1, online: 2, ice_token: "t0ken" });
+    await world.pass(100);
+    expect(asked.at(-1)).toBe("Bearer t0ken");
+    expect(world.connection(1).closed).toBe(true);
+    expect(serversOf(world.connection(3))).toEqual([NEAREST]);
+    expect(world.server.of("ticket_offer").at(-1)?.sdp).toBe("offer-of-3");
+  });
+});
