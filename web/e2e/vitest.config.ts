@@ -10,6 +10,8 @@ export default defineConfig(({ mode }) => ({
     include: INCLUDE[mode] ?? ["tests/**/*.test.ts"],
     // Every file has a server and browsers of its own; more than one of these at a time only makes them wait.
     fileParallelism: false,
+    // Of tests that say themselves that they may run together: they wait more than they work.
+    maxConcurrency: 20,
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 30_000,

@@ -72,7 +72,11 @@ export async function listening(namespace: Namespace, ports: number[], child: Ch
 /** A name and password in the REST form: good until then, for whoever. */
 export function credential(secret: string, lifetimeS = 3_600): { username: string; credential: string } {
   const username = `${Math.floor(Date.now() / 1000) + lifetimeS}:${randomBytes(6).toString("hex")}`;
-  return { username, credential: createHmac("sha1", secret).update(username).digest("base64") };
+  return { username, credential: passwordOf(secret, username) };
+}
+
+export function passwordOf(secret: string, username: string): string {
+  return createHmac("sha1", secret).update(username).digest("base64");
 }
 
 /** A certificate for these names, signed by itself. */
