@@ -1,7 +1,7 @@
 //! Whom a session has met: the last partners, which pause, and those it blocked, which never come back.
 
 use crate::planted::planted;
-use crate::session::SessionKey;
+use crate::tokens::SessionId;
 use std::collections::VecDeque;
 
 /// How two sessions stand to each other.
@@ -17,15 +17,15 @@ pub(crate) enum Acquaintance {
 /// Bounded: beyond [`Acquaintances::MAX_BLOCKED`] the oldest block is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Acquaintances {
-    recent: VecDeque<SessionKey>,
-    blocked: VecDeque<SessionKey>,
+    recent: VecDeque<SessionId>,
+    blocked: VecDeque<SessionId>,
 }
 
 impl Acquaintances {
     /// A visit in which more people are blocked than this is no ordinary visit.
     const MAX_BLOCKED: usize = 256;
 
-    pub(crate) fn met(&mut self, partner: SessionKey, keep: usize) {
+    pub(crate) fn met(&mut self, partner: SessionId, keep: usize) {
         if planted!(PartnersAreForgotten) {
             return;
         }
@@ -37,7 +37,7 @@ impl Acquaintances {
     }
 
     /// Whom the oldest block was for, if it had to be forgotten for this one.
-    pub(crate) fn block(&mut self, partner: SessionKey) -> Option<SessionKey> {
+    pub(crate) fn block(&mut self, partner: SessionId) -> Option<SessionId> {
         if self.blocked.contains(&partner) || planted!(BlockIsForgotten) {
             return None;
         }
@@ -45,12 +45,30 @@ impl Acquaintances {
         (self.blocked.len() > Self::MAX_BLOCKED).then(|| self.blocked.pop_front()).flatten()
     }
 
+    /// As another node had them.
+    pub(crate) fn restored(recent: Vec<SessionId>, blocked: Vec<SessionId>, keep: usize) -> Self {
+        let mut known = Acquaintances::default();
+        recent.into_iter().for_each(|partner| known.met(partner, keep));
+        for partner in blocked {
+            known.block(partner);
+        }
+        known
+    }
+
+    pub(crate) fn recent(&self) -> impl Iterator<Item = SessionId> {
+        self.recent.iter().copied()
+    }
+
+    pub(crate) fn blocked(&self) -> impl Iterator<Item = SessionId> {
+        self.blocked.iter().copied()
+    }
+
     pub(crate) fn met_anyone(&self) -> bool {
         !self.recent.is_empty()
     }
 
     /// How this side sees the other; both sides have to be asked.
-    pub(crate) fn sees(&self, other: SessionKey) -> Acquaintance {
+    pub(crate) fn sees(&self, other: SessionId) -> Acquaintance {
         if self.blocked.contains(&other) {
             Acquaintance::Blocked
         } else if self.recent.contains(&other) {
@@ -62,8 +80,8 @@ impl Acquaintances {
 
     /// Within the bounds, each once, and never `own`.
     #[cfg(any(test, feature = "audit"))]
-    pub(crate) fn are_bounded(&self, own: SessionKey, recent_partners: usize) -> bool {
-        let well_kept = |known: &VecDeque<SessionKey>, bound: usize| {
+    pub(crate) fn are_bounded(&self, own: SessionId, recent_partners: usize) -> bool {
+        let well_kept = |known: &VecDeque<SessionId>, bound: usize| {
             let distinct: std::collections::BTreeSet<_> = known.iter().filter(|key| **key != own).collect();
             distinct.len() == known.len() && known.len() <= bound
         };

@@ -56,6 +56,12 @@ invariants! {
     NobodyIsGivenToTheAbsent: "Nobody waits to be matched without a socket.",
     OnlyTheAbsentAreHeld: "A place is held only for a session without a socket.",
     ReplayIsBounded: "What is kept for a client that may have missed it is within its bounds.",
+    ReservedHoldOneTicket: "A reserved session holds one reserved ticket, which stands in no line; no other is reserved.",
+    ReservationsEnd: "Every reservation runs out.",
+    ProxiesFaceOneOfOurs: "Whoever is on another node is here in one match, opposite a session of this node.",
+    FarMatchesAreFound: "Every match with a side known by hearsay is found by its id.",
+    ExportedTicketsAreHeld: "A ticket that others were shown is waiting or reserved, or is withdrawn.",
+    ArrivalsEnd: "A visitor whom other nodes are asked about is here, and does not wait for ever.",
     TimesLieInThePast: "Nothing waited, met or spoke in the future.",
 }
 

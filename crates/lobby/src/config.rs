@@ -1,6 +1,6 @@
 //! What an operator may set about the lobby. The defaults are the documented ones.
 
-use crate::{CrowdBounds, SessionSecret, Span};
+use crate::{CrowdBounds, NodeId, SessionSecret, Span};
 use visavis_protocol::Limits;
 
 /// Settings of the lobby. All spans are of the lobby's own [`crate::Time`].
@@ -57,6 +57,10 @@ pub struct Config {
     pub text_interval: Span,
     /// What the connections of one address, of one network and of this node may do together.
     pub crowds: CrowdBounds,
+    /// Which of several nodes this is. `None`: there is only one.
+    pub node: Option<NodeId>,
+    /// Who has found nobody here for this long is shown to other nodes.
+    pub overflow_after: Span,
     /// Refused for rate this often in a row, a connection is closed with 1008.
     pub max_refusals: u32,
 }
@@ -92,6 +96,8 @@ impl Default for Config {
             text_burst: 30,
             text_interval: Span::from_millis(500),
             crowds: CrowdBounds::default(),
+            node: None,
+            overflow_after: Span::from_millis(300),
             max_refusals: 200,
         }
     }

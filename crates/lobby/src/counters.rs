@@ -11,6 +11,17 @@ pub struct Counters {
     pub matches_with_interest: u64,
     /// Matches whose offer travelled with the ticket.
     pub matches_with_offer: u64,
+    /// Matches with somebody of another node. Counted, here and in `matches`, by the node that proposed.
+    pub matches_across: u64,
+    /// Tickets shown to other nodes, proposals made, and those of which nothing came.
+    pub exports: u64,
+    pub proposals: u64,
+    pub proposals_failed: u64,
+    /// Sessions that came from another node, and those that went there.
+    pub moved_in: u64,
+    pub moved_out: u64,
+    /// Nodes that were seen to be gone.
+    pub nodes_gone: u64,
     /// Ends of matches, by what the survivor was told.
     pub ended: Vec<(LeftReason, u64)>,
     /// Refused messages, by code.
@@ -64,6 +75,8 @@ pub struct Gauges {
     pub sessions: usize,
     pub waiting: PerKind<usize>,
     pub matches: PerKind<usize>,
+    /// Of these, matches with somebody of another node.
+    pub across: usize,
 }
 
 /// One number for each kind of chat.

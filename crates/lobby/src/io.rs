@@ -2,6 +2,7 @@
 
 use crate::Span;
 use crate::crowd::Source;
+use crate::nodes::{Reply, Request};
 use visavis_protocol::{ClientMessage, CloseCode, Refusal, ServerMessage};
 
 /// One socket, named by the shell; never reused within a process.
@@ -55,6 +56,8 @@ pub enum Input {
     Drain {
         spread: Span,
     },
+    /// Other nodes, or the place where they meet.
+    Nodes(Reply),
     /// The time of [`crate::Lobby::poll_timeout`] has come.
     Timeout,
 }
@@ -78,6 +81,8 @@ pub enum Output {
         code: CloseCode,
         reason: &'static str,
     },
+    /// Ask other nodes, or the place where they meet. Only of a lobby that is one of several.
+    Nodes(Request),
 }
 
 /// Outputs of one or more inputs, in order. The caller owns and drains it.
@@ -99,6 +104,10 @@ impl Outputs {
 
     pub(crate) fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
         self.0.push(Output::Send { connection, message });
+    }
+
+    pub(crate) fn ask(&mut self, request: Request) {
+        self.0.push(Output::Nodes(request));
     }
 
     pub(crate) fn push(&mut self, output: Output) {

@@ -32,6 +32,7 @@ mod io;
 mod lobby;
 mod matches;
 mod matchmaker;
+mod nodes;
 mod planted;
 mod rates;
 mod replay;
@@ -50,6 +51,10 @@ pub use counters::{Counters, Gauges, Histogram, PerKind};
 pub use crowd::{CrowdBounds, CrowdRates, Source};
 pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};
 pub use lobby::{Lobby, Reason};
+pub use nodes::{
+    Bucket, Claimed, Export, Frame, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag,
+    TicketId,
+};
 #[cfg(feature = "planted")]
 pub use planted::{Fault, plant};
 pub use time::{Span, Time};

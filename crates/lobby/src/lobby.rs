@@ -2,12 +2,12 @@
 //!
 //! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
 //! searching (`search`), leaving (`parting`), going away (`draining`), signals between strangers (`switchboard`), rates
-//! (`floods`), signs of life (`liveness`), sessions
-//! that outlive their sockets (`resume`).
+//! (`floods`), signs of life (`liveness`), sessions that outlive their sockets (`resume`), other nodes (`far`).
 
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod draining;
+mod far;
 mod floods;
 mod liveness;
 mod parting;
@@ -20,14 +20,16 @@ use crate::admission::Admission;
 use crate::crowd::{Act, Crowds};
 use crate::matches::{Ids, Match, MatchKey};
 use crate::matchmaker::{Matchmaker, TicketKey};
+use crate::nodes::NodeId;
 use crate::planted::planted;
 use crate::session::{Link, Origin, Said, Session, SessionKey, State};
 use crate::timers::Timers;
 use crate::tokens::{BootId, Ended, SessionId, Tokens};
 use crate::{Config, ConnectionId, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Time};
+use far::Far;
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
-use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MessageType, Refusal, ServerMessage};
+use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, MessageType, Refusal, ServerMessage};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +40,10 @@ pub enum Reason {
     Ticket,
     /// The sides of a match must have shown themselves.
     Match,
+    /// A reservation for another node's visitor runs out.
+    Reservation,
+    /// Another node should have answered for a visitor who came from there.
+    Arrival,
 }
 
 /// What a timer belongs to.
@@ -46,6 +52,8 @@ enum Due {
     Session(SessionKey),
     Ticket(TicketKey),
     Match(MatchKey),
+    Reservation(MatchId),
+    Arrival(ConnectionId),
 }
 
 /// Whether this node takes part in the game.
@@ -76,6 +84,7 @@ pub struct Lobby {
     crowds: Crowds,
     matchmaker: Matchmaker,
     timers: Timers<Due>,
+    far: Far,
     gauges: Gauges,
     counters: Counters,
 }
@@ -83,7 +92,9 @@ pub struct Lobby {
 impl Lobby {
     /// An empty lobby. `seed` makes its match ids differ from those of other lobbies: random bits, anew at every start.
     pub fn new(config: Config, seed: u64) -> Self {
-        let tokens = Tokens::new(config.session_secrets.clone(), boot_id(seed));
+        let boot = config.node.map_or_else(|| boot_id(seed), NodeId::to_bytes);
+        let tokens = Tokens::new(config.session_secrets.clone(), boot);
+        let far = Far::new(&config, seed);
         let admission = Admission::new(config.admission_rate);
         Lobby {
             config,
@@ -101,6 +112,7 @@ impl Lobby {
             crowds: Crowds::default(),
             matchmaker: Matchmaker::new(),
             timers: Timers::new(),
+            far,
             gauges: Gauges::default(),
             counters: Counters::default(),
         }
@@ -112,40 +124,44 @@ impl Lobby {
         match input {
             Input::Opened { connection, limiting } => self.open(connection, limiting),
             Input::Received { connection, message } => {
-                let Some(session) = self.note_life(connection) else { return };
-                self.note_said(session, Some(message.message_type()));
-                if self.take(session, Act::Message, outputs) {
-                    self.receive(session, message, outputs);
+                if let Some(session) = self.note_life(connection) {
+                    self.note_said(session, Some(message.message_type()));
+                    if self.take(session, Act::Message, outputs) {
+                        self.receive(session, message, outputs);
+                    }
                 }
             }
             Input::Malformed { connection, refusal } => {
-                let Some(session) = self.note_life(connection) else { return };
-                self.note_said(session, refusal.of);
-                if self.take(session, Act::Message, outputs) {
-                    self.refuse(session, refusal, outputs);
+                if let Some(session) = self.note_life(connection) {
+                    self.note_said(session, refusal.of);
+                    if self.take(session, Act::Message, outputs) {
+                        self.refuse(session, refusal, outputs);
+                    }
                 }
             }
             Input::Alive { connection, mark } => {
-                let Some(session) = self.note_life(connection) else { return };
-                if let Some(mark) = mark {
+                if let (Some(session), Some(mark)) = (self.note_life(connection), mark) {
                     self.acknowledge(session, mark);
                 }
             }
             Input::Closed { connection, ending } => {
-                let Some(session) = self.connections.get(&connection).copied() else { return };
-                match ending {
-                    Ending::CloseFrame
+                self.forget_arrival(connection);
+                match (self.connections.get(&connection).copied(), ending) {
+                    (Some(session), Ending::CloseFrame)
                         if self.phase == Phase::Matching && !planted!(LeavingIsNotBelieved) =>
                     {
                         self.forget(session, LeftReason::Closed, outputs);
                     }
                     // While draining a closed socket is one that moved, as it was asked to.
-                    Ending::CloseFrame | Ending::Broken => self.detach(session, outputs),
+                    (Some(session), Ending::CloseFrame | Ending::Broken) => self.detach(session, outputs),
+                    (None, _) => {}
                 }
             }
             Input::Drain { spread } => self.drain(spread, outputs),
+            Input::Nodes(reply) => self.on_reply(reply, outputs),
             Input::Timeout => self.run_timers(outputs),
         }
+        self.settle_exports(outputs);
     }
 
     /// When to be woken next with [`Input::Timeout`], and why.
@@ -155,14 +171,21 @@ impl Lobby {
                 Due::Session(_) => Reason::Silence,
                 Due::Ticket(_) => Reason::Ticket,
                 Due::Match(_) => Reason::Match,
+                Due::Reservation(_) => Reason::Reservation,
+                Due::Arrival(_) => Reason::Arrival,
             };
             (at, reason)
         })
     }
 
-    /// How many people are here.
+    /// How many people are on this node.
     pub fn online(&self) -> usize {
         self.connections.len()
+    }
+
+    /// How many people are on this and all other nodes, as far as those are known.
+    pub fn online_everywhere(&self) -> usize {
+        self.online() + self.far.online()
     }
 
     /// Totals so far.
@@ -170,14 +193,16 @@ impl Lobby {
         &self.counters
     }
 
-    /// How things stand.
+    /// How things stand. Counts who is elsewhere: for metrics, not for every event.
     pub fn gauges(&self) -> Gauges {
-        Gauges { sessions: self.sessions.len(), ..self.gauges }
+        let across = self.sessions_elsewhere();
+        Gauges { sessions: self.sessions.len() - across, across, ..self.gauges }
     }
 
     fn open(&mut self, connection: ConnectionId, limiting: Limiting) {
         debug_assert!(!self.connections.contains_key(&connection), "the shell never reuses a connection id");
-        let session = self.sessions.insert(Session::new(connection, limiting, self.now));
+        let id = SessionId(self.session_ids.next_id());
+        let session = self.sessions.insert(Session::new(id, connection, limiting, self.now));
         self.connections.insert(connection, session);
         if let Limiting::Bound(source) = limiting {
             self.crowds.join(self.now, source);
@@ -186,13 +211,13 @@ impl Lobby {
     }
 
     fn receive(&mut self, session: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
-        if !self.admit(session, outputs) {
+        if !self.admit(session, outputs) || self.is_arriving(session, &message, outputs) {
             return;
         }
         match message {
             ClientMessage::Hello(hello) => self.on_hello(session, hello, outputs),
             ClientMessage::FindPartner(wanted) => self.on_find_partner(session, wanted, outputs),
-            ClientMessage::TicketOffer(ticket) => self.on_ticket_offer(session, ticket),
+            ClientMessage::TicketOffer(ticket) => self.on_ticket_offer(session, ticket, outputs),
             ClientMessage::Next(next) => self.on_next(session, next, outputs),
             ClientMessage::Stop(_) => self.on_stop(session, outputs),
             ClientMessage::Block(block) => self.on_block(session, block.match_id, outputs),
@@ -216,9 +241,9 @@ impl Lobby {
         self.timers.clear(&mut session.timer, Due::Session(key));
         self.part_from_crowd(session.limiting);
         if let Some(identity) = session.identity {
-            self.identities.remove(&identity.id);
+            self.identities.remove(&session.id);
             if identity.origin == Origin::Restored {
-                self.ended.remember(identity.id);
+                self.ended.remember(session.id);
             }
         }
     }
@@ -267,6 +292,11 @@ impl Lobby {
         let bounds = self.replay_bounds();
         let Some(session) = self.sessions.get_mut(key) else { return };
         let link = session.link;
+        if let Link::Elsewhere { node } = link
+            && self.far.is_near()
+        {
+            return self.say_elsewhere(key, node, message, outputs);
+        }
         let in_need =
             matches!(session.state(), State::Matched { .. }) || matches!(link, Link::Detached { .. });
         // Said of this socket only: whoever resumes has followed it.
@@ -288,8 +318,12 @@ impl Lobby {
         }
     }
 
+    fn is_draining(&self) -> bool {
+        self.phase == Phase::Draining
+    }
+
     fn online_for_clients(&self) -> u32 {
-        u32::try_from(self.online()).unwrap_or(u32::MAX)
+        u32::try_from(self.online_everywhere()).unwrap_or(u32::MAX)
     }
 
     fn state(&self, key: SessionKey) -> Option<State> {
@@ -317,6 +351,8 @@ impl Lobby {
                     }
                     self.on_match_deadline(key, outputs);
                 }
+                Due::Reservation(id) => self.on_reservation_due(id, outputs),
+                Due::Arrival(connection) => self.on_arrival_due(connection, outputs),
             }
         }
     }
@@ -335,10 +371,10 @@ fn boot_id(seed: u64) -> BootId {
 
 /// How two sessions stand to each other, by what either remembers.
 fn acquaintance(sessions: &SlotMap<SessionKey, Session>, a: SessionKey, b: SessionKey) -> Acquaintance {
-    let sees = |one: SessionKey, other: SessionKey| {
-        sessions.get(one).map_or(Acquaintance::Strangers, |session| session.sees(other))
+    let (Some(one), Some(other)) = (sessions.get(a), sessions.get(b)) else {
+        return Acquaintance::Strangers;
     };
-    match (sees(a, b), sees(b, a)) {
+    match (one.sees(other.id), other.sees(one.id)) {
         (Acquaintance::Blocked, _) | (_, Acquaintance::Blocked) => Acquaintance::Blocked,
         (Acquaintance::Recent, _) | (_, Acquaintance::Recent) => Acquaintance::Recent,
         (Acquaintance::Strangers, Acquaintance::Strangers) => Acquaintance::Strangers,

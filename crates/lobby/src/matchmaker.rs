@@ -15,6 +15,7 @@ mod names;
 pub(crate) use lane::Needs;
 
 use crate::acquaintances::Acquaintance;
+use crate::nodes::TicketId;
 use crate::planted::planted;
 use crate::session::SessionKey;
 use crate::{Config, Span, Time};
@@ -49,6 +50,10 @@ pub(crate) struct Ticket {
     /// When its compatibility grows next: it relaxes, or its pause from old partners ends.
     pub(crate) changes_at: Option<Time>,
     pub(crate) timer: Option<Time>,
+    /// By which other nodes know it, once it was shown to them.
+    pub(crate) exported: Option<TicketId>,
+    /// When to show it to other nodes, for the first time or anew.
+    pub(crate) export_at: Time,
 }
 
 /// An offer that waits with its ticket. Single-use, and shown to nobody before the match.
@@ -58,7 +63,29 @@ pub(crate) struct WaitingOffer {
     pub(crate) expires: Time,
 }
 
+impl WaitingOffer {
+    pub(crate) fn is_live(&self, now: Time) -> bool {
+        self.expires > now || planted!(OffersNeverExpire)
+    }
+}
+
 impl Ticket {
+    /// Whether its offer can be shown at `now`.
+    pub(crate) fn has_live_offer(&self, now: Time) -> bool {
+        self.offer.as_ref().is_some_and(|waiting| waiting.is_live(now))
+    }
+
+    /// Takes the place of an earlier ticket of its session, if the kind is the same.
+    pub(crate) fn inherit(&mut self, old: Ticket) {
+        if old.wishes.kind == self.wishes.kind {
+            self.since = old.since;
+            self.created = old.created;
+            self.overtaken = old.overtaken;
+            self.told = old.told;
+            self.offer = self.offer.take().or(old.offer);
+        }
+    }
+
     /// What it insists on at `now`.
     pub(crate) fn needs(&self, now: Time, config: &Config) -> Needs {
         Needs {
@@ -132,6 +159,10 @@ impl Matchmaker {
 
     pub(crate) fn ticket_mut(&mut self, key: TicketKey) -> Option<&mut Ticket> {
         self.tickets.get_mut(key).map(|standing| &mut standing.ticket)
+    }
+
+    pub(crate) fn keys(&self) -> Vec<TicketKey> {
+        self.tickets.keys().collect()
     }
 
     #[cfg(any(test, feature = "audit"))]
@@ -234,7 +265,7 @@ fn lane_key(wishes: &Wishes) -> LaneKey {
 }
 
 /// The primary subtags of the wished languages, each once.
-fn primaries(wishes: &Wishes) -> impl Iterator<Item = &str> {
+pub(crate) fn primaries(wishes: &Wishes) -> impl Iterator<Item = &str> {
     wishes.languages.iter().enumerate().filter_map(|(index, language)| {
         let primary = language.primary();
         let earlier = wishes.languages.iter().take(index).any(|other| other.primary() == primary);
@@ -343,9 +374,8 @@ impl<F: Fn(SessionKey) -> Acquaintance> Search<'_, F> {
     }
 }
 
-/// Whether two tickets are compatible, by the definition and not by the shelves: what the audit and the tests compare
-/// the search against.
-#[cfg(any(test, feature = "audit"))]
+/// Whether two tickets are compatible, by the definition and not by the shelves: for tickets of two nodes, and what the
+/// audit and the tests compare the search against.
 pub(crate) fn compatible(
     a: (&Ticket, Needs),
     b: (&Ticket, Needs),

@@ -3,6 +3,7 @@
 use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::matches::{MatchKey, Side};
 use crate::matchmaker::TicketKey;
+use crate::nodes::NodeId;
 use crate::rates::Rate;
 use crate::replay::Replay;
 use crate::tokens::SessionId;
@@ -17,6 +18,8 @@ slotmap::new_key_type! {
 
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// The same on all nodes; shown to nobody.
+    pub(crate) id: SessionId,
     pub(crate) link: Link,
     /// Only clients that said `hello` can be recognised later.
     pub(crate) identity: Option<Box<Identity>>,
@@ -31,7 +34,7 @@ pub(crate) struct Session {
     /// Said `hello` or `requeue: true`: such a client names the match on every signal.
     pub(crate) names_matches: bool,
     /// The match that ended last, and with whom.
-    pub(crate) last_match: Option<(MatchId, SessionKey)>,
+    pub(crate) last_match: Option<(MatchId, SessionId)>,
     /// Boxed: most sessions of an idle crowd have met nobody.
     acquaintances: Option<Box<Acquaintances>>,
     /// What it said last: an error that follows is about that.
@@ -55,7 +58,7 @@ pub(crate) struct Said {
     pub(crate) nth: u32,
 }
 
-/// Whether there is a socket.
+/// Where the socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
     Attached(ConnectionId),
@@ -63,12 +66,15 @@ pub(crate) enum Link {
     Detached {
         until: Time,
     },
+    /// The visitor is on another node, and here only to be somebody's partner.
+    Elsewhere {
+        node: NodeId,
+    },
 }
 
 /// By which a session is known to its own later self.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    pub(crate) id: SessionId,
     /// Of the tokens that are good now; grows at every resume.
     pub(crate) generation: u32,
     pub(crate) origin: Origin,
@@ -78,8 +84,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn new(id: SessionId, generation: u32, origin: Origin) -> Self {
-        Identity { id, generation, origin, sent: 0, replay: Replay::default() }
+    pub(crate) fn new(generation: u32, origin: Origin) -> Self {
+        Identity { generation, origin, sent: 0, replay: Replay::default() }
     }
 }
 
@@ -90,8 +96,17 @@ pub(crate) enum Origin {
     Here,
     /// It came with a token of an earlier process.
     Restored,
-    /// Its partner came with such a token; it has not shown up itself.
+    /// Known through its partner, by such a token or as a visitor of another node: it has not shown up itself.
     Awaited,
+    /// The same of a visitor of another node who holds no token, and so can never show up.
+    Fleeting,
+}
+
+impl Origin {
+    /// Whether it has been here.
+    pub(crate) fn is_known_by_hearsay(self) -> bool {
+        matches!(self, Origin::Awaited | Origin::Fleeting)
+    }
 }
 
 /// Where a session stands. Written only by the `transition_to_*` functions.
@@ -108,6 +123,10 @@ pub(crate) enum State {
         since: Time,
         created: Time,
     },
+    /// In line, but promised to somebody of another node, or offered to: nobody else is given to it meanwhile.
+    Reserved {
+        by: MatchId,
+    },
     Matched {
         key: MatchKey,
         side: Side,
@@ -122,8 +141,9 @@ pub(crate) struct AgeCredit {
 }
 
 impl Session {
-    pub(crate) fn new(connection: ConnectionId, limiting: Limiting, now: Time) -> Self {
+    pub(crate) fn new(id: SessionId, connection: ConnectionId, limiting: Limiting, now: Time) -> Self {
         Session {
+            id,
             link: Link::Attached(connection),
             identity: None,
             admitted: false,
@@ -145,12 +165,12 @@ impl Session {
         }
     }
 
-    /// A session of an earlier process that is expected back.
-    pub(crate) fn awaited(id: SessionId, until: Time, now: Time) -> Self {
+    /// A session that only its partner has told of.
+    pub(crate) fn known_by_hearsay(id: SessionId, link: Link, origin: Origin, now: Time) -> Self {
         Session {
-            link: Link::Detached { until },
-            identity: Some(Box::new(Identity::new(id, 0, Origin::Awaited))),
-            ..Session::new(ConnectionId(0), Limiting::Exempt, now)
+            link,
+            identity: Some(Box::new(Identity::new(0, origin))),
+            ..Session::new(id, ConnectionId(0), Limiting::Exempt, now)
         }
     }
 
@@ -175,6 +195,11 @@ impl Session {
         self.state = State::Held { since, created };
     }
 
+    pub(crate) fn transition_to_reserved(&mut self, by: MatchId) {
+        debug_assert!(matches!(self.state, State::Idle { .. }), "the ticket is taken before it is reserved");
+        self.state = State::Reserved { by };
+    }
+
     pub(crate) fn transition_to_matched(&mut self, key: MatchKey, side: Side) {
         debug_assert!(
             matches!(self.state, State::Idle { .. }),
@@ -190,8 +215,31 @@ impl Session {
     pub(crate) fn connection(&self) -> Option<ConnectionId> {
         match self.link {
             Link::Attached(connection) => Some(connection),
-            Link::Detached { .. } => None,
+            Link::Detached { .. } | Link::Elsewhere { .. } => None,
         }
+    }
+
+    /// Whether the visitor is on another node.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.link, Link::Elsewhere { .. })
+    }
+
+    /// The node where the visitor is, if not here.
+    pub(crate) fn node(&self) -> Option<NodeId> {
+        match self.link {
+            Link::Elsewhere { node } => Some(node),
+            Link::Attached(_) | Link::Detached { .. } => None,
+        }
+    }
+
+    /// Whether only others have told of it.
+    pub(crate) fn is_known_by_hearsay(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.origin.is_known_by_hearsay())
+    }
+
+    /// Whether its client holds a token by which it can come back.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.origin != Origin::Fleeting)
     }
 
     /// The mark of a ping sent now.
@@ -203,16 +251,32 @@ impl Session {
         self.acquaintances.get_or_insert_default()
     }
 
+    /// Takes over whom it met and blocked on another node.
+    pub(crate) fn remember(
+        &mut self,
+        recent: Vec<SessionId>,
+        blocked: Vec<SessionId>,
+        recent_partners: usize,
+    ) {
+        if !recent.is_empty() || !blocked.is_empty() {
+            self.acquaintances = Some(Box::new(Acquaintances::restored(recent, blocked, recent_partners)));
+        }
+    }
+
+    pub(crate) fn acquaintances(&self) -> Option<&Acquaintances> {
+        self.acquaintances.as_deref()
+    }
+
     pub(crate) fn met_anyone(&self) -> bool {
         self.acquaintances.as_ref().is_some_and(|known| known.met_anyone())
     }
 
-    pub(crate) fn sees(&self, other: SessionKey) -> Acquaintance {
+    pub(crate) fn sees(&self, other: SessionId) -> Acquaintance {
         self.acquaintances.as_ref().map_or(Acquaintance::Strangers, |known| known.sees(other))
     }
 
     #[cfg(any(test, feature = "audit"))]
-    pub(crate) fn acquaintances_are_bounded(&self, own: SessionKey, recent_partners: usize) -> bool {
-        self.acquaintances.as_ref().is_none_or(|known| known.are_bounded(own, recent_partners))
+    pub(crate) fn acquaintances_are_bounded(&self, recent_partners: usize) -> bool {
+        self.acquaintances.as_ref().is_none_or(|known| known.are_bounded(self.id, recent_partners))
     }
 }

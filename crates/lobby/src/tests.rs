@@ -13,6 +13,7 @@ mod leaving;
 mod line;
 mod matching;
 mod modes;
+mod nodes;
 mod observer;
 mod random;
 mod rates;
@@ -233,7 +234,9 @@ impl Script {
                         self.here.remove(&Visitor(connection.0));
                         self.unread.push_back(output);
                     }
-                    Output::Ping { .. } | Output::Send { .. } => self.unread.push_back(output),
+                    Output::Ping { .. } | Output::Send { .. } | Output::Nodes(_) => {
+                        self.unread.push_back(output)
+                    }
                 }
             }
             if let Err(violation) = self.lobby.audit() {
@@ -403,6 +406,7 @@ fn describe(output: &Output) -> String {
     match output {
         Output::Send { connection, message } => format!("to {:?}: {}", Visitor(connection.0), wire(message)),
         Output::Ping { connection, .. } => format!("ping to {:?}", Visitor(connection.0)),
+        Output::Nodes(request) => format!("{request:?}"),
         Output::Close { connection, code, reason } => {
             format!("close {:?}: {code:?}, {reason}", Visitor(connection.0))
         }

@@ -10,6 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 use rustc_hash::FxHashSet;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
@@ -46,6 +47,18 @@ pub(crate) struct Claims {
     pub(crate) wishes: Option<Wishes>,
     #[serde(rename = "p")]
     pub(crate) place: PlaceClaim,
+    /// Not of the token itself: what other nodes have kept for the session.
+    #[serde(skip)]
+    pub(crate) kept: Option<Kept>,
+}
+
+/// What is kept for a session beside its token, for the node that resumes it: whom it met and blocked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    #[serde(rename = "r")]
+    pub(crate) recent: Vec<SessionId>,
+    #[serde(rename = "b")]
+    pub(crate) blocked: Vec<SessionId>,
 }
 
 /// Where the session stood.
@@ -80,6 +93,8 @@ pub(crate) struct MatchClaim {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) claims: Claims,
+    /// Which process sealed it.
+    pub(crate) boot: BootId,
     /// Sealed by this process, whose memory knows better than the token.
     pub(crate) ours: bool,
 }
@@ -99,8 +114,8 @@ pub(crate) struct Tokens {
 
 const COUNTER_LEN: usize = 8;
 const HEAD_LEN: usize = size_of::<BootId>() + COUNTER_LEN;
-/// Longer than any token that we seal: wishes at their limits, in four-byte characters.
-const MAX_TOKEN_LEN: usize = 4 * 1024;
+/// Longer than anything that we seal: wishes at their limits in four-byte characters, or as many blocks as are kept.
+const MAX_TOKEN_LEN: usize = 10 * 1024;
 
 impl Tokens {
     pub(crate) fn new(secrets: Vec<SessionSecret>, boot: BootId) -> Self {
@@ -114,6 +129,14 @@ impl Tokens {
     }
 
     pub(crate) fn seal(&mut self, claims: &Claims) -> Option<ResumeToken> {
+        self.seal_any(claims).map(ResumeToken)
+    }
+
+    pub(crate) fn seal_kept(&mut self, kept: &Kept) -> Option<String> {
+        self.seal_any(kept)
+    }
+
+    fn seal_any(&mut self, claims: &impl Serialize) -> Option<String> {
         let key = self.sealing.as_ref()?;
         self.sealed += 1;
         let counter = self.sealed.to_be_bytes();
@@ -123,15 +146,24 @@ impl Tokens {
         token.extend_from_slice(&self.boot);
         token.extend_from_slice(&counter);
         token.extend_from_slice(&body);
-        Some(ResumeToken(BASE64URL_NOPAD.encode(&token)))
+        Some(BASE64URL_NOPAD.encode(&token))
     }
 
     /// `None`: not a token of ours, or sealed with a secret that is no longer in use.
     pub(crate) fn open(&mut self, token: &ResumeToken) -> Option<Opened> {
-        if token.0.len() > MAX_TOKEN_LEN {
+        let (claims, boot) = self.open_any(&token.0)?;
+        Some(Opened { claims, boot, ours: boot == self.boot })
+    }
+
+    pub(crate) fn open_kept(&mut self, kept: &str) -> Option<Kept> {
+        self.open_any(kept).map(|(kept, _)| kept)
+    }
+
+    fn open_any<T: DeserializeOwned>(&mut self, text: &str) -> Option<(T, BootId)> {
+        if text.len() > MAX_TOKEN_LEN {
             return None;
         }
-        let bytes = BASE64URL_NOPAD.decode(token.0.as_bytes()).ok()?;
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         let (head, body) = bytes.split_at_checked(HEAD_LEN)?;
         let (boot, counter) = head.split_at_checked(size_of::<BootId>())?;
         let boot: BootId = boot.try_into().ok()?;
@@ -140,8 +172,7 @@ impl Tokens {
             let key = self.opening_key(index, boot)?;
             let mut body = body.to_vec();
             let plain = key.open_in_place(nonce(counter), Aad::from(boot), &mut body).ok()?;
-            let claims = serde_json::from_slice(plain).ok()?;
-            Some(Opened { claims, ours: boot == self.boot })
+            serde_json::from_slice(plain).ok().map(|claims| (claims, boot))
         })
     }
 
@@ -214,6 +245,7 @@ mod tests {
                 since: Time::from_micros(4),
                 partner: Some(SessionId(8)),
             }),
+            kept: None,
         }
     }
 

@@ -183,7 +183,7 @@ impl ServerMessage {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
 pub struct PartnerFound {
     #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]

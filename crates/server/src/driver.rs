@@ -201,6 +201,8 @@ impl Driver {
                 }
                 Output::Ping { connection, mark } => (connection, Outbound::Ping(mark)),
                 Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
+                // Only of a lobby that is one of several.
+                Output::Nodes(_) => continue,
             };
             // A connection that is gone has told so already; its messages are nobody's.
             if let Some(outbox) = self.outboxes.get(&connection) {

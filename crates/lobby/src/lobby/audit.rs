@@ -6,7 +6,7 @@ use crate::acquaintances::Acquaintance;
 use crate::audit::{Invariant, Violation, check};
 use crate::matches::{Match, MatchKey, Side};
 use crate::matchmaker::compatible;
-use crate::session::{Origin, Session, SessionKey, State};
+use crate::session::{Session, SessionKey, State};
 use std::collections::BTreeSet;
 use visavis_protocol::{Kind, MatchId};
 
@@ -27,6 +27,7 @@ impl Lobby {
         self.audit_matches()?;
         self.audit_timers()?;
         self.audit_gauges()?;
+        self.audit_far()?;
         self.matchmaker.audit()?;
         if self.timers.soonest().is_none_or(|(at, _)| at > self.now) {
             self.audit_line()?;
@@ -51,8 +52,9 @@ impl Lobby {
             self.audit_identity(key, session)?;
             self.audit_place(key, session)?;
             check(session.last_seen <= self.now, Invariant::TimesLieInThePast, || format!("{key:?}: seen"))?;
-            check(session.timer.is_some(), Invariant::SessionsAreWatched, || format!("{key:?}"))?;
-            let bounded = session.acquaintances_are_bounded(key, self.config.recent_partners);
+            let watched = session.timer.is_some() || session.is_elsewhere();
+            check(watched, Invariant::SessionsAreWatched, || format!("{key:?}"))?;
+            let bounded = session.acquaintances_are_bounded(self.config.recent_partners);
             check(bounded, Invariant::AcquaintancesAreBounded, || format!("{key:?}"))?;
         }
         Ok(())
@@ -63,7 +65,7 @@ impl Lobby {
         let Some(identity) = &session.identity else {
             return check(!detached, Invariant::OnlyTheRecognisableDetach, || format!("{key:?}"));
         };
-        check(self.identities.get(&identity.id) == Some(&key), Invariant::IdentitiesNameSessions, || {
+        check(self.identities.get(&session.id) == Some(&key), Invariant::IdentitiesNameSessions, || {
             format!("{key:?}")
         })?;
         let waiting = matches!(session.state(), State::Waiting { .. });
@@ -88,6 +90,12 @@ impl Lobby {
                 let holder = self.matchmaker.ticket(ticket).map(|ticket| ticket.session);
                 check(holder == Some(key), Invariant::WaitingHoldsOneTicket, || {
                     format!("{key:?} waits with {ticket:?} of {holder:?}")
+                })
+            }
+            State::Reserved { by } => {
+                let holder = self.far.reservations.get(&by).map(|reserved| reserved.ticket.session);
+                check(holder == Some(key), Invariant::ReservedHoldOneTicket, || {
+                    format!("{key:?} is reserved by {by:?} of {holder:?}")
                 })
             }
             State::Matched { key: present, side } => {
@@ -143,7 +151,7 @@ impl Lobby {
             let apart = acquaintance(&self.sessions, one, other) != Acquaintance::Blocked;
             check(apart, Invariant::BlockedStayApart, || format!("{one:?} and {other:?}"))?;
             let asked = |session| self.sessions.get(session).and_then(|session| session.wishes.as_ref());
-            let awaited = [one, other].into_iter().any(|session| self.is_awaited(session));
+            let awaited = [one, other].into_iter().any(|session| self.is_known_by_hearsay(session));
             let kept = asked(one).zip(asked(other)).is_some_and(|(mine, theirs)| {
                 mine.kind == present.kind && theirs.kind == present.kind && mine.pool == theirs.pool
             });
@@ -172,6 +180,10 @@ impl Lobby {
                 Due::Session(key) => self.sessions.get(key).and_then(|session| session.timer),
                 Due::Ticket(key) => self.matchmaker.ticket(key).and_then(|ticket| ticket.timer),
                 Due::Match(key) => self.matches.get(key).and_then(|present| present.timer),
+                Due::Reservation(id) => self.far.reservations.get(&id).and_then(|reserved| reserved.timer),
+                Due::Arrival(connection) => {
+                    self.far.arrivals.get(&connection).and_then(|arrival| arrival.timer)
+                }
             };
             check(remembered == Some(at), Invariant::TimersAreRemembered, || {
                 format!("{due:?} is queued for {at:?} and remembers {remembered:?}")
@@ -180,20 +192,76 @@ impl Lobby {
         let sessions = self.sessions.values().filter_map(|session| session.timer);
         let tickets = self.matchmaker.tickets().filter_map(|(_, ticket, _)| ticket.timer);
         let matches = self.matches.values().filter_map(|present| present.timer);
-        let remembered: usize = [sessions.count(), tickets.count(), matches.count()].iter().sum();
+        let reserved = self.far.reservations.values().filter_map(|reserved| reserved.timer);
+        let arrivals = self.far.arrivals.values().filter_map(|arrival| arrival.timer);
+        let remembered: usize =
+            [sessions.count(), tickets.count(), matches.count(), reserved.count(), arrivals.count()]
+                .iter()
+                .sum();
         check(remembered == queued, Invariant::TimersAreRemembered, || {
             format!("{remembered} remembered, {queued} queued")
         })
     }
 
-    /// Whether only its partner's token has told of a session: what it asked for comes with its own.
-    fn is_awaited(&self, key: SessionKey) -> bool {
-        let identity = self.sessions.get(key).and_then(|session| session.identity.as_ref());
-        identity.is_some_and(|identity| identity.origin == Origin::Awaited)
+    /// What holds of visitors of other nodes, and of ours who were shown to them.
+    fn audit_far(&self) -> Result<(), Violation> {
+        for (key, session) in self.sessions.iter().filter(|(_, session)| session.is_elsewhere()) {
+            let opposite = match session.state() {
+                State::Matched { key, side } => {
+                    self.matches.get(key).map(|present| present.seat(side.other()).session)
+                }
+                State::Idle { .. } | State::Waiting { .. } | State::Held { .. } | State::Reserved { .. } => {
+                    None
+                }
+            };
+            let ours = opposite.is_some_and(|opposite| !self.is_known_by_hearsay(opposite));
+            check(ours && session.is_known_by_hearsay(), Invariant::ProxiesFaceOneOfOurs, || {
+                format!("{key:?} faces {opposite:?}")
+            })?;
+        }
+        for (key, present) in &self.matches {
+            let far = self.far.matches.get(&present.id).map(|far| far.key);
+            let hearsay = [present.initiator.session, present.responder.session]
+                .into_iter()
+                .any(|session| self.is_known_by_hearsay(session));
+            check(far == Some(key) || !hearsay, Invariant::FarMatchesAreFound, || {
+                format!("{key:?}: {far:?}")
+            })?;
+        }
+        for (id, far) in &self.far.matches {
+            let named = self.matches.get(far.key).map(|present| present.id);
+            check(named == Some(*id), Invariant::FarMatchesAreFound, || format!("{id:?} names {named:?}"))?;
+        }
+        for (id, reserved) in &self.far.reservations {
+            let state = self.state(reserved.ticket.session);
+            check(state == Some(State::Reserved { by: *id }), Invariant::ReservedHoldOneTicket, || {
+                format!("{id:?} is of {:?}, which is {state:?}", reserved.ticket.session)
+            })?;
+            check(reserved.timer.is_some(), Invariant::ReservationsEnd, || format!("{id:?}"))?;
+        }
+        for (id, exported) in &self.far.exported {
+            let held = match self.state(exported.session) {
+                Some(State::Waiting { ticket }) => self.matchmaker.ticket(ticket).and_then(|t| t.exported),
+                Some(State::Reserved { by }) => {
+                    self.far.reservations.get(&by).and_then(|r| r.ticket.exported)
+                }
+                Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => None,
+            };
+            check(held == Some(*id), Invariant::ExportedTicketsAreHeld, || format!("{id:?}"))?;
+        }
+        for (connection, arrival) in &self.far.arrivals {
+            check(
+                self.connections.contains_key(connection) && arrival.timer.is_some(),
+                Invariant::ArrivalsEnd,
+                || format!("{connection:?}"),
+            )?;
+        }
+        Ok(())
     }
 
     fn audit_gauges(&self) -> Result<(), Violation> {
-        let mut counted = Gauges { sessions: self.sessions.len(), ..Gauges::default() };
+        let across = self.sessions.values().filter(|session| session.is_elsewhere()).count();
+        let mut counted = Gauges { sessions: self.sessions.len() - across, across, ..Gauges::default() };
         for (_, ticket, _) in self.matchmaker.tickets() {
             *counted.waiting.of(ticket.wishes.kind) += 1;
         }

@@ -44,6 +44,8 @@ impl Lobby {
                 return self.forget(key, LeftReason::Lost, outputs);
             }
             Link::Detached { until } => return self.timers.set(&mut session.timer, Due::Session(key), until),
+            // Its own node watches it.
+            Link::Elsewhere { .. } => return,
         };
         let mut due = session.last_seen + patience.ping_after;
         if self.now >= due {
@@ -69,6 +71,12 @@ impl Lobby {
         let Some(present) = self.matches.get(key) else { return };
         let deadline = present.formed + self.config.sign_of_life;
         let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
+        let unanswered = seats.iter().find(|seat| !seat.alive && self.is_elsewhere(seat.session));
+        if let Some(seat) = unanswered {
+            // Its node never said that it knows of the match.
+            let session = seat.session;
+            return self.dissolve_far(session, outputs);
+        }
         let silent: Vec<SessionKey> =
             seats.iter().filter(|seat| !seat.alive).map(|seat| seat.session).collect();
         if self.now < deadline {
@@ -108,7 +116,7 @@ impl Lobby {
 
     fn patience(&self, key: SessionKey) -> Patience {
         match self.state(key) {
-            Some(State::Waiting { .. }) => Patience {
+            Some(State::Waiting { .. } | State::Reserved { .. }) => Patience {
                 ping_after: self.config.waiting_ping_after,
                 cut_after: self.config.waiting_cut_after,
             },

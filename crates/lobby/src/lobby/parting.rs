@@ -21,7 +21,8 @@ impl Lobby {
     pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(key) else { return };
         let state = session.state();
-        let partner = match (self.present_match(state), session.last_match) {
+        let present = self.present_match(state).map(|(id, partner)| (id, self.session_id(partner)));
+        let partner = match (present, session.last_match) {
             (Some((id, partner)), _) if id == named => partner,
             (_, Some((id, partner))) if id == named => partner,
             (None, None) => {
@@ -41,8 +42,9 @@ impl Lobby {
                 self.enter_line(ticket, outputs);
             }
         }
+        self.note_session(key, outputs);
         // Not only if the present match was named: the last one may have been with the same person.
-        if self.present_match(state).is_some_and(|(_, present)| present == partner) {
+        if present.is_some_and(|(_, present)| present == partner) {
             self.leave(key, LeftReason::Blocked, outputs);
         }
     }
@@ -62,6 +64,9 @@ impl Lobby {
                     self.survive(&ended, ended.seat(side.other()), reason, outputs);
                 }
             }
+            Some(State::Reserved { by }) => {
+                self.cancel_reservation(by, outputs);
+            }
             Some(State::Held { .. }) => {
                 if let Some(session) = self.sessions.get_mut(key) {
                     session.transition_to_idle(None);
@@ -76,8 +81,10 @@ impl Lobby {
         let mut ended = self.matches.remove(key)?;
         self.timers.clear(&mut ended.timer, Due::Match(key));
         *self.gauges.matches.of(ended.kind) -= usize::from(!planted!(EndedMatchesAreCounted));
+        self.far.matches.remove(&ended.id);
         let (one, other) = (ended.initiator.session, ended.responder.session);
         for (mine, theirs) in [(one, other), (other, one)] {
+            let theirs = self.session_id(theirs);
             if let Some(session) = self.sessions.get_mut(mine) {
                 session.last_match = Some((ended.id, theirs));
                 session.acquaintances_mut().met(theirs, self.config.recent_partners);
@@ -98,6 +105,16 @@ impl Lobby {
             return;
         }
         let Some(session) = self.sessions.get_mut(seat.session) else { return };
+        if session.is_elsewhere() {
+            let left = ServerMessage::PartnerLeft {
+                match_id: ended.id,
+                reason,
+                requeued: false,
+                resume_token: None,
+            };
+            self.say(seat.session, left, outputs);
+            return self.discard_proxy(seat.session);
+        }
         // Whoever had a real meeting has had its turn; whoever met a ghost has not.
         let since = if ended.connected || planted!(SurvivorLosesItsAge) { self.now } else { seat.since };
         let wishes = session.wishes.clone().filter(|_| session.requeue);

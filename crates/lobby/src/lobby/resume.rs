@@ -4,17 +4,28 @@
 //! tokens of an earlier process the highest generation wins, and a lower one closes nobody. A detached session keeps its
 //! match or its place in line for a while, but nobody is given to it.
 
+use super::far::FarMatch;
 use super::{Due, Lobby};
 use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::planted::planted;
 use crate::replay::Bounds;
 use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
-use crate::tokens::{Claims, MatchClaim, PlaceClaim, SessionId};
+use crate::tokens::{Claims, Kept, MatchClaim, PlaceClaim, SessionId};
 use crate::{ConnectionId, Limiting, Output, Outputs, Span};
 use std::sync::Arc;
 use visavis_protocol::{
-    CloseCode, ErrorCode, Hello, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION,
+    CloseCode, ErrorCode, Hello, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION, Wishes,
 };
+
+/// What became of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resumption {
+    Done,
+    /// Other nodes are asked first.
+    Pending,
+    /// Nothing happened.
+    Refused,
+}
 
 impl Lobby {
     pub(super) fn on_hello(&mut self, key: SessionKey, hello: Hello, outputs: &mut Outputs) {
@@ -28,11 +39,14 @@ impl Lobby {
                 let message = "resume: only in the first message of a socket";
                 return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
             }
-            if self.resume(key, &token, hello.received, outputs) {
-                self.counters.resumed += 1;
-                return;
+            match self.resume(key, &token, hello.received, outputs) {
+                Resumption::Done => {
+                    self.counters.resumed += 1;
+                    return;
+                }
+                Resumption::Pending => return,
+                Resumption::Refused => self.counters.not_resumed += 1,
             }
-            self.counters.not_resumed += 1;
         }
         self.identify(key);
         self.welcome(key, asked.then_some(false), outputs);
@@ -47,18 +61,17 @@ impl Lobby {
         })
     }
 
-    fn identify(&mut self, key: SessionKey) {
+    pub(super) fn identify(&mut self, key: SessionKey) {
         let enabled = self.tokens.are_enabled();
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.names_matches = true;
         if enabled && session.identity.is_none() {
-            let id = SessionId(self.session_ids.next_id());
-            session.identity = Some(Box::new(Identity::new(id, 0, Origin::Here)));
-            self.identities.insert(id, key);
+            session.identity = Some(Box::new(Identity::new(0, Origin::Here)));
+            self.identities.insert(session.id, key);
         }
     }
 
-    fn welcome(&mut self, key: SessionKey, resumed: Option<bool>, outputs: &mut Outputs) {
+    pub(super) fn welcome(&mut self, key: SessionKey, resumed: Option<bool>, outputs: &mut Outputs) {
         let match_id = self.state(key).and_then(|state| self.present_match_id(state));
         let message = ServerMessage::Welcome {
             version: VERSION,
@@ -87,6 +100,7 @@ impl Lobby {
             State::Idle { .. } => PlaceClaim::Idle,
             State::Waiting { ticket } => PlaceClaim::Waiting(self.matchmaker.ticket(ticket)?.since),
             State::Held { since, .. } => PlaceClaim::Waiting(since),
+            State::Reserved { by } => PlaceClaim::Waiting(self.far.reservations.get(&by)?.ticket.since),
             State::Matched { key, side } => {
                 let present = self.matches.get(key)?;
                 let partner = self.sessions.get(present.seat(side.other()).session)?;
@@ -95,17 +109,18 @@ impl Lobby {
                     kind: present.kind,
                     side,
                     since: present.seat(side).since,
-                    partner: partner.identity.as_ref().map(|identity| identity.id),
+                    partner: partner.is_resumable().then_some(partner.id),
                 })
             }
         };
         let claims = Claims {
-            session: identity.id,
+            session: session.id,
             generation: identity.generation,
             expires: self.now + self.config.token_ttl,
             requeue: session.requeue,
             wishes: session.wishes.as_deref().cloned(),
             place,
+            kept: None,
         };
         self.tokens.seal(&claims)
     }
@@ -134,6 +149,13 @@ impl Lobby {
                     grace_ms,
                 });
             }
+            State::Reserved { by } => {
+                if let Some(ticket) = self.cancel_reservation(by, outputs)
+                    && let Some(session) = self.sessions.get_mut(key)
+                {
+                    session.transition_to_held(ticket.since, ticket.created);
+                }
+            }
             State::Idle { .. } | State::Held { .. } => {}
         }
         self.connections.remove(&connection);
@@ -143,42 +165,66 @@ impl Lobby {
         }
     }
 
-    /// Gives an earlier session the socket of `fresh`. False: nothing happened.
+    /// Gives an earlier session the socket of `fresh`.
     fn resume(
         &mut self,
         fresh: SessionKey,
         token: &ResumeToken,
         received: Option<u32>,
         outputs: &mut Outputs,
-    ) -> bool {
-        let Some(opened) = self.tokens.open(token) else { return false };
-        let claims = opened.claims;
-        if claims.expires <= self.now {
-            return false;
+    ) -> Resumption {
+        let Some(opened) = self.tokens.open(token) else { return Resumption::Refused };
+        if opened.claims.expires <= self.now {
+            return Resumption::Refused;
         }
+        let session = opened.claims.session;
+        let is_here = self.identities.get(&session).is_some_and(|known| !self.is_known_by_hearsay(*known));
+        // Our own memory has no such session: it ended. Of an earlier process we know only what the token says.
+        let ended = (opened.ours || self.ended.contains(session)) && !planted!(EndedSessionsReturn);
+        if !is_here && ended {
+            return Resumption::Refused;
+        }
+        if !is_here && self.far.is_near() {
+            self.ask_around(fresh, opened, received, outputs);
+            return Resumption::Pending;
+        }
+        self.resume_here(fresh, opened.claims, received, outputs)
+    }
+
+    /// The same when no other node has the session, as far as this one knows.
+    pub(super) fn resume_here(
+        &mut self,
+        fresh: SessionKey,
+        claims: Claims,
+        received: Option<u32>,
+        outputs: &mut Outputs,
+    ) -> Resumption {
         let Some(known) = self.identities.get(&claims.session).copied() else {
-            // Our own memory has no such session: it ended. Of an earlier process we know only what the token says.
-            if (opened.ours || self.ended.contains(claims.session)) && !planted!(EndedSessionsReturn) {
-                return false;
-            }
             return self.restore(fresh, claims, outputs);
         };
         let Some(identity) = self.sessions.get(known).and_then(|session| session.identity.as_ref()) else {
-            return false;
+            return Resumption::Refused;
         };
         if claims.generation < identity.generation && !planted!(OldTokensPass) {
-            return false;
+            return Resumption::Refused;
         }
-        if identity.origin == Origin::Awaited {
+        if identity.origin.is_known_by_hearsay() {
             return self.arrive(fresh, known, claims, outputs);
         }
         self.take_over(fresh, known, claims.generation, outputs);
+        self.note_session(known, outputs);
         self.greet_back(known, received, outputs);
-        true
+        Resumption::Done
     }
 
     /// Moves the socket of `fresh` to `known`; an older socket of `known` is closed.
-    fn take_over(&mut self, fresh: SessionKey, known: SessionKey, generation: u32, outputs: &mut Outputs) {
+    pub(super) fn take_over(
+        &mut self,
+        fresh: SessionKey,
+        known: SessionKey,
+        generation: u32,
+        outputs: &mut Outputs,
+    ) {
         let Some((connection, limiting, said)) = self.dissolve(fresh) else { return };
         let now = self.now;
         let Some(session) = self.sessions.get_mut(known) else { return };
@@ -205,10 +251,15 @@ impl Lobby {
             });
         }
         self.watch(known);
-        if let Link::Detached { until } = old
-            && let Some(State::Matched { key, side }) = self.state(known)
-        {
-            let grace_ms = until.since(now).as_millis_ceil();
+        if let Link::Detached { until } = old {
+            self.tell_back(known, until.since(now), outputs);
+        }
+    }
+
+    /// Tells the partner that a session has a socket again, and how much of the grace was left.
+    pub(super) fn tell_back(&mut self, key: SessionKey, left: Span, outputs: &mut Outputs) {
+        if let Some(State::Matched { key, side }) = self.state(key) {
+            let grace_ms = left.as_millis_ceil();
             self.tell_partner(key, side, outputs, |match_id| ServerMessage::PartnerBack {
                 match_id,
                 grace_ms,
@@ -243,19 +294,39 @@ impl Lobby {
     }
 
     /// Brings a session of an earlier process to life, as its token tells it.
-    fn restore(&mut self, key: SessionKey, claims: Claims, outputs: &mut Outputs) -> bool {
+    fn restore(&mut self, key: SessionKey, claims: Claims, outputs: &mut Outputs) -> Resumption {
         if matches!(&claims.place, PlaceClaim::Matched(MatchClaim { partner: None, .. })) {
-            return false;
+            return Resumption::Refused;
         }
-        let Some(session) = self.sessions.get_mut(key) else { return false };
-        let generation = claims.generation.saturating_add(1);
-        session.identity = Some(Box::new(Identity::new(claims.session, generation, Origin::Restored)));
-        session.names_matches = true;
-        session.requeue = claims.requeue;
-        session.wishes = claims.wishes.map(Arc::new);
-        self.identities.insert(claims.session, key);
+        self.become_restored(key, claims.session, claims.generation, claims.requeue, claims.wishes);
+        self.remember_kept(key, claims.kept);
         self.restore_place(key, claims.place, outputs);
-        true
+        Resumption::Done
+    }
+
+    /// First of all, so that it is not given to somebody whom it has blocked.
+    fn remember_kept(&mut self, key: SessionKey, kept: Option<Kept>) {
+        if let (Some(kept), Some(session)) = (kept, self.sessions.get_mut(key)) {
+            session.remember(kept.recent, kept.blocked, self.config.recent_partners);
+        }
+    }
+
+    /// Makes a fresh session the one that its token names.
+    pub(super) fn become_restored(
+        &mut self,
+        key: SessionKey,
+        id: SessionId,
+        presented: u32,
+        requeue: bool,
+        wishes: Option<Wishes>,
+    ) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.id = id;
+        session.identity = Some(Box::new(Identity::new(presented.saturating_add(1), Origin::Restored)));
+        session.names_matches = true;
+        session.requeue = requeue;
+        session.wishes = wishes.map(Arc::new);
+        self.identities.insert(id, key);
     }
 
     /// A session that its partner's token had announced shows up.
@@ -265,7 +336,7 @@ impl Lobby {
         known: SessionKey,
         claims: Claims,
         outputs: &mut Outputs,
-    ) -> bool {
+    ) -> Resumption {
         let agrees = match (&claims.place, self.state(known)) {
             (PlaceClaim::Matched(claim), Some(State::Matched { key, side })) => {
                 claim.side == side && self.matches.get(key).is_some_and(|present| present.id == claim.id)
@@ -277,6 +348,7 @@ impl Lobby {
             self.forget(known, LeftReason::Lost, outputs);
             return self.restore(fresh, claims, outputs);
         }
+        self.remember_kept(known, claims.kept);
         if let Some(session) = self.sessions.get_mut(known) {
             session.names_matches = true;
             session.requeue = claims.requeue;
@@ -287,7 +359,7 @@ impl Lobby {
         }
         self.take_over(fresh, known, claims.generation, outputs);
         self.greet_back(known, None, outputs);
-        true
+        Resumption::Done
     }
 
     fn restore_place(&mut self, key: SessionKey, place: PlaceClaim, outputs: &mut Outputs) {
@@ -303,29 +375,34 @@ impl Lobby {
                 if self.identities.contains_key(&partner) || self.ended.contains(partner) {
                     // The partner came back before, by a newer token, and was elsewhere.
                     self.welcome(key, Some(true), outputs);
-                    let requeued = self.sessions.get(key).is_some_and(|session| session.requeue);
-                    let left = ServerMessage::PartnerLeft {
-                        match_id: claim.id,
-                        reason: LeftReason::Lost,
-                        requeued,
-                        resume_token: None,
-                    };
-                    self.say(key, left, outputs);
-                    if requeued {
-                        self.search_again(key, self.now, outputs);
-                    }
-                    return;
+                    return self.tell_match_is_over(key, claim.id, outputs);
                 }
                 let match_id = claim.id;
                 self.restore_half(key, &claim, partner);
                 self.welcome(key, Some(true), outputs);
                 let grace_ms = self.config.half_pair_grace.as_millis_ceil();
                 self.say(key, ServerMessage::PartnerReconnecting { match_id, grace_ms }, outputs);
+                self.ask_where_partner_is(match_id, outputs);
             }
         }
     }
 
-    fn search_again(&mut self, key: SessionKey, since: crate::Time, outputs: &mut Outputs) {
+    /// Tells a session that came back that the match it knows of is no more.
+    pub(super) fn tell_match_is_over(&mut self, key: SessionKey, id: MatchId, outputs: &mut Outputs) {
+        let requeued = self.sessions.get(key).is_some_and(|session| session.requeue);
+        let left = ServerMessage::PartnerLeft {
+            match_id: id,
+            reason: LeftReason::Lost,
+            requeued,
+            resume_token: None,
+        };
+        self.say(key, left, outputs);
+        if requeued {
+            self.search_again(key, self.now, outputs);
+        }
+    }
+
+    pub(super) fn search_again(&mut self, key: SessionKey, since: crate::Time, outputs: &mut Outputs) {
         let Some(wishes) = self.sessions.get(key).and_then(|session| session.wishes.clone()) else { return };
         let mut ticket = self.new_ticket(key, wishes, None);
         ticket.since = since.min(self.now);
@@ -336,7 +413,8 @@ impl Lobby {
     fn restore_half(&mut self, key: SessionKey, claim: &MatchClaim, partner: SessionId) {
         let until = self.now + self.config.half_pair_grace;
         let until = if planted!(HalfPairsStay) { until + self.config.half_pair_grace } else { until };
-        let awaited = self.sessions.insert(Session::awaited(partner, until, self.now));
+        let session = Session::known_by_hearsay(partner, Link::Detached { until }, Origin::Awaited, self.now);
+        let awaited = self.sessions.insert(session);
         self.identities.insert(partner, awaited);
         if let Some(session) = self.sessions.get_mut(awaited) {
             self.timers.set(&mut session.timer, Due::Session(awaited), until);
@@ -357,6 +435,7 @@ impl Lobby {
             responder,
             timer: None,
         });
+        self.far.matches.insert(claim.id, FarMatch { key: present, last: None });
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.transition_to_matched(present, side);
@@ -377,7 +456,7 @@ impl Lobby {
         }
     }
 
-    fn tell_partner(
+    pub(super) fn tell_partner(
         &mut self,
         key: MatchKey,
         side: Side,

@@ -4,9 +4,10 @@ use super::{Due, Lobby, Phase, acquaintance};
 use crate::crowd::Act;
 use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
+use crate::nodes::Fit;
 use crate::planted::planted;
 use crate::session::{SessionKey, State};
-use crate::{Outputs, Span};
+use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
     ErrorCode, FindPartner, Kind, Language, LeftReason, MatchId, Mode, Next, Offer, PartnerFound, Pin,
@@ -35,13 +36,11 @@ impl Lobby {
         match self.state(key) {
             Some(State::Waiting { ticket: old }) => {
                 let Some(old) = self.take_ticket(old) else { return };
-                if old.wishes.kind == ticket.wishes.kind {
-                    ticket.since = old.since;
-                    ticket.created = old.created;
-                    ticket.overtaken = old.overtaken;
-                    ticket.told = old.told;
-                    ticket.offer = ticket.offer.or(old.offer);
-                }
+                ticket.inherit(old);
+            }
+            Some(State::Reserved { by }) => {
+                let Some(old) = self.cancel_reservation(by, outputs) else { return };
+                ticket.inherit(old);
             }
             Some(State::Matched { .. }) => self.leave(key, LeftReason::Next, outputs),
             Some(State::Idle { credit: Some(credit) }) if self.now <= credit.valid_until => {
@@ -74,6 +73,11 @@ impl Lobby {
                     self.replace_offer(ticket, offer);
                 }
             }
+            State::Reserved { by } => {
+                if let Some(offer) = next.offer {
+                    self.replace_reserved_offer(by, offer, outputs);
+                }
+            }
             State::Matched { .. } => {
                 self.leave(key, LeftReason::Next, outputs);
                 let ticket = self.new_ticket(key, wishes, next.offer);
@@ -91,9 +95,12 @@ impl Lobby {
         }
     }
 
-    pub(super) fn on_ticket_offer(&mut self, key: SessionKey, fresh: TicketOffer) {
-        if let Some(State::Waiting { ticket }) = self.state(key) {
-            self.replace_offer(ticket, Offer { sdp: fresh.sdp });
+    pub(super) fn on_ticket_offer(&mut self, key: SessionKey, fresh: TicketOffer, outputs: &mut Outputs) {
+        let offer = Offer { sdp: fresh.sdp };
+        match self.state(key) {
+            Some(State::Waiting { ticket }) => self.replace_offer(ticket, offer),
+            Some(State::Reserved { by }) => self.replace_reserved_offer(by, offer, outputs),
+            Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => {}
         }
     }
 
@@ -121,19 +128,25 @@ impl Lobby {
     }
 
     fn wait(&mut self, ticket: Ticket, outputs: &mut Outputs) {
+        let told = ticket.told.is_some();
+        let key = self.insert_waiting(ticket);
+        if !told {
+            self.tell_waiting(key, outputs);
+        }
+        self.schedule_ticket(key);
+    }
+
+    /// Puts a ticket into the line, looking for nobody.
+    pub(super) fn insert_waiting(&mut self, ticket: Ticket) -> TicketKey {
         let needs = ticket.needs(self.now, &self.config);
         let session = ticket.session;
-        let told = ticket.told.is_some();
         *self.gauges.waiting.of(ticket.wishes.kind) += 1;
         let key = self.matchmaker.insert(ticket, needs);
         if let Some(session) = self.sessions.get_mut(session) {
             session.transition_to_waiting(key);
         }
         self.watch(session);
-        if !told {
-            self.tell_waiting(key, outputs);
-        }
-        self.schedule_ticket(key);
+        key
     }
 
     /// Something about a waiting ticket changes now: what it insists on, whom it may meet again, or only the time.
@@ -144,11 +157,15 @@ impl Lobby {
         }
         if ticket.changes_at.is_some_and(|at| at <= self.now) {
             // Compatibility may have grown, and with it the choice: search anew, as on arrival.
-            if let Some(ticket) = self.take_ticket(key) {
+            if let Some(mut ticket) = self.take_ticket(key) {
+                if ticket.exported.is_some() {
+                    ticket.export_at = self.now;
+                }
                 self.enter_line(ticket, outputs);
             }
             return;
         }
+        self.export_if_due(key, outputs);
         self.tell_waiting(key, outputs);
         self.schedule_ticket(key);
     }
@@ -158,6 +175,7 @@ impl Lobby {
         let mut ticket = self.matchmaker.remove(key)?;
         self.timers.clear(&mut ticket.timer, Due::Ticket(key));
         *self.gauges.waiting.of(ticket.wishes.kind) -= 1;
+        self.far.touched.extend(ticket.exported);
         if let Some(session) = self.sessions.get_mut(ticket.session) {
             session.transition_to_idle(None);
         }
@@ -182,6 +200,8 @@ impl Lobby {
             told: None,
             changes_at: None,
             timer: None,
+            exported: None,
+            export_at: self.now + self.config.overflow_after,
         }
     }
 
@@ -192,25 +212,15 @@ impl Lobby {
             self.counters.wait.record(wait);
             self.matchmaker.note_wait(&ticket.wishes, wait);
         }
-        let now = self.now;
-        let is_live = |waiting: &WaitingOffer| waiting.expires > now || planted!(OffersNeverExpire);
-        let live = |ticket: &Ticket| ticket.offer.as_ref().is_some_and(is_live);
         let arrived_is_older = (arrived.since, arrived.session) < (waited.since, waited.session);
-        let arrived_initiates = match (live(&arrived), live(&waited)) {
-            (true, false) => true,
-            (false, true) => false,
-            (true, true) | (false, false) => arrived_is_older,
-        };
+        let live = [arrived.has_live_offer(self.now), waited.has_live_offer(self.now)];
+        let arrived_initiates = first_initiates(live, arrived_is_older);
         let (initiator, responder) = if arrived_initiates { (arrived, waited) } else { (waited, arrived) };
         let kind = initiator.wishes.kind;
-        let offer = initiator.offer.filter(is_live).map(|waiting| waiting.offer);
-        let mode = match (kind, &offer) {
-            (Kind::Text, _) => Mode::Text,
-            (Kind::Video | Kind::Audio, Some(_)) => Mode::AnswerOffer,
-            (Kind::Video | Kind::Audio, None) => Mode::Negotiate,
-        };
-        let shared_interests = shared_interests(&initiator.wishes, &responder.wishes);
-        let language = shared_language(&initiator.wishes, &responder.wishes);
+        let now = self.now;
+        let offer = initiator.offer.filter(|waiting| waiting.is_live(now)).map(|waiting| waiting.offer);
+        let fit = fit(&initiator.wishes, &responder.wishes, offer.is_some());
+        let Fit { mode, shared_interests, language } = fit;
         *self.counters.matches.of(kind) += 1;
         self.counters.matches_with_interest += u64::from(!shared_interests.is_empty());
         self.counters.matches_with_offer += u64::from(offer.is_some());
@@ -249,7 +259,7 @@ impl Lobby {
         }
     }
 
-    fn replace_offer(&mut self, key: TicketKey, offer: Offer) {
+    pub(super) fn replace_offer(&mut self, key: TicketKey, offer: Offer) {
         let expires = self.now + self.config.offer_ttl;
         if let Some(ticket) =
             self.matchmaker.ticket_mut(key).filter(|ticket| ticket.wishes.kind != Kind::Text)
@@ -258,7 +268,7 @@ impl Lobby {
         }
     }
 
-    fn tell_waiting(&mut self, key: TicketKey, outputs: &mut Outputs) {
+    pub(super) fn tell_waiting(&mut self, key: TicketKey, outputs: &mut Outputs) {
         let online = self.online_for_clients();
         let interval = self.waiting_interval();
         let Some(ticket) = self.matchmaker.ticket(key) else { return };
@@ -285,7 +295,7 @@ impl Lobby {
     }
 
     /// Sets when to look at a waiting ticket again.
-    fn schedule_ticket(&mut self, key: TicketKey) {
+    pub(super) fn schedule_ticket(&mut self, key: TicketKey) {
         let interval = self.waiting_interval();
         let Some(ticket) = self.matchmaker.ticket(key) else { return };
         let pause_ends = ticket.created + self.config.recent_pause;
@@ -296,7 +306,8 @@ impl Lobby {
         ];
         let changes_at = changes_at.into_iter().flatten().min();
         let tell_at = ticket.told.map_or(self.now, |told| told + interval).max(self.now);
-        let due = changes_at.map_or(tell_at, |at| at.min(tell_at));
+        let export_at = self.far.exports().then_some(ticket.export_at.max(self.now));
+        let due = [changes_at, export_at].into_iter().flatten().fold(tell_at, Time::min);
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
             ticket.changes_at = changes_at;
             self.timers.set(&mut ticket.timer, Due::Ticket(key), due);
@@ -321,6 +332,27 @@ impl Lobby {
         };
         Ok((wishes, wanted.offer))
     }
+}
+
+/// Who initiates: whose offer is live, else who waited longer.
+pub(super) fn first_initiates(live_offers: [bool; 2], first_is_older: bool) -> bool {
+    match live_offers {
+        [true, false] => true,
+        [false, true] => false,
+        [true, true] | [false, false] => first_is_older,
+    }
+}
+
+/// What both sides are told alike.
+pub(super) fn fit(initiator: &Wishes, responder: &Wishes, initiator_offers: bool) -> Fit {
+    let mode = match (initiator.kind, initiator_offers) {
+        (Kind::Text, _) => Mode::Text,
+        (Kind::Video | Kind::Audio, true) => Mode::AnswerOffer,
+        (Kind::Video | Kind::Audio, false) => Mode::Negotiate,
+    };
+    let shared_interests = shared_interests(initiator, responder);
+    let language = shared_language(initiator, responder);
+    Fit { mode, shared_interests, language }
 }
 
 fn shared_interests(one: &Wishes, other: &Wishes) -> Vec<String> {

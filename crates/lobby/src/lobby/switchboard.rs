@@ -52,8 +52,12 @@ impl Lobby {
                 if matches!(message, ClientMessage::Message(_)) && !self.take(key, Act::Text, outputs) {
                     return;
                 }
+                let was_connected = self.is_connected(match_key);
                 if let Err(refusal) = self.note_signal(match_key, side, &message) {
                     return self.refuse(key, refusal, outputs);
+                }
+                if !was_connected && self.is_connected(match_key) {
+                    self.tell_connected(match_key, outputs);
                 }
                 let Some(message) = forward(match_id, message) else { return };
                 if let Some(pause) = self.partner_is_full(partner, &message) {
@@ -88,12 +92,17 @@ impl Lobby {
     /// A stranger who is away takes only so much: then the sender waits, and nothing is lost.
     fn partner_is_full(&self, partner: SessionKey, message: &ServerMessage) -> Option<Span> {
         let session = self.sessions.get(partner)?;
-        let Link::Detached { until } = session.link else { return None };
+        let pause = match session.link {
+            Link::Attached(_) => return None,
+            Link::Detached { until } => until.since(self.now),
+            Link::Elsewhere { .. } if self.far.is_near() => return None,
+            Link::Elsewhere { .. } => Span::from_secs(1),
+        };
         if planted!(MailIsLostUnsaid) {
             return None;
         }
         let identity = session.identity.as_ref()?;
-        identity.replay.is_full(weight(message), self.replay_bounds()).then(|| until.since(self.now))
+        identity.replay.is_full(weight(message), self.replay_bounds()).then_some(pause)
     }
 
     /// What the lobby itself learns from a signal.

@@ -65,7 +65,7 @@ impl Observer {
             | Input::Malformed { connection, .. }
             | Input::Alive { connection, .. }
             | Input::Closed { connection, .. } => Some(*connection),
-            Input::Drain { .. } | Input::Timeout => None,
+            Input::Drain { .. } | Input::Nodes(_) | Input::Timeout => None,
         };
         let refused = outputs.iter().any(|output| {
             matches!(output, Output::Send { connection, message: ServerMessage::Error { .. } } if Some(*connection) == sender)
@@ -85,6 +85,7 @@ impl Observer {
                     }
                 }
                 Output::Ping { connection, .. } => assert!(self.clients.contains_key(connection)),
+                Output::Nodes(request) => panic!("{request:?} of a lobby that is alone"),
                 Output::Close { connection, .. } => {
                     self.note("cut");
                     assert!(self.clients.contains_key(connection), "closed twice");
@@ -146,6 +147,7 @@ impl Observer {
             | Input::Malformed { .. }
             | Input::Alive { .. }
             | Input::Drain { .. }
+            | Input::Nodes(_)
             | Input::Timeout => {
                 return Leavers::new();
             }

@@ -313,8 +313,10 @@ fn half_a_pair_waits_thirty_seconds_and_then_searches() {
     town.come_back(B, B2);
     assert!(town.hear_type(B2, "welcome").get("match_id").is_none());
     assert_eq!(town.hear(B2), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(B2, "waiting");
+    town.script.advance(Span::from_secs(3));
     let id = town.hear_type(A2, "partner_found")["match_id"].clone();
-    assert_eq!(town.hear_type(B2, "partner_found")["match_id"], id, "strangers again, and both are free");
+    assert_eq!(town.hear_type(B2, "partner_found")["match_id"], id, "after the pause of recent partners");
 }
 
 #[test]

@@ -177,8 +177,16 @@ mod tests {
         let fields = format!("{:?}", visavis_lobby::Config::default());
         let names = fields.split([' ', '{']).filter_map(|word| word.strip_suffix(':'));
         // Those stand under names of their own, and the numbers of each crowd under `limits`.
-        let named_otherwise =
-            ["limits", "crowds", "host", "site", "node", "session_secrets", "admission_rate"];
+        let named_otherwise = [
+            "limits",
+            "crowds",
+            "host",
+            "site",
+            "node",
+            "session_secrets",
+            "admission_rate",
+            "overflow_after",
+        ];
         let crowd = ["messages_per_s", "nexts_per_s", "texts_per_s"];
         for name in names.filter(|name| !named_otherwise.contains(name) && !crowd.contains(name)) {
             let stands = |prefix: &str, unit: &str| {

@@ -1,0 +1,489 @@
+//! Sessions that resume on another node than the one that holds them.
+//!
+//! Where a token of another node is presented, three are asked in turn: the meeting place, whether the token is used up
+//! and who resumed the session last; that node, if it lives, to hand the session over, which closes its old socket;
+//! and, if nobody has it, the token itself, as after a restart. Meanwhile what the client says waits.
+//! What always holds: a node that hands over has forgotten the session before the other one has it. With nobody to ask,
+//! the rules are those of a restart: the highest generation that a node has seen wins there.
+
+use super::{Lobby, NodeId};
+use crate::lobby::Due;
+use crate::lobby::resume::Resumption;
+use crate::matches::{Match, MatchKey, Seat, Side};
+use crate::nodes::{Carried, Marked, Partner, Place, Presence, Request, Say, Standing};
+use crate::session::{Link, Origin, Said, SessionKey, State};
+use crate::tokens::{Claims, Kept, Opened, SessionId};
+use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
+use std::collections::VecDeque;
+use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, ServerMessage};
+
+/// How long each of those who are asked has to answer.
+const PATIENCE: Span = Span::from_secs(1);
+
+/// What a client may say while others are asked.
+const MAX_BACKLOG: usize = 32;
+
+/// A visitor whose session others are asked about.
+#[derive(Debug)]
+pub(in crate::lobby) struct Arrival {
+    claims: Claims,
+    /// Who sealed the token.
+    sealed_by: NodeId,
+    received: Option<u32>,
+    kept: Option<String>,
+    step: Step,
+    backlog: VecDeque<(Said, ClientMessage)>,
+    pub(in crate::lobby) timer: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The meeting place is asked.
+    Marking,
+    /// The node that holds the session is.
+    Reclaiming(NodeId),
+}
+
+impl Arrival {
+    pub(super) fn waits_for(&self, node: NodeId) -> bool {
+        self.step == Step::Reclaiming(node)
+    }
+}
+
+impl Lobby {
+    pub(in crate::lobby) fn ask_around(
+        &mut self,
+        fresh: SessionKey,
+        opened: Opened,
+        received: Option<u32>,
+        outputs: &mut Outputs,
+    ) {
+        let Some(connection) = self.sessions.get(fresh).and_then(|session| session.connection()) else {
+            return;
+        };
+        let Opened { claims, boot, .. } = opened;
+        outputs.ask(Request::Mark {
+            connection,
+            session: self.far.veil.session(claims.session),
+            generation: claims.generation,
+            ttl: self.config.token_ttl,
+        });
+        let mut timer = None;
+        self.timers.set(&mut timer, Due::Arrival(connection), self.now + PATIENCE);
+        let arrival = Arrival {
+            claims,
+            sealed_by: NodeId::from_bytes(boot),
+            received,
+            kept: None,
+            step: Step::Marking,
+            backlog: VecDeque::new(),
+            timer,
+        };
+        self.far.arrivals.insert(connection, arrival);
+    }
+
+    /// Whether others are still asked about a session: then what its client says has to wait.
+    pub(in crate::lobby) fn is_arriving(
+        &mut self,
+        key: SessionKey,
+        message: &ClientMessage,
+        outputs: &mut Outputs,
+    ) -> bool {
+        if self.far.arrivals.is_empty() {
+            return false;
+        }
+        let Some(session) = self.sessions.get(key) else { return false };
+        let (Some(connection), said) = (session.connection(), session.said) else { return false };
+        let Some(arrival) = self.far.arrivals.get_mut(&connection) else { return false };
+        if arrival.backlog.len() < MAX_BACKLOG {
+            arrival.backlog.push_back((said, message.clone()));
+        } else {
+            self.refuse_too_fast(key, "your session is being looked for", PATIENCE, outputs);
+        }
+        true
+    }
+
+    pub(in crate::lobby) fn forget_arrival(&mut self, connection: ConnectionId) -> Option<Arrival> {
+        if self.far.arrivals.is_empty() {
+            return None;
+        }
+        let mut arrival = self.far.arrivals.remove(&connection)?;
+        self.timers.clear(&mut arrival.timer, Due::Arrival(connection));
+        Some(arrival)
+    }
+
+    pub(in crate::lobby) fn on_arrival_due(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
+        if let Some(arrival) = self.far.arrivals.get_mut(&connection) {
+            arrival.timer = None;
+        }
+        self.settle_arrival(connection, outputs);
+    }
+
+    pub(super) fn on_marked(&mut self, connection: ConnectionId, marked: Marked, outputs: &mut Outputs) {
+        let Some(arrival) = self.far.arrivals.get_mut(&connection).filter(|a| a.step == Step::Marking) else {
+            return;
+        };
+        let holder = match marked {
+            Marked::Used => return self.turn_away(connection, outputs),
+            Marked::Fresh { holder, kept } => {
+                arrival.kept = kept;
+                holder.unwrap_or(arrival.sealed_by)
+            }
+        };
+        if self.far.me == Some(holder) {
+            // It was here last, and is not any more: it ended.
+            return self.turn_away(connection, outputs);
+        }
+        if !self.far.knows(holder) {
+            return self.settle_arrival(connection, outputs);
+        }
+        let Some(arrival) = self.far.arrivals.get_mut(&connection) else { return };
+        arrival.step = Step::Reclaiming(holder);
+        self.timers.set(&mut arrival.timer, Due::Arrival(connection), self.now + PATIENCE);
+        let reclaim = Say::Reclaim {
+            connection: connection.0,
+            session: arrival.claims.session,
+            generation: arrival.claims.generation,
+            received: arrival.received,
+        };
+        self.tell(holder, reclaim, outputs);
+    }
+
+    /// Nobody has the session: only the token tells of it.
+    pub(super) fn settle_arrival(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
+        let Some(mut arrival) = self.forget_arrival(connection) else { return };
+        let Some(fresh) = self.connections.get(&connection).copied() else { return };
+        arrival.claims.kept = arrival.kept.as_deref().and_then(|kept| self.tokens.open_kept(kept));
+        let resumption = self.resume_here(fresh, arrival.claims, arrival.received, outputs);
+        self.let_in(connection, fresh, resumption, arrival.backlog, outputs);
+    }
+
+    fn turn_away(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
+        let Some(arrival) = self.forget_arrival(connection) else { return };
+        let Some(fresh) = self.connections.get(&connection).copied() else { return };
+        self.let_in(connection, fresh, Resumption::Refused, arrival.backlog, outputs);
+    }
+
+    fn let_in(
+        &mut self,
+        connection: ConnectionId,
+        fresh: SessionKey,
+        resumption: Resumption,
+        backlog: VecDeque<(Said, ClientMessage)>,
+        outputs: &mut Outputs,
+    ) {
+        match resumption {
+            Resumption::Done => self.counters.resumed += 1,
+            Resumption::Refused | Resumption::Pending => {
+                self.counters.not_resumed += 1;
+                self.identify(fresh);
+                self.welcome(fresh, Some(false), outputs);
+            }
+        }
+        for (said, message) in backlog {
+            let Some(key) = self.connections.get(&connection).copied() else { return };
+            let Some(session) = self.sessions.get_mut(key) else { return };
+            // An error is about the message that was said then.
+            let last = std::mem::replace(&mut session.said, said);
+            self.receive(key, message, outputs);
+            if let Some(session) =
+                self.connections.get(&connection).and_then(|key| self.sessions.get_mut(*key))
+            {
+                session.said = last;
+            }
+        }
+    }
+
+    /// Another node has a visitor whose session is here.
+    pub(super) fn on_reclaim(
+        &mut self,
+        node: NodeId,
+        connection: u64,
+        session: SessionId,
+        generation: u32,
+        received: Option<u32>,
+        outputs: &mut Outputs,
+    ) {
+        let standing = self.hand_over(node, session, generation, received, outputs).map(Box::new);
+        self.tell(node, Say::Handover { connection, standing }, outputs);
+    }
+
+    fn hand_over(
+        &mut self,
+        to: NodeId,
+        session: SessionId,
+        generation: u32,
+        received: Option<u32>,
+        outputs: &mut Outputs,
+    ) -> Option<Standing> {
+        let key = self.identities.get(&session).copied()?;
+        let known = self.sessions.get_mut(key)?;
+        let back = if known.connection().is_some() { Presence::WasHere } else { Presence::WasAway };
+        let identity = known
+            .identity
+            .as_mut()
+            .filter(|identity| !identity.origin.is_known_by_hearsay() && identity.generation <= generation)?;
+        identity.replay.acknowledge(received.unwrap_or(0));
+        let missed = identity.replay.take().filter_map(Carried::take).collect();
+        let mut standing = Standing {
+            wishes: known.wishes.as_deref().cloned(),
+            requeue: known.requeue,
+            place: Place::Idle,
+            recent: known.acquaintances().map(|known| known.recent().collect()).unwrap_or_default(),
+            blocked: known.acquaintances().map(|known| known.blocked().collect()).unwrap_or_default(),
+            last_match: known.last_match,
+            missed,
+            back,
+        };
+        let now = self.now;
+        let waited = move |since: Time| Place::Waiting { waited: now.since(since) };
+        self.counters.moved_out += 1;
+        self.close_moved(key, outputs);
+        standing.place = match self.state(key)? {
+            State::Idle { .. } => Place::Idle,
+            State::Held { since, .. } => waited(since),
+            State::Waiting { ticket } => self.take_ticket(ticket).map_or(Place::Idle, |t| waited(t.since)),
+            State::Reserved { by } => {
+                self.cancel_reservation(by, outputs).map_or(Place::Idle, |ticket| waited(ticket.since))
+            }
+            State::Matched { key: present, side } => {
+                let (place, partner_is_here) = self.matched_place(present, side)?;
+                if partner_is_here {
+                    self.become_proxy(key, present, to, back, outputs);
+                    standing.place = place;
+                    return Some(standing);
+                }
+                self.drop_match(present);
+                place
+            }
+        };
+        self.discard_proxy(key);
+        Some(standing)
+    }
+
+    /// Closes the socket of a session that is leaving this node, if it has one.
+    fn close_moved(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let limiting = std::mem::replace(&mut session.limiting, Limiting::Exempt);
+        let connection = session.connection();
+        self.part_from_crowd(limiting);
+        if let Some(connection) = connection {
+            self.connections.remove(&connection);
+            outputs.push(Output::Close { connection, code: CloseCode::Policy, reason: "resumed elsewhere" });
+        }
+    }
+
+    /// How a match looks to the node that takes one side of it over; and whether the other side stays here.
+    fn matched_place(&self, key: MatchKey, side: Side) -> Option<(Place, bool)> {
+        let present = self.matches.get(key)?;
+        let other = self.sessions.get(present.seat(side.other()).session)?;
+        let partner = self.partner_of(present.seat(side.other()).session).or_else(|| {
+            // Awaited after a restart: its wishes are not known, so those of its partner stand for them.
+            let wishes = self.sessions.get(present.seat(side).session)?.wishes.as_deref().cloned()?;
+            Some(Partner { session: other.id, resumable: true, wishes })
+        })?;
+        let here = !other.is_known_by_hearsay();
+        let place = Place::Matched {
+            id: present.id,
+            kind: present.kind,
+            side,
+            waited: present.formed.since(present.seat(side).since),
+            connected: present.connected,
+            partner,
+            at: if here { self.far.me } else { other.node() },
+        };
+        Some((place, here))
+    }
+
+    /// Whose session is on another node now stays here as its partner's partner.
+    fn become_proxy(
+        &mut self,
+        key: SessionKey,
+        present: MatchKey,
+        node: NodeId,
+        back: Presence,
+        outputs: &mut Outputs,
+    ) {
+        let Some(id) = self.matches.get(present).map(|present| present.id) else { return };
+        self.far.matches.insert(id, super::FarMatch { key: present, last: Some(node) });
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.requeue = false;
+        if let Some(identity) = &mut session.identity {
+            identity.origin = Origin::Awaited;
+            identity.generation = 0;
+        }
+        if let Some(far) = self.far_seat(id) {
+            // Its old link says whether it had been away.
+            self.relink(far, node, back, outputs);
+        }
+    }
+
+    /// Takes a match apart that goes on elsewhere: neither side is told anything.
+    fn drop_match(&mut self, key: MatchKey) {
+        let Some(mut dropped) = self.matches.remove(key) else { return };
+        self.timers.clear(&mut dropped.timer, Due::Match(key));
+        self.far.matches.remove(&dropped.id);
+        *self.gauges.matches.of(dropped.kind) -= 1;
+        for session in [dropped.initiator.session, dropped.responder.session] {
+            self.discard_proxy(session);
+        }
+    }
+
+    pub(super) fn on_handover(
+        &mut self,
+        node: NodeId,
+        connection: ConnectionId,
+        standing: Option<Box<Standing>>,
+        outputs: &mut Outputs,
+    ) {
+        if !self.far.arrivals.get(&connection).is_some_and(|arrival| arrival.waits_for(node)) {
+            return self.on_late_handover(node, standing, outputs);
+        }
+        let Some(standing) = standing else { return self.turn_away(connection, outputs) };
+        let Some(arrival) = self.forget_arrival(connection) else { return };
+        let Some(fresh) = self.connections.get(&connection).copied() else { return };
+        self.counters.moved_in += 1;
+        self.settle_in(fresh, &arrival.claims, node, *standing, outputs);
+        self.let_in(connection, fresh, Resumption::Done, arrival.backlog, outputs);
+    }
+
+    /// A session comes for which nobody waits any more. Its partner must not wait either.
+    fn on_late_handover(&mut self, node: NodeId, standing: Option<Box<Standing>>, outputs: &mut Outputs) {
+        let Some(Place::Matched { id, side, partner, at, .. }) = standing.map(|standing| standing.place)
+        else {
+            return;
+        };
+        let at = at.unwrap_or(node);
+        match self.far_seat(id) {
+            // The token was believed meanwhile: the two halves meet.
+            Some(far) if far.side == side.other() && self.session_id(far.session) == partner.session => {
+                self.rejoin(far, id, at, Presence::WasHere, outputs);
+            }
+            Some(_) => {}
+            None if self.far.me == Some(at) => {}
+            None => self.tell(at, Say::Left { id, reason: LeftReason::Lost }, outputs),
+        }
+    }
+
+    /// Takes over what another node hands over.
+    fn settle_in(
+        &mut self,
+        fresh: SessionKey,
+        claims: &Claims,
+        from: NodeId,
+        standing: Standing,
+        outputs: &mut Outputs,
+    ) {
+        let Standing { wishes, requeue, place, recent, blocked, last_match, missed, back } = standing;
+        let id = claims.session;
+        // As the partner of one of ours it is known already.
+        let proxy = match (&place, self.identities.get(&id).copied()) {
+            (Place::Matched { id, .. }, Some(known)) => {
+                let present = self.state(known).and_then(|state| self.present_match_id(state));
+                if present == Some(*id) {
+                    Some(known)
+                } else {
+                    self.forget(known, LeftReason::Lost, outputs);
+                    None
+                }
+            }
+            (_, Some(known)) => {
+                self.forget(known, LeftReason::Lost, outputs);
+                None
+            }
+            (_, None) => None,
+        };
+        let key = match proxy {
+            Some(known) => {
+                self.take_over(fresh, known, claims.generation, outputs);
+                known
+            }
+            None => fresh,
+        };
+        self.become_restored(key, id, claims.generation, requeue, wishes);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.last_match = last_match;
+            session.remember(recent, blocked, self.config.recent_partners);
+        }
+        let of = match &place {
+            Place::Matched { id, .. } => Some(*id),
+            Place::Idle | Place::Waiting { .. } => last_match.map(|(id, _)| id),
+        };
+        let missed = missed.into_iter().map(|carried| carried.message(of.unwrap_or(MatchId::FOREIGN)));
+        let missed: Vec<ServerMessage> = missed.collect();
+        match place {
+            Place::Idle => self.welcome_with(key, missed, outputs),
+            Place::Waiting { waited } => {
+                self.welcome_with(key, missed, outputs);
+                self.search_again(key, self.now - waited, outputs);
+            }
+            Place::Matched { id, .. } if proxy.is_some() => {
+                self.far.matches.remove(&id);
+                self.welcome_with(key, missed, outputs);
+                if back == Presence::WasAway {
+                    self.tell_back(key, Span::ZERO, outputs);
+                }
+            }
+            Place::Matched { id, at: Some(at), .. } if self.far.me == Some(at) => {
+                // Its partner was here, and has left meanwhile.
+                self.welcome_with(key, missed, outputs);
+                self.tell_match_is_over(key, id, outputs);
+            }
+            Place::Matched { id, kind, side, waited, connected, partner, at } => {
+                let link = match at {
+                    Some(node) => Link::Elsewhere { node },
+                    None => Link::Detached { until: self.now + self.config.half_pair_grace },
+                };
+                let proxy = self.admit_proxy(partner, link, outputs);
+                if let (Link::Detached { until }, Some(session)) = (link, self.sessions.get_mut(proxy)) {
+                    self.timers.set(&mut session.timer, Due::Session(proxy), until);
+                }
+                let ours = Seat { session: key, since: self.now - waited, candidates: 0, alive: true };
+                let theirs = Seat { session: proxy, since: self.now, candidates: 0, alive: true };
+                let (initiator, responder) = match side {
+                    Side::Initiator => (ours, theirs),
+                    Side::Responder => (theirs, ours),
+                };
+                let formed = self.now;
+                let present = Match { id, kind, formed, connected, initiator, responder, timer: None };
+                self.seat(present, at, [(key, side), (proxy, side.other())]);
+                self.welcome_with(key, missed, outputs);
+                match at {
+                    Some(at) if at != from => {
+                        if let Some(far) = self.far_seat(id) {
+                            self.rejoin(far, id, at, back, outputs);
+                        }
+                    }
+                    Some(_) => {}
+                    None => self.ask_where_partner_is(id, outputs),
+                }
+            }
+        }
+    }
+
+    fn welcome_with(&mut self, key: SessionKey, missed: Vec<ServerMessage>, outputs: &mut Outputs) {
+        self.welcome(key, Some(true), outputs);
+        for message in missed {
+            self.say(key, message, outputs);
+        }
+    }
+
+    /// Leaves word of a session for whoever resumes it when this node is gone. Best effort.
+    pub(in crate::lobby) fn note_session(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        if !self.far.is_near() {
+            return;
+        }
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(identity) =
+            session.identity.as_ref().filter(|identity| !identity.origin.is_known_by_hearsay())
+        else {
+            return;
+        };
+        let (tag, generation) = (self.far.veil.session(session.id), identity.generation);
+        let kept = session
+            .acquaintances()
+            .map(|known| Kept { recent: known.recent().collect(), blocked: known.blocked().collect() });
+        let kept = kept.and_then(|kept| self.tokens.seal_kept(&kept));
+        outputs.ask(Request::Note { session: tag, generation, kept, ttl: self.config.token_ttl });
+    }
+}

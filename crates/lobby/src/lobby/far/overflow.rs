@@ -1,0 +1,184 @@
+//! Who finds nobody here is shown to other nodes: exported tickets, and what the pool answers.
+
+use super::proposals::Role;
+use super::{Exported, Lobby};
+use crate::matchmaker::{Ticket, TicketKey, primaries};
+use crate::nodes::{Bucket, Claimed, Export, Insists, Party, Request, Say, TicketId};
+use crate::session::State;
+use crate::{Outputs, Span, Time};
+use std::sync::Arc;
+use visavis_protocol::MatchId;
+
+/// Between two exports of one ticket, at the least: each looks for somebody who fits, and renews the lease.
+const EXPORT_INTERVAL: Span = Span::from_secs(1);
+
+impl Lobby {
+    pub(in crate::lobby) fn export_if_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
+        if !self.far.exports() || self.is_draining() {
+            return;
+        }
+        let Some(ticket) = self.matchmaker.ticket(key).filter(|ticket| ticket.export_at <= self.now) else {
+            return;
+        };
+        let id = ticket.exported.unwrap_or_else(|| TicketId(self.far.ticket_ids.next_id()));
+        let interval = self.export_interval(id);
+        let Some(ticket) = self.matchmaker.ticket(key) else { return };
+        let Some(export) = self.export_of(ticket, id, interval) else { return };
+        self.far.exported.insert(id, Exported { session: ticket.session, bucket: export.bucket });
+        if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+            ticket.exported = Some(id);
+            ticket.export_at = self.now + interval;
+        }
+        self.counters.exports += 1;
+        outputs.ask(Request::Claim(Box::new(export)));
+    }
+
+    /// Stretched when very many wait, so that showing them never costs more than 2,000 claims a second; and not the
+    /// same for all, so that they do not come in one herd.
+    fn export_interval(&self, id: TicketId) -> Span {
+        let stretched = Span::from_micros(500 * self.matchmaker.len() as u64).max(EXPORT_INTERVAL);
+        let spread = id.0 % (stretched.as_micros() / 4).max(1);
+        Span::from_micros(stretched.as_micros() + spread)
+    }
+
+    fn export_of(&self, ticket: &Ticket, id: TicketId, interval: Span) -> Option<Export> {
+        let session = self.sessions.get(ticket.session)?;
+        let veil = &self.far.veil;
+        let wishes = &ticket.wishes;
+        let insists = |wished: bool, pinned: bool, until: Time| match (wished, pinned) {
+            (false, _) => Insists::No,
+            (true, true) => Insists::Always,
+            (true, false) if until > self.now => Insists::For(until.since(self.now)),
+            (true, false) => Insists::No,
+        };
+        let acquaintances = session.acquaintances();
+        Some(Export {
+            bucket: Bucket { kind: wishes.kind, pool: veil.pool(&wishes.pool) },
+            ticket: id,
+            session: veil.session(session.id),
+            interests: wishes.interests.iter().map(|interest| veil.interest(interest)).collect(),
+            languages: primaries(wishes).map(|language| veil.language(language)).collect(),
+            insists_on_interest: insists(
+                !wishes.interests.is_empty(),
+                wishes.pin_interests,
+                ticket.since + self.config.relax_interests_after,
+            ),
+            insists_on_language: insists(
+                !wishes.languages.is_empty(),
+                wishes.pin_language,
+                ticket.since + self.config.relax_language_after,
+            ),
+            waited: self.now.since(ticket.since),
+            made: self.now.since(ticket.created),
+            recent_pause: self.config.recent_pause,
+            recent: acquaintances
+                .map(|known| known.recent().map(|other| veil.session(other)).collect())
+                .unwrap_or_default(),
+            blocked: acquaintances
+                .map(|known| known.blocked().map(|other| veil.session(other)).collect())
+                .unwrap_or_default(),
+            lease: Span::from_micros(interval.as_micros() * 3),
+        })
+    }
+
+    pub(super) fn on_claimed(&mut self, ticket: TicketId, found: Option<Claimed>, outputs: &mut Outputs) {
+        // It waits in the pool; if it does not wait here any more, it was withdrawn after it was put there.
+        let Some(Claimed { node, ticket: theirs }) = found else { return };
+        match self.waiting_export(ticket) {
+            Some(key) if self.far.knows(node) => self.propose(key, ticket, node, theirs, outputs),
+            Some(key) => {
+                // Its node is gone, and so is the ticket, now: look again.
+                if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+                    ticket.export_at = self.now;
+                }
+                self.schedule_ticket(key);
+            }
+            None => self.tell(node, Say::Unclaimed { ticket: theirs }, outputs),
+        }
+    }
+
+    fn propose(
+        &mut self,
+        key: TicketKey,
+        id: TicketId,
+        node: super::NodeId,
+        theirs: TicketId,
+        outputs: &mut Outputs,
+    ) {
+        let Some(ticket) = self.take_ticket(key) else { return };
+        let Some(partner) = self.partner_of(ticket.session) else { return };
+        let match_id = MatchId(self.match_ids.next_id());
+        let party = Party {
+            ticket: id,
+            partner,
+            waited: self.now.since(ticket.since),
+            made: self.now.since(ticket.created),
+            // It must still be live when the promise comes.
+            offers: ticket.has_live_offer(self.now + Span::from_secs(1)),
+        };
+        self.counters.proposals += 1;
+        self.reserve(match_id, ticket, node, Role::Proposer { theirs });
+        self.tell(node, Say::Propose { id: match_id, ticket: theirs, party }, outputs);
+    }
+
+    /// The place in line of a ticket of ours that others know by this id.
+    pub(super) fn waiting_export(&self, id: TicketId) -> Option<TicketKey> {
+        let Exported { session, .. } = self.far.exported.get(&id)?;
+        let State::Waiting { ticket } = self.state(*session)? else { return None };
+        (self.matchmaker.ticket(ticket)?.exported == Some(id)).then_some(ticket)
+    }
+
+    pub(super) fn on_unclaimed(&mut self, ticket: TicketId) {
+        let Some(key) = self.waiting_export(ticket) else { return };
+        if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+            ticket.export_at = self.now;
+        }
+        self.schedule_ticket(key);
+    }
+
+    /// Now that others can be shown tickets, looks at everybody's again.
+    pub(super) fn look_at_exports(&mut self) {
+        for key in self.matchmaker.keys() {
+            self.schedule_ticket(key);
+        }
+    }
+
+    /// Takes exported tickets that neither wait nor are reserved out of the pool.
+    pub(in crate::lobby) fn settle_exports(&mut self, outputs: &mut Outputs) {
+        if self.far.touched.is_empty() {
+            return;
+        }
+        for id in std::mem::take(&mut self.far.touched) {
+            let Some(Exported { session, bucket }) = self.far.exported.get(&id).copied() else { continue };
+            let held = match self.state(session) {
+                Some(State::Waiting { ticket }) => {
+                    self.matchmaker.ticket(ticket).and_then(|ticket| ticket.exported)
+                }
+                Some(State::Reserved { by }) => {
+                    self.far.reservations.get(&by).and_then(|reserved| reserved.ticket.exported)
+                }
+                Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => None,
+            };
+            if held != Some(id) {
+                self.far.exported.remove(&id);
+                outputs.ask(Request::Withdraw { bucket, ticket: id });
+            }
+        }
+    }
+
+    /// A short while, not the same for all, before somebody is shown to others again.
+    pub(super) fn back_off(&mut self) -> Span {
+        Span::from_millis(50 + self.far.ticket_ids.next_id() % 200)
+    }
+
+    pub(super) fn far_ticket(&self, party: &Party) -> Ticket {
+        let mut ticket = self.new_ticket(
+            crate::session::SessionKey::default(),
+            Arc::new(party.partner.wishes.clone()),
+            None,
+        );
+        ticket.since = self.now - party.waited;
+        ticket.created = self.now - party.made;
+        ticket
+    }
+}

@@ -1,0 +1,254 @@
+//! Matches with a side on another node: what is carried there and back, and what becomes of them when that node, or the
+//! way to it, is lost.
+
+use super::{FarMatch, FarSeat, Lobby, NodeId, sorted};
+use crate::lobby::Due;
+use crate::matches::{MatchKey, Side};
+use crate::nodes::{Carried, Presence, Request, Say};
+use crate::session::{Link, Origin, SessionKey};
+use crate::tokens::SessionId;
+use crate::{Outputs, Span};
+use visavis_protocol::{Kind, LeftReason, MatchId, ServerMessage};
+
+/// How long two nodes may disagree on a young match before one of them is right.
+const YOUNG: Span = Span::from_secs(1);
+
+impl Lobby {
+    /// What the lobby says to a proxy goes to its visitor's node.
+    pub(in crate::lobby) fn say_elsewhere(
+        &mut self,
+        key: SessionKey,
+        node: NodeId,
+        message: ServerMessage,
+        outputs: &mut Outputs,
+    ) {
+        let present = self.state(key).and_then(|state| self.present_match_id(state));
+        match (Carried::take(message), present) {
+            (Some(Carried::Left { id, reason, .. }), _) => self.tell(node, Say::Left { id, reason }, outputs),
+            (Some(carried), Some(id)) => self.tell(node, Say::Carry { id, carried }, outputs),
+            (Some(_), None) | (None, _) => {}
+        }
+    }
+
+    pub(super) fn on_carry(&mut self, node: NodeId, id: MatchId, carried: Carried, outputs: &mut Outputs) {
+        let Some(far) = self.seat_at(id, node, outputs) else {
+            return self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
+        };
+        let Some(present) = self.matches.get_mut(far.key) else { return };
+        present.seat_mut(far.side).alive = true;
+        present.connected |= present.kind == Kind::Text && matches!(carried, Carried::Message(_));
+        let partner = present.seat(far.side.other()).session;
+        match carried {
+            Carried::Found(_) | Carried::Left { .. } => debug_assert!(false, "not carried in a match"),
+            carried => self.say(partner, carried.message(id), outputs),
+        }
+    }
+
+    /// The far side of a match, if it is at this node. A node that speaks of a match whose side was lost has it again.
+    fn seat_at(&mut self, id: MatchId, node: NodeId, outputs: &mut Outputs) -> Option<FarSeat> {
+        let far = self.far_seat(id)?;
+        match far.node {
+            Some(at) if at == node => Some(far),
+            Some(_) => None,
+            None => {
+                self.relink(far, node, Presence::WasHere, outputs);
+                Some(FarSeat { node: Some(node), ..far })
+            }
+        }
+    }
+
+    pub(in crate::lobby) fn is_connected(&self, key: MatchKey) -> bool {
+        self.matches.get(key).is_some_and(|present| present.connected)
+    }
+
+    /// The other node learns that the match is a real one.
+    pub(in crate::lobby) fn tell_connected(&mut self, key: MatchKey, outputs: &mut Outputs) {
+        if let Some(FarSeat { node: Some(node), .. }) = self.far_seat_of(key)
+            && let Some(present) = self.matches.get(key)
+        {
+            self.tell(node, Say::Connected { id: present.id }, outputs);
+        }
+    }
+
+    pub(super) fn on_far_connected(&mut self, node: NodeId, id: MatchId) {
+        if let Some(far) = self.far_seat(id).filter(|far| far.node == Some(node))
+            && let Some(present) = self.matches.get_mut(far.key)
+        {
+            present.connected = true;
+            present.seat_mut(far.side).alive = true;
+        }
+    }
+
+    pub(super) fn on_left(&mut self, node: NodeId, id: MatchId, reason: LeftReason, outputs: &mut Outputs) {
+        match self.far_seat(id).filter(|_| self.speaks_for(node, id)) {
+            Some(far) => self.forget(far.session, reason, outputs),
+            None => self.on_release(node, id, outputs),
+        }
+    }
+
+    /// Ends a match whose far side is no use any more; its node is told.
+    pub(in crate::lobby) fn dissolve_far(&mut self, proxy: SessionKey, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get(proxy) else { return };
+        let (node, state) = (session.node(), session.state());
+        if let (Some(node), Some(id)) = (node, self.present_match_id(state)) {
+            self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
+        }
+        self.forget(proxy, LeftReason::Lost, outputs);
+    }
+
+    /// Removes a proxy whose match has ended.
+    pub(in crate::lobby) fn discard_proxy(&mut self, proxy: SessionKey) {
+        if let Some(mut session) = self.sessions.remove(proxy) {
+            self.timers.clear(&mut session.timer, Due::Session(proxy));
+            self.identities.remove(&session.id);
+        }
+    }
+
+    /// The partner's node is gone. Its visitor may come back elsewhere, if it can.
+    pub(super) fn on_partners_node_gone(&mut self, id: MatchId, node: NodeId, outputs: &mut Outputs) {
+        let Some(far) = self.far_seat(id).filter(|far| far.node == Some(node)) else { return };
+        let until = self.now + self.config.grace;
+        let Some(session) = self.sessions.get_mut(far.session) else { return };
+        if session.identity.as_ref().is_none_or(|identity| identity.origin == Origin::Fleeting) {
+            return self.forget(far.session, LeftReason::Lost, outputs);
+        }
+        session.link = Link::Detached { until };
+        self.timers.set(&mut session.timer, Due::Session(far.session), until);
+        let grace_ms = self.config.grace.as_millis_ceil();
+        self.tell_partner(far.key, far.side, outputs, |match_id| ServerMessage::PartnerReconnecting {
+            match_id,
+            grace_ms,
+        });
+        self.ask_where_partner_is(id, outputs);
+    }
+
+    /// Says where our side of a match is, and asks where the other is.
+    pub(in crate::lobby) fn ask_where_partner_is(&mut self, id: MatchId, outputs: &mut Outputs) {
+        if let Some(far) = self.far_seat(id)
+            && self.far.is_near()
+        {
+            let ttl = Span::from_micros(2 * self.config.half_pair_grace.as_micros());
+            outputs.ask(Request::Meet { match_id: id, side: far.side.other().into(), ttl });
+        }
+    }
+
+    pub(super) fn ask_where_partners_are(&mut self, outputs: &mut Outputs) {
+        let awaited = self
+            .far
+            .matches
+            .iter()
+            .filter(|(_, far)| self.far_seat_of(far.key).is_some_and(|far| far.node.is_none()));
+        for id in sorted(awaited.map(|(id, _)| id)) {
+            self.ask_where_partner_is(id, outputs);
+        }
+    }
+
+    pub(super) fn on_met(&mut self, id: MatchId, node: Option<NodeId>, outputs: &mut Outputs) {
+        let Some(node) = node.filter(|node| self.far.me != Some(*node)) else { return };
+        if let Some(far) = self.far_seat(id).filter(|far| far.node.is_none()) {
+            self.rejoin(far, id, node, Presence::WasHere, outputs);
+        }
+    }
+
+    /// Tells another node that our side of a match is here.
+    pub(super) fn rejoin(
+        &mut self,
+        far: FarSeat,
+        id: MatchId,
+        node: NodeId,
+        back: Presence,
+        outputs: &mut Outputs,
+    ) {
+        let side = far.side.other();
+        let Some(present) = self.matches.get(far.key) else { return };
+        let session = self.session_id(present.seat(side).session);
+        self.tell(node, Say::Rejoin { id, side, session, back }, outputs);
+    }
+
+    pub(super) fn on_rejoin(
+        &mut self,
+        node: NodeId,
+        id: MatchId,
+        side: Side,
+        session: SessionId,
+        back: Presence,
+        outputs: &mut Outputs,
+    ) {
+        let known =
+            self.far_seat(id).filter(|far| far.side == side && self.session_id(far.session) == session);
+        let Some(far) = known else {
+            return self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
+        };
+        self.tell(node, Say::Rejoined { id }, outputs);
+        self.relink(far, node, back, outputs);
+    }
+
+    pub(super) fn on_rejoined(&mut self, node: NodeId, id: MatchId, outputs: &mut Outputs) {
+        if let Some(far) = self.far_seat(id).filter(|far| far.node.is_none_or(|at| at == node)) {
+            self.relink(far, node, Presence::WasHere, outputs);
+        }
+    }
+
+    /// The far side of a match is at this node, from now on.
+    pub(super) fn relink(&mut self, far: FarSeat, node: NodeId, back: Presence, outputs: &mut Outputs) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(far.session) else { return };
+        let was = std::mem::replace(&mut session.link, Link::Elsewhere { node });
+        self.timers.clear(&mut session.timer, Due::Session(far.session));
+        let missed: Vec<ServerMessage> =
+            session.identity.as_mut().map(|identity| identity.replay.take().collect()).unwrap_or_default();
+        if let Some(present) = self.matches.get_mut(far.key) {
+            present.seat_mut(far.side).alive = true;
+            self.far.matches.insert(present.id, FarMatch { key: far.key, last: Some(node) });
+        }
+        match (was, back) {
+            (Link::Detached { until }, _) => self.tell_back(far.session, until.since(now), outputs),
+            (Link::Attached(_) | Link::Elsewhere { .. }, Presence::WasAway) => {
+                self.tell_back(far.session, Span::ZERO, outputs);
+            }
+            (Link::Attached(_) | Link::Elsewhere { .. }, Presence::WasHere) => {}
+        }
+        for message in missed {
+            self.say(far.session, message, outputs);
+        }
+    }
+
+    /// Frames of a node were lost. A handshake that may miss one is not worth waiting for; calls go on.
+    pub(super) fn on_gap(&mut self, node: NodeId, outputs: &mut Outputs) {
+        for id in self.matches_with(node) {
+            if let Some(far) = self.far_seat(id)
+                && !self.is_connected(far.key)
+            {
+                self.dissolve_far(far.session, outputs);
+            }
+        }
+        self.sync_with(node, outputs);
+    }
+
+    /// Compares notes with a node: what it has lost, or we have, ends.
+    pub(super) fn sync_with(&mut self, node: NodeId, outputs: &mut Outputs) {
+        let matches = sorted(self.far.matches.keys().filter(|id| self.speaks_for(node, **id)));
+        // To say that there are none is of use, too: to a node that remembers some.
+        self.tell(node, Say::Sync { matches }, outputs);
+    }
+
+    pub(super) fn on_sync(&mut self, node: NodeId, theirs: &[MatchId], outputs: &mut Outputs) {
+        for id in self.matches_with(node) {
+            let Some(far) = self.far_seat(id) else { continue };
+            let is_old = self.matches.get(far.key).is_some_and(|present| present.formed + YOUNG <= self.now);
+            if is_old && !theirs.contains(&id) {
+                self.forget(far.session, LeftReason::Lost, outputs);
+            }
+        }
+        for id in theirs {
+            match self.far_seat(*id) {
+                Some(far) if self.speaks_for(node, *id) => {
+                    self.rejoin(far, *id, node, Presence::WasHere, outputs);
+                }
+                Some(_) => {}
+                None if self.far.reservations.contains_key(id) => {}
+                None => self.tell(node, Say::Left { id: *id, reason: LeftReason::Lost }, outputs),
+            }
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Propose, promise, commit: how two nodes put two visitors together so that neither can be given away twice.
+//!
+//! The one who claimed reserves its own visitor and proposes; the owner of the claimed ticket looks whether the two
+//! really fit, reserves its own and promises, with the waiting offer; the claimer tells its visitor and commits; the
+//! owner tells its own. A reserved ticket does not wait; after [`RESERVATION`] it does again, with its age.
+//! What always holds: each node decides on its own visitor only, at one moment, by its own clock. Whatever frame is
+//! lost or late, at most one of the two is told of a match that the other side does not know, and hears that it ended.
+
+use super::{Due, FarMatch, Lobby, NodeId};
+use crate::acquaintances::Acquaintance;
+use crate::matches::{Match, Seat, Side};
+use crate::matchmaker::{Ticket, WaitingOffer, compatible};
+use crate::nodes::{Fit, Partner, Party, Promise, Say, TicketId};
+use crate::session::{Link, Origin, Session, SessionKey, State};
+use crate::{Outputs, Span, Time};
+use std::sync::Arc;
+use visavis_protocol::{LeftReason, MatchId, Offer, PartnerFound, ServerMessage};
+
+/// How long a ticket stays reserved.
+const RESERVATION: Span = Span::from_millis(300);
+
+/// How long a committed match may go without a word of the other node.
+const UNANSWERED: Span = Span::from_secs(1);
+
+/// A ticket that is neither waiting nor matched.
+#[derive(Debug)]
+pub(in crate::lobby) struct Reservation {
+    pub(in crate::lobby) ticket: Ticket,
+    pub(super) node: NodeId,
+    pub(super) role: Role,
+    pub(super) deadline: Time,
+    pub(in crate::lobby) timer: Option<Time>,
+}
+
+#[derive(Debug)]
+pub(super) enum Role {
+    /// Waits for the promise.
+    Proposer { theirs: TicketId },
+    /// Has promised, and waits for the commit.
+    Promiser { theirs: Box<Party>, side: Side, fit: Fit },
+}
+
+/// One of ours and one of theirs, about to be matched.
+struct Meeting {
+    id: MatchId,
+    mine: Ticket,
+    side: Side,
+    partner: Partner,
+    partner_waited: Span,
+    node: NodeId,
+    fit: Fit,
+    /// Of the partner, for mine.
+    offer: Option<Offer>,
+    /// Whether the other node has yet to say that it knows.
+    answered: bool,
+}
+
+impl Lobby {
+    pub(super) fn reserve(&mut self, id: MatchId, ticket: Ticket, node: NodeId, role: Role) {
+        let session = ticket.session;
+        let deadline = self.now + RESERVATION;
+        let mut timer = None;
+        self.timers.set(&mut timer, Due::Reservation(id), deadline);
+        self.far.reservations.insert(id, Reservation { ticket, node, role, deadline, timer });
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.transition_to_reserved(id);
+        }
+        self.watch(session);
+    }
+
+    /// Ends a reservation; its session is idle then.
+    fn unreserve(&mut self, id: MatchId) -> Option<Reservation> {
+        let mut reserved = self.far.reservations.remove(&id)?;
+        self.timers.clear(&mut reserved.timer, Due::Reservation(id));
+        self.far.touched.extend(reserved.ticket.exported);
+        if let Some(session) = self.sessions.get_mut(reserved.ticket.session) {
+            session.transition_to_idle(None);
+        }
+        Some(reserved)
+    }
+
+    /// Takes a ticket back, as its visitor wants something else.
+    pub(in crate::lobby) fn cancel_reservation(
+        &mut self,
+        id: MatchId,
+        outputs: &mut Outputs,
+    ) -> Option<Ticket> {
+        let reserved = self.unreserve(id)?;
+        self.counters.proposals_failed += 1;
+        self.tell(reserved.node, Say::Release { id }, outputs);
+        Some(reserved.ticket)
+    }
+
+    /// Nothing came of it: the ticket waits again, with its age.
+    pub(super) fn back_to_line(&mut self, id: MatchId, outputs: &mut Outputs) {
+        let Some(reserved) = self.unreserve(id) else { return };
+        self.counters.proposals_failed += 1;
+        let mut ticket = reserved.ticket;
+        ticket.export_at = self.now + self.back_off();
+        self.enter_line(ticket, outputs);
+    }
+
+    pub(in crate::lobby) fn on_reservation_due(&mut self, id: MatchId, outputs: &mut Outputs) {
+        let Some(reserved) = self.far.reservations.get_mut(&id) else { return };
+        reserved.timer = None;
+        let node = reserved.node;
+        self.tell(node, Say::Release { id }, outputs);
+        self.back_to_line(id, outputs);
+    }
+
+    /// A fresh offer of somebody who is reserved. One that was promised is in other hands already: then nothing comes
+    /// of the promise, or the answer would be to an offer that its client has given up.
+    pub(in crate::lobby) fn replace_reserved_offer(
+        &mut self,
+        id: MatchId,
+        offer: Offer,
+        outputs: &mut Outputs,
+    ) {
+        let expires = self.now + self.config.offer_ttl;
+        let Some(reserved) = self.far.reservations.get_mut(&id) else { return };
+        let offer = Some(offer).filter(|_| reserved.ticket.wishes.kind != visavis_protocol::Kind::Text);
+        reserved.ticket.offer = offer.map(|offer| WaitingOffer { offer, expires });
+        match reserved.role {
+            Role::Proposer { .. } | Role::Promiser { side: Side::Responder, .. } => {}
+            Role::Promiser { side: Side::Initiator, .. } => {
+                if let Some(mut ticket) = self.cancel_reservation(id, outputs) {
+                    ticket.export_at = self.now + self.back_off();
+                    self.enter_line(ticket, outputs);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_propose(
+        &mut self,
+        node: NodeId,
+        id: MatchId,
+        ticket: TicketId,
+        party: Party,
+        outputs: &mut Outputs,
+    ) {
+        let crossed = self.crossed(node, ticket, &party);
+        if let Some(mine) = crossed {
+            // Both sides see both proposals, and let the same one win.
+            if (self.far.me, ticket) < (Some(node), party.ticket) {
+                return self.tell(node, Say::Release { id }, outputs);
+            }
+            self.back_to_line_quietly(mine);
+        }
+        let promised = self.waiting_export(ticket).filter(|_| !self.is_draining()).and_then(|key| {
+            let theirs = self.far_ticket(&party);
+            let mine = self.matchmaker.ticket(key)?;
+            let fits = self.is_acceptable(mine, &party.partner)
+                && compatible(
+                    (mine, mine.needs(self.now, &self.config)),
+                    (&theirs, theirs.needs(self.now, &self.config)),
+                    self.now,
+                    &self.config,
+                    self.sessions.get(mine.session)?.sees(party.partner.session),
+                );
+            if !fits {
+                return None;
+            }
+            self.take_ticket(key)
+        });
+        let Some(mut mine) = promised else {
+            if let (Some(_), Some(key)) = (crossed, self.waiting_export(ticket))
+                && let Some(mine) = self.take_ticket(key)
+            {
+                self.enter_line(mine, outputs);
+            }
+            return self.tell(node, Say::Release { id }, outputs);
+        };
+        let Some(partner) = self.partner_of(mine.session) else { return };
+        let waited = self.now.since(mine.since);
+        let mine_is_older = (waited, self.far.me) > (party.waited, Some(node));
+        let live = [mine.has_live_offer(self.now), party.offers];
+        let side = match crate::lobby::search::first_initiates(live, mine_is_older) {
+            true => Side::Initiator,
+            false => Side::Responder,
+        };
+        let theirs = &party.partner.wishes;
+        let fit = match side {
+            Side::Initiator => crate::lobby::search::fit(&mine.wishes, theirs, live[0]),
+            Side::Responder => crate::lobby::search::fit(theirs, &mine.wishes, live[1]),
+        };
+        // Handed out now, and never again.
+        let offer = match side {
+            Side::Initiator => mine.offer.take().filter(|offer| offer.expires > self.now),
+            Side::Responder => None,
+        };
+        let offer = offer.map(|waiting| waiting.offer);
+        let promise = Promise { partner, waited, side, fit: fit.clone(), offer };
+        self.reserve(id, mine, node, Role::Promiser { theirs: Box::new(party), side, fit });
+        self.tell(node, Say::Promise { id, promise: Box::new(promise) }, outputs);
+    }
+
+    /// My own proposal to the ticket that proposes to mine, if there is one.
+    fn crossed(&self, node: NodeId, mine: TicketId, party: &Party) -> Option<MatchId> {
+        let State::Reserved { by } = self.state(self.far.exported.get(&mine)?.session)? else { return None };
+        let reserved = self.far.reservations.get(&by)?;
+        let crosses = reserved.node == node
+            && reserved.ticket.exported == Some(mine)
+            && matches!(reserved.role, Role::Proposer { theirs } if theirs == party.ticket);
+        crosses.then_some(by)
+    }
+
+    /// Puts a ticket back where the proposal that won finds it; nobody else is looked for.
+    fn back_to_line_quietly(&mut self, id: MatchId) {
+        if let Some(reserved) = self.unreserve(id) {
+            self.counters.proposals_failed += 1;
+            self.insert_waiting(reserved.ticket);
+        }
+    }
+
+    /// Whether one of ours may meet somebody of another node at all.
+    fn is_acceptable(&self, mine: &Ticket, partner: &Partner) -> bool {
+        let blocked = |session: &Session| session.sees(partner.session) == Acquaintance::Blocked;
+        let here = self.identities.get(&partner.session).is_some_and(|key| !self.is_known_by_hearsay(*key));
+        !here && self.sessions.get(mine.session).is_some_and(|session| !blocked(session))
+    }
+
+    pub(super) fn on_promise(&mut self, node: NodeId, id: MatchId, promise: Promise, outputs: &mut Outputs) {
+        let in_time = self.far.reservations.get(&id).is_some_and(|reserved| {
+            reserved.node == node
+                && self.now < reserved.deadline
+                && matches!(reserved.role, Role::Proposer { .. })
+                && self.is_acceptable(&reserved.ticket, &promise.partner)
+        });
+        if !in_time {
+            self.tell(node, Say::Release { id }, outputs);
+            return self.back_to_line(id, outputs);
+        }
+        let Some(Reservation { ticket: mut mine, .. }) = self.unreserve(id) else { return };
+        let side = promise.side.other();
+        let own_offer = match (side, promise.fit.mode) {
+            (Side::Initiator, visavis_protocol::Mode::AnswerOffer) => {
+                mine.offer.take().map(|waiting| waiting.offer)
+            }
+            _ => None,
+        };
+        let kind = mine.wishes.kind;
+        let with_interest = !promise.fit.shared_interests.is_empty();
+        *self.counters.matches.of(kind) += 1;
+        self.counters.matches_across += 1;
+        self.counters.matches_with_interest += u64::from(with_interest);
+        self.counters.matches_with_offer += u64::from(own_offer.is_some() || promise.offer.is_some());
+        // First, so that what our visitor says at once comes after it.
+        self.tell(node, Say::Commit { id, offer: own_offer }, outputs);
+        let meeting = Meeting {
+            id,
+            mine,
+            side,
+            partner: promise.partner,
+            partner_waited: promise.waited,
+            node,
+            fit: promise.fit,
+            offer: promise.offer,
+            answered: false,
+        };
+        self.meet(meeting, outputs);
+    }
+
+    pub(super) fn on_commit(
+        &mut self,
+        node: NodeId,
+        id: MatchId,
+        offer: Option<Offer>,
+        outputs: &mut Outputs,
+    ) {
+        let in_time = self.far.reservations.get(&id).is_some_and(|reserved| {
+            reserved.node == node
+                && self.now < reserved.deadline
+                && match &reserved.role {
+                    Role::Promiser { theirs, .. } => self.is_acceptable(&reserved.ticket, &theirs.partner),
+                    Role::Proposer { .. } => false,
+                }
+        });
+        if !in_time {
+            self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
+            return self.back_to_line(id, outputs);
+        }
+        let Some(Reservation { ticket: mine, role: Role::Promiser { theirs, side, fit }, .. }) =
+            self.unreserve(id)
+        else {
+            return;
+        };
+        self.tell(node, Say::Committed { id }, outputs);
+        let meeting = Meeting {
+            id,
+            mine,
+            side,
+            partner: theirs.partner,
+            partner_waited: theirs.waited,
+            node,
+            fit,
+            offer,
+            answered: true,
+        };
+        self.meet(meeting, outputs);
+    }
+
+    pub(super) fn on_committed(&mut self, node: NodeId, id: MatchId) {
+        let Some(far) = self.far_seat(id).filter(|far| far.node == Some(node)) else { return };
+        let Some(present) = self.matches.get_mut(far.key) else { return };
+        present.seat_mut(far.side).alive = true;
+        let half_way = present.formed + self.config.sign_of_life.half();
+        self.schedule_match(far.key, half_way);
+    }
+
+    pub(super) fn on_release(&mut self, node: NodeId, id: MatchId, outputs: &mut Outputs) {
+        if self.far.reservations.get(&id).is_some_and(|reserved| reserved.node == node) {
+            self.back_to_line(id, outputs);
+        }
+    }
+
+    /// Makes the match and tells our visitor. Its ticket is out of the line, its session idle.
+    fn meet(&mut self, meeting: Meeting, outputs: &mut Outputs) {
+        let Meeting { id, mine, side, partner, partner_waited, node, fit, offer, answered } = meeting;
+        let wait = self.now.since(mine.since);
+        self.counters.wait.record(wait);
+        self.matchmaker.note_wait(&mine.wishes, wait);
+        let kind = mine.wishes.kind;
+        let theirs_since = self.now - partner_waited;
+        let proxy = self.admit_proxy(partner, Link::Elsewhere { node }, outputs);
+        let session = mine.session;
+        // Ours shows itself by speaking, as in any match; theirs is watched by its own node.
+        let ours = Seat { session, since: mine.since, candidates: 0, alive: false };
+        let theirs = Seat { session: proxy, since: theirs_since, candidates: 0, alive: answered };
+        let (initiator, responder) = match side {
+            Side::Initiator => (ours, theirs),
+            Side::Responder => (theirs, ours),
+        };
+        let formed =
+            Match { id, kind, formed: self.now, connected: false, initiator, responder, timer: None };
+        self.seat(formed, Some(node), [(session, side), (proxy, side.other())]);
+        if !answered && let Some(far) = self.far_seat(id) {
+            self.schedule_match(far.key, self.now + UNANSWERED);
+        }
+        let found = PartnerFound {
+            match_id: id,
+            initiator: side == Side::Initiator,
+            mode: fit.mode,
+            shared_interests: fit.shared_interests,
+            language: fit.language,
+            offer,
+            resume_token: self.mint(session),
+        };
+        self.say(session, ServerMessage::PartnerFound(found), outputs);
+    }
+
+    /// Puts a match with a far side in its place. Both sessions are idle.
+    pub(super) fn seat(&mut self, formed: Match, at: Option<NodeId>, sides: [(SessionKey, Side); 2]) {
+        *self.gauges.matches.of(formed.kind) += 1;
+        let id = formed.id;
+        let half_way = formed.formed + self.config.sign_of_life.half();
+        let watched = !(formed.initiator.alive && formed.responder.alive);
+        let key = self.matches.insert(formed);
+        self.far.matches.insert(id, FarMatch { key, last: at });
+        for (session, side) in sides {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.transition_to_matched(key, side);
+            }
+        }
+        if watched {
+            self.schedule_match(key, half_way);
+        }
+    }
+
+    /// Makes a session for a visitor of another node. One of the same visitor in an older match ends.
+    pub(super) fn admit_proxy(&mut self, partner: Partner, link: Link, outputs: &mut Outputs) -> SessionKey {
+        if let Some(known) = self.identities.get(&partner.session).copied() {
+            self.forget(known, LeftReason::Lost, outputs);
+        }
+        let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
+        let mut session = Session::known_by_hearsay(partner.session, link, origin, self.now);
+        session.wishes = Some(Arc::new(partner.wishes));
+        let key = self.sessions.insert(session);
+        self.identities.insert(partner.session, key);
+        key
+    }
+}

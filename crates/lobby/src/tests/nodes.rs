@@ -1,0 +1,406 @@
+//! Several lobbies as one place: what they ask is carried between them, and to a model of the place where they meet.
+//!
+//! Time stands still while frames are under way, unless a script holds them back. The audit looks at every lobby after
+//! every input. `Redis` proper, its delays and its failures are the simulator's; here is who says what to whom.
+
+mod crossing;
+mod faults;
+mod moving;
+
+use super::{Value, frame, wire};
+use crate::nodes::{
+    Claimed, Export, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag, TicketId,
+};
+use crate::{
+    Bucket, Config, ConnectionId, Ending, Frame, Input, Limiting, Lobby, Output, Outputs, SessionSecret,
+    Span, Time,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use visavis_protocol::{Limits, MatchId, read_client_message};
+
+/// A visitor's socket: the node it is connected to, and the how manieth there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct At(pub(crate) usize, pub(crate) u64);
+
+/// A ticket in the pool, with the moments that its spans came to.
+struct Pooled {
+    node: NodeId,
+    export: Export,
+    at: Time,
+}
+
+impl Pooled {
+    fn insists(&self, insists: Insists, now: Time) -> bool {
+        match insists {
+            Insists::No => false,
+            Insists::For(span) => now < self.at + span,
+            Insists::Always => true,
+        }
+    }
+
+    fn fits(&self, other: &Pooled, now: Time) -> bool {
+        let shares = |one: &[Tag], other: &[Tag]| one.iter().any(|tag| other.contains(tag));
+        let (mine, theirs) = (&self.export, &other.export);
+        let interest =
+            self.insists(mine.insists_on_interest, now) || other.insists(theirs.insists_on_interest, now);
+        let language =
+            self.insists(mine.insists_on_language, now) || other.insists(theirs.insists_on_language, now);
+        let made = (self.at - mine.made).max(other.at - theirs.made);
+        let recent = mine.recent.contains(&theirs.session) || theirs.recent.contains(&mine.session);
+        (!interest || shares(&mine.interests, &theirs.interests))
+            && (!language || shares(&mine.languages, &theirs.languages))
+            && !mine.blocked.contains(&theirs.session)
+            && !theirs.blocked.contains(&mine.session)
+            && (!recent || now >= made + mine.recent_pause)
+    }
+}
+
+struct Node {
+    lobby: Lobby,
+    id: NodeId,
+    alive: bool,
+    next_connection: u64,
+}
+
+/// Frames and answers of these nodes lie until the script lets them go.
+pub(crate) struct Town {
+    pub(crate) now: Time,
+    nodes: Vec<Node>,
+    pool: BTreeMap<Bucket, Vec<Pooled>>,
+    marks: BTreeMap<Tag, (u32, Option<NodeId>, Option<String>)>,
+    halves: BTreeMap<MatchId, [Option<NodeId>; 2]>,
+    heard: BTreeMap<At, VecDeque<Value>>,
+    closed: BTreeSet<At>,
+    pub(crate) tokens: BTreeMap<At, Value>,
+    /// Frames from and to this node are kept here instead of carried.
+    pub(crate) held_back: Option<usize>,
+    pub(crate) held: Vec<(usize, NodeId, Frame)>,
+    /// Everything that was carried, for those who look at it.
+    pub(crate) carried: Vec<String>,
+}
+
+impl Town {
+    pub(crate) fn new(nodes: usize) -> Self {
+        let mut town = Town {
+            now: Time::from_micros(1_000_000_000),
+            nodes: Vec::new(),
+            pool: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            halves: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            tokens: BTreeMap::new(),
+            held_back: None,
+            held: Vec::new(),
+            carried: Vec::new(),
+        };
+        for index in 0..nodes {
+            town.start(NodeId { name: 100 + index as u64, epoch: 1 });
+        }
+        town.heartbeat();
+        town
+    }
+
+    /// A process starts as this node; the index by which the script knows it.
+    pub(crate) fn start(&mut self, id: NodeId) -> usize {
+        let config = Config {
+            node: Some(id),
+            session_secrets: vec![SessionSecret([7; 32])],
+            waiting_interval: Span::from_secs(1_000_000),
+            ..Config::default()
+        };
+        let lobby = Lobby::new(config, id.name.wrapping_mul(31).wrapping_add(id.epoch));
+        self.nodes.push(Node { lobby, id, alive: true, next_connection: 0 });
+        self.nodes.len() - 1
+    }
+
+    /// Every living node is told of all.
+    pub(crate) fn heartbeat(&mut self) {
+        for index in 0..self.nodes.len() {
+            self.heartbeat_of(index);
+        }
+    }
+
+    pub(crate) fn heartbeat_of(&mut self, index: usize) {
+        let sightings = self.nodes.iter().map(|node| Sighting {
+            node: node.id,
+            lease: if node.alive { Lease::Held } else { Lease::Lapsed },
+            online: u32::try_from(node.lobby.online()).unwrap_or(0),
+        });
+        let sightings = sightings.collect();
+        self.reply(index, Reply::Nodes(sightings));
+    }
+
+    pub(crate) fn id(&self, index: usize) -> NodeId {
+        self.nodes[index].id
+    }
+
+    pub(crate) fn lobby(&self, index: usize) -> &Lobby {
+        &self.nodes[index].lobby
+    }
+
+    pub(crate) fn reply(&mut self, index: usize, reply: Reply) {
+        self.input(index, Input::Nodes(reply));
+    }
+
+    /// A process ends without a word; its sockets with it.
+    pub(crate) fn kill(&mut self, index: usize) {
+        self.nodes[index].alive = false;
+    }
+
+    /// A process that slept goes on where it was.
+    pub(crate) fn wake(&mut self, index: usize) {
+        self.nodes[index].alive = true;
+    }
+
+    /// Everything to this socket is the handshake coming again; nobody else is told anything.
+    pub(crate) fn nothing_left_but_replays(&mut self, at: At) {
+        let replayed = std::mem::take(self.heard.get_mut(&at).expect("open"));
+        assert!(replayed.iter().all(|m| m["type"] != "partner_left" && m["type"] != "error"), "{replayed:?}");
+        self.nothing_left();
+    }
+
+    pub(crate) fn open(&mut self, node: usize) -> At {
+        let connection = self.nodes[node].next_connection;
+        self.nodes[node].next_connection += 1;
+        let at = At(node, connection);
+        self.heard.insert(at, VecDeque::new());
+        let connection = ConnectionId(connection);
+        self.input(node, Input::Opened { connection, limiting: Limiting::Exempt });
+        at
+    }
+
+    /// Opens and says hello, with the token of an earlier socket.
+    pub(crate) fn come_back(&mut self, node: usize, earlier: At) -> At {
+        let token = self.tokens[&earlier].clone();
+        let at = self.open(node);
+        self.say(at, frame!("hello", version: 1, resume: token));
+        at
+    }
+
+    pub(crate) fn say(&mut self, at: At, frame: Value) {
+        let connection = ConnectionId(at.1);
+        self.input(
+            at.0,
+            match read_client_message(&frame.to_string(), &Limits::default()) {
+                Ok(message) => Input::Received { connection, message },
+                Err(refusal) => Input::Malformed { connection, refusal },
+            },
+        );
+    }
+
+    pub(crate) fn drop_socket(&mut self, at: At) {
+        self.input(at.0, Input::Closed { connection: ConnectionId(at.1), ending: Ending::Broken });
+    }
+
+    pub(crate) fn close(&mut self, at: At) {
+        self.input(at.0, Input::Closed { connection: ConnectionId(at.1), ending: Ending::CloseFrame });
+    }
+
+    /// The next message to this socket, without its token, which is kept.
+    pub(crate) fn hear(&mut self, at: At) -> Value {
+        let message = self.heard.get_mut(&at).and_then(VecDeque::pop_front);
+        message.unwrap_or_else(|| panic!("{at:?} hears nothing; others: {:?}", self.heard))
+    }
+
+    pub(crate) fn hear_type(&mut self, at: At, name: &str) -> Value {
+        let message = self.hear(at);
+        assert_eq!(message["type"], name, "{message}");
+        message
+    }
+
+    pub(crate) fn hears_nothing(&self, at: At) {
+        assert!(self.heard[&at].is_empty(), "{at:?} hears {:?}", self.heard[&at]);
+    }
+
+    pub(crate) fn nothing_left(&self) {
+        let left: Vec<_> = self.heard.iter().filter(|(_, heard)| !heard.is_empty()).collect();
+        assert!(left.is_empty(), "unread: {left:?}");
+    }
+
+    pub(crate) fn was_closed(&self, at: At) -> bool {
+        self.closed.contains(&at)
+    }
+
+    pub(crate) fn pooled(&self) -> usize {
+        self.pool.values().map(Vec::len).sum()
+    }
+
+    /// Lets time pass on all living nodes, with a heartbeat every second; what is due on the way happens at its moment.
+    pub(crate) fn advance_ms(&mut self, millis: u64) {
+        let until = self.now + Span::from_millis(millis);
+        loop {
+            let due = self
+                .nodes
+                .iter()
+                .enumerate()
+                .filter(|(_, node)| node.alive)
+                .filter_map(|(index, node)| node.lobby.poll_timeout().map(|(at, _)| (at, index)));
+            match due.min().filter(|(at, _)| *at <= until) {
+                Some((at, index)) => {
+                    self.now = self.now.max(at);
+                    self.input(index, Input::Timeout);
+                }
+                None => break,
+            }
+        }
+        self.now = until;
+    }
+
+    /// The same, with the heartbeats that a shell makes.
+    pub(crate) fn live_ms(&mut self, millis: u64) {
+        for _ in 0..millis.div_ceil(500) {
+            self.advance_ms(500);
+            self.heartbeat();
+        }
+    }
+
+    fn input(&mut self, node: usize, input: Input) {
+        let mut inputs = VecDeque::from([(node, input)]);
+        while let Some((index, input)) = inputs.pop_front() {
+            if !self.nodes[index].alive {
+                continue;
+            }
+            let mut outputs = Outputs::new();
+            self.nodes[index].lobby.handle(self.now, input, &mut outputs);
+            if let Err(violation) = self.nodes[index].lobby.audit() {
+                panic!("node {index}: {violation}");
+            }
+            for output in outputs.drain() {
+                match output {
+                    Output::Send { connection, message } => {
+                        self.keep(At(index, connection.0), wire(&message))
+                    }
+                    Output::Ping { connection, mark } => {
+                        if !self.closed.contains(&At(index, connection.0)) {
+                            inputs.push_back((index, Input::Alive { connection, mark: Some(mark) }));
+                        }
+                    }
+                    Output::Close { connection, .. } => {
+                        self.closed.insert(At(index, connection.0));
+                    }
+                    Output::Nodes(request) => inputs.extend(self.ask(index, request)),
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, at: At, mut message: Value) {
+        if let Some(token) = message.as_object_mut().and_then(|fields| fields.remove("resume_token")) {
+            self.tokens.insert(at, token);
+        }
+        if let Some(fields) = message.as_object_mut() {
+            fields.remove("online");
+            fields.remove("estimate_ms");
+        }
+        self.heard.get_mut(&at).expect("open").push_back(message);
+    }
+
+    fn ask(&mut self, index: usize, request: Request) -> Option<(usize, Input)> {
+        let me = self.nodes[index].id;
+        let reply = match request {
+            Request::Tell { node, frame } => {
+                // Through bytes, as between processes.
+                let bytes = frame.to_bytes().expect("every frame has a form");
+                self.carried.push(String::from_utf8_lossy(&bytes).into_owned());
+                let frame = Frame::from_bytes(&bytes).expect("and reads again");
+                let to = self.nodes.iter().position(|known| known.id == node)?;
+                if self.held_back == Some(index) || self.held_back == Some(to) {
+                    self.held.push((to, me, frame));
+                    return None;
+                }
+                return Some((to, Input::Nodes(Reply::Heard { node: me, frame: Box::new(frame) })));
+            }
+            Request::Claim(export) => self.claim(me, *export),
+            Request::Withdraw { bucket, ticket } => {
+                self.take_from_pool(bucket, ticket);
+                return None;
+            }
+            Request::Mark { connection, session, generation, .. } => {
+                let known = self.marks.entry(session).or_insert((0, None, None));
+                let marked = if generation < known.0 {
+                    Marked::Used
+                } else {
+                    let holder = known.1.replace(me);
+                    known.0 = generation + 1;
+                    Marked::Fresh { holder, kept: known.2.clone() }
+                };
+                Reply::Marked { connection, marked }
+            }
+            Request::Note { session, generation, kept, .. } => {
+                let known = self.marks.entry(session).or_insert((0, None, None));
+                if generation >= known.0 {
+                    *known = (generation, Some(me), kept.or(known.2.take()));
+                }
+                return None;
+            }
+            Request::Meet { match_id, side, .. } => {
+                let halves = self.halves.entry(match_id).or_default();
+                let (mine, theirs) = match side {
+                    Seat::Initiator => (0, 1),
+                    Seat::Responder => (1, 0),
+                };
+                halves[mine] = Some(me);
+                Reply::Met { match_id, node: halves[theirs] }
+            }
+        };
+        Some((index, Input::Nodes(reply)))
+    }
+
+    fn claim(&mut self, node: NodeId, export: Export) -> Reply {
+        let (bucket, ticket) = (export.bucket, export.ticket);
+        self.take_from_pool(bucket, ticket);
+        let mine = Pooled { node, export, at: self.now };
+        let pool = self.pool.entry(bucket).or_default();
+        let found = pool.iter().position(|other| other.node != node && other.fits(&mine, self.now));
+        let found = found
+            .map(|place| pool.remove(place))
+            .map(|other| Claimed { node: other.node, ticket: other.export.ticket });
+        if found.is_none() {
+            pool.push(mine);
+        }
+        Reply::Claimed { ticket, found }
+    }
+
+    fn take_from_pool(&mut self, bucket: Bucket, ticket: TicketId) {
+        self.pool.entry(bucket).or_default().retain(|pooled| pooled.export.ticket != ticket);
+    }
+
+    /// Delivers what was held back, in order.
+    pub(crate) fn let_go(&mut self) {
+        self.held_back = None;
+        for (to, from, frame) in std::mem::take(&mut self.held) {
+            self.reply(to, Reply::Heard { node: from, frame: Box::new(frame) });
+        }
+    }
+
+    /// Two visitors of two nodes, greeted and matched; the match.
+    pub(crate) fn matched(search: Value) -> (Self, At, At, Value) {
+        let mut town = Town::new(3);
+        let (a, b) = (town.greeted(0), town.greeted(1));
+        let id = town.pair(a, b, search);
+        (town, a, b, id)
+    }
+
+    pub(crate) fn greeted(&mut self, node: usize) -> At {
+        let at = self.open(node);
+        self.say(at, frame!("hello", version: 1));
+        self.hear_type(at, "welcome");
+        at
+    }
+
+    /// Both search, and find each other across nodes.
+    pub(crate) fn pair(&mut self, a: At, b: At, mut search: Value) -> Value {
+        search["requeue"] = true.into();
+        self.say(a, search.clone());
+        self.hear_type(a, "waiting");
+        self.advance_ms(300);
+        self.say(b, search);
+        self.hear_type(b, "waiting");
+        self.advance_ms(300);
+        let id = self.hear_type(a, "partner_found")["match_id"].clone();
+        assert_eq!(self.hear_type(b, "partner_found")["match_id"], id);
+        self.nothing_left();
+        id
+    }
+}

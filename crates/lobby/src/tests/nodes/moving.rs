@@ -1,0 +1,225 @@
+//! Sessions that resume on another node.
+
+use super::Town;
+use crate::tests::{find, frame, json};
+
+#[test]
+fn a_session_moves_to_another_node_and_its_old_socket_is_closed() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.say(a, find!("video", requeue: true));
+    town.hear_type(a, "waiting");
+    town.advance_ms(100);
+    let moved = town.come_back(1, a);
+    assert!(town.was_closed(a));
+    assert_eq!(town.hear_type(moved, "welcome")["resumed"], true);
+    town.hear_type(moved, "waiting");
+    assert_eq!(town.lobby(0).gauges().sessions, 0);
+    assert_eq!(town.lobby(1).gauges().waiting.video, 1, "it waits there, with its place");
+    let b = town.greeted(1);
+    town.say(b, find!("video"));
+    assert_eq!(
+        town.hear_type(moved, "partner_found")["match_id"],
+        town.hear_type(b, "partner_found")["match_id"]
+    );
+}
+
+#[test]
+fn one_side_of_a_local_match_moves_and_the_match_goes_on_across_nodes() {
+    let mut town = Town::new(2);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    town.say(a, find!("video", requeue: true));
+    town.say(b, find!("video", requeue: true));
+    town.hear_type(a, "waiting");
+    let id = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    town.drop_socket(a);
+    town.hear_type(b, "partner_reconnecting");
+    town.say(b, frame!("message", match_id: id, text: "hello?"));
+    let moved = town.come_back(1, a);
+    assert_eq!(town.hear_type(moved, "welcome")["match_id"], id);
+    town.hear_type(moved, "partner_found");
+    assert_eq!(
+        town.hear(moved),
+        frame!("message", match_id: id, text: "hello?"),
+        "what was missed comes along"
+    );
+    town.hear_type(b, "partner_back");
+    town.say(moved, frame!("message", match_id: id, text: "here"));
+    assert_eq!(town.hear(b), frame!("message", match_id: id, text: "here"));
+    // And home again.
+    let home = town.come_back(0, moved);
+    assert_eq!(town.hear_type(home, "welcome")["match_id"], id);
+    town.say(home, frame!("message", match_id: id, text: "back"));
+    assert_eq!(town.hear(b), frame!("message", match_id: id, text: "back"));
+    town.nothing_left_but_replays(home);
+    town.say(b, frame!("next", match_id: id));
+    assert_eq!(town.hear(home), frame!("partner_left", match_id: id, reason: "next", requeued: true));
+}
+
+#[test]
+fn both_sides_move_to_a_third_node_one_after_the_other() {
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.say(a, frame!("connected", match_id: id, path: "direct", elapsed_ms: 1.0));
+    let a2 = town.come_back(2, a);
+    assert_eq!(town.hear_type(a2, "welcome")["match_id"], id);
+    town.nothing_left_but_replays(a2);
+    town.say(a2, frame!("message", match_id: id, text: "from 2"));
+    assert_eq!(town.hear(b), frame!("message", match_id: id, text: "from 2"), "node 1 knows where A is now");
+    assert_eq!(town.lobby(0).gauges().matches.video, 0, "node 0 is out of it");
+    let b2 = town.come_back(2, b);
+    assert_eq!(town.hear_type(b2, "welcome")["match_id"], id);
+    town.nothing_left_but_replays(b2);
+    town.say(b2, frame!("message", match_id: id, text: "both here"));
+    assert_eq!(town.hear(a2), frame!("message", match_id: id, text: "both here"));
+    assert_eq!(town.lobby(1).gauges().sessions, 0);
+    assert_eq!(town.lobby(2).gauges().across, 0);
+}
+
+#[test]
+fn a_pair_across_nodes_outlives_one_of_them() {
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.kill(0);
+    town.heartbeat();
+    town.hear_type(b, "partner_reconnecting");
+    let a2 = town.come_back(2, a);
+    assert_eq!(town.hear_type(a2, "welcome")["match_id"], id);
+    town.hear_type(a2, "partner_reconnecting");
+    town.hear_type(a2, "partner_back");
+    town.hear_type(b, "partner_back");
+    town.say(a2, frame!("typing", match_id: id, on: true));
+    assert_eq!(town.hear(b), frame!("typing", match_id: id, on: true));
+    town.nothing_left();
+}
+
+#[test]
+fn a_visitor_who_is_faster_than_the_lease_finds_its_partner_too() {
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.kill(0);
+    // Nobody knows yet that node 0 is gone: it is asked, and does not answer.
+    let a2 = town.come_back(2, a);
+    town.hears_nothing(a2);
+    town.say(a2, frame!("typing", match_id: id, on: true));
+    town.advance_ms(1_000);
+    assert_eq!(town.hear_type(a2, "welcome")["match_id"], id);
+    town.hear_type(a2, "partner_reconnecting");
+    town.heartbeat();
+    town.hear_type(b, "partner_reconnecting");
+    town.hear_type(b, "partner_back");
+    town.hear_type(a2, "partner_back");
+    assert_eq!(town.hear(b), frame!("typing", match_id: id, on: true), "what was said meanwhile arrives");
+    town.nothing_left();
+}
+
+#[test]
+fn both_halves_of_a_pair_of_a_dead_node_meet_from_two_other_nodes() {
+    let mut town = Town::new(3);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    town.say(a, find!("video", requeue: true));
+    town.say(b, find!("video", requeue: true));
+    town.hear_type(a, "waiting");
+    let id = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    town.kill(0);
+    town.heartbeat();
+    let a2 = town.come_back(1, a);
+    assert_eq!(town.hear_type(a2, "welcome")["match_id"], id);
+    town.hear_type(a2, "partner_reconnecting");
+    let b2 = town.come_back(2, b);
+    assert_eq!(town.hear_type(b2, "welcome")["match_id"], id);
+    town.hear_type(b2, "partner_reconnecting");
+    town.hear_type(b2, "partner_back");
+    town.hear_type(a2, "partner_back");
+    town.say(a2, frame!("message", match_id: id, text: "there you are"));
+    assert_eq!(town.hear(b2), frame!("message", match_id: id, text: "there you are"));
+    town.nothing_left();
+}
+
+#[test]
+fn a_token_is_good_once_on_whatever_node() {
+    let mut town = Town::new(3);
+    let a = town.greeted(0);
+    let first = town.come_back(1, a);
+    assert_eq!(town.hear_type(first, "welcome")["resumed"], true);
+    for node in [0, 1, 2] {
+        let again = town.come_back(node, a);
+        assert_eq!(town.hear_type(again, "welcome")["resumed"], false, "node {node}");
+    }
+    assert!(!town.was_closed(first), "an old token closes nobody");
+    let second = town.come_back(2, first);
+    assert_eq!(town.hear_type(second, "welcome")["resumed"], true);
+}
+
+#[test]
+fn a_session_that_ended_comes_back_nowhere() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.close(a);
+    let again = town.come_back(1, a);
+    assert_eq!(town.hear_type(again, "welcome")["resumed"], false);
+}
+
+#[test]
+fn a_block_moves_with_the_session_and_outlives_its_node() {
+    for dies in [false, true] {
+        let (mut town, a, b, id) = Town::matched(find!("text"));
+        town.say(a, frame!("block", match_id: id));
+        town.hear_type(b, "partner_left");
+        town.hear_type(b, "waiting");
+        if dies {
+            town.kill(0);
+            town.heartbeat();
+        }
+        let a2 = town.come_back(1, a);
+        town.hear_type(a2, "welcome");
+        town.say(a2, find!("text"));
+        town.live_ms(20_000);
+        town.hears_nothing(b);
+        assert_eq!(town.lobby(1).gauges().waiting.text, 2, "both wait on one node, and do not meet");
+    }
+}
+
+#[test]
+fn what_a_client_says_while_its_session_is_looked_for_is_not_lost() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.held_back = Some(0);
+    let a2 = town.come_back(1, a);
+    town.say(a2, find!("text"));
+    town.say(a2, json!({ "type": "nonsense" }));
+    town.let_go();
+    assert_eq!(town.hear_type(a2, "error")["code"], "unknown_type");
+    town.hear_type(a2, "welcome");
+    town.hear_type(a2, "waiting");
+    town.nothing_left();
+}
+
+#[test]
+fn with_nobody_to_ask_the_token_is_all_there_is() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.say(a, find!("video", requeue: true));
+    town.hear_type(a, "waiting");
+    town.reply(1, crate::Reply::Away);
+    let a2 = town.come_back(1, a);
+    assert_eq!(town.hear_type(a2, "welcome")["resumed"], true);
+    town.hear_type(a2, "waiting");
+}
+
+#[test]
+fn asking_ends_when_the_place_or_the_node_is_lost() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.held_back = Some(0);
+    let a2 = town.come_back(1, a);
+    town.hears_nothing(a2);
+    town.reply(1, crate::Reply::Away);
+    assert_eq!(town.hear_type(a2, "welcome")["resumed"], true);
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.kill(0);
+    let a2 = town.come_back(1, a);
+    town.hears_nothing(a2);
+    town.heartbeat();
+    assert_eq!(town.hear_type(a2, "welcome")["resumed"], true);
+}
