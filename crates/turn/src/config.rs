@@ -1,0 +1,78 @@
+//! What the operator may set, and where the relay stands.
+
+use crate::credentials::Secrets;
+use crate::peers::{LocalPeers, OwnListeners};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub realm: String,
+    pub secrets: Secrets,
+    /// What peers see as the address of relayed packets. Without one there are no allocations of that family.
+    pub relay_ipv4: Option<Ipv4Addr>,
+    pub relay_ipv6: Option<Ipv6Addr>,
+    pub relay_ports: RangeInclusive<u16>,
+    pub local_peers: LocalPeers,
+    pub own_listeners: OwnListeners,
+    pub bounds: Bounds,
+}
+
+/// What one allocation, one user and all of them together may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub allocations: usize,
+    pub allocations_per_user: usize,
+    /// Addresses that one allocation may exchange packets with, at once.
+    pub permissions: usize,
+    pub channels: usize,
+    /// Payload of one allocation in both directions, per second. Zero: no bound.
+    pub bytes_per_s: u64,
+    /// Replies to those who are not authenticated, a second for each source. Zero: no bound.
+    pub stranger_replies_per_s: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            allocations: 10_000,
+            allocations_per_user: 24,
+            permissions: 128,
+            channels: 128,
+            bytes_per_s: 0,
+            stranger_replies_per_s: 200,
+        }
+    }
+}
+
+/// The family of an address (RFC 8656, section 14.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    pub const fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
+
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Family::Ipv4 => 1,
+            Family::Ipv6 => 2,
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn relay_ip(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::Ipv4 => self.relay_ipv4.map(IpAddr::V4),
+            Family::Ipv6 => self.relay_ipv6.map(IpAddr::V6),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One allocation: whose it is, where it relays, and to whom.
+
+use super::{Client, RelayId};
+use crate::credentials::Key;
+use crate::stun::Transaction;
+use crate::{Family, Time};
+use rustc_hash::FxHashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+slotmap::new_key_type! {
+    pub(super) struct AllocationId;
+}
+
+/// What lets an allocation move to another transport address (RFC 8016): known to its client only.
+pub(super) type Ticket = [u8; 16];
+
+/// Names a port that waits for its allocation (RFC 8656, section 18.10).
+pub(super) type Token = [u8; 8];
+
+/// RFC 8656, section 9.
+pub(super) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
+/// RFC 8656, section 12.
+pub(super) const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
+/// RFC 8656, section 3.2.
+pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// A relay address: of an allocation, or reserved for one that is to come.
+pub(super) struct RelayAddress {
+    /// As peers see it.
+    pub(super) address: SocketAddr,
+    pub(super) owner: Owner,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Allocation(AllocationId),
+    Reservation(Token),
+}
+
+pub(super) struct Allocation {
+    pub(super) client: Client,
+    /// With [`Allocation::key`], what it was made with.
+    pub(super) username: Arc<str>,
+    pub(super) key: Key,
+    /// Of the request that made it: the same again is that request, sent again.
+    pub(super) made_by: Transaction,
+    pub(super) relay_ipv4: Option<RelayId>,
+    pub(super) relay_ipv6: Option<RelayId>,
+    pub(super) reservation: Option<Token>,
+    pub(super) ticket: Option<Tickets>,
+    pub(super) expires: Time,
+    pub(super) permissions: FxHashMap<IpAddr, Permission>,
+    pub(super) channels: Channels,
+    pub(super) budget: Budget,
+}
+
+pub(super) struct Tickets {
+    pub(super) current: Ticket,
+    /// Honoured once more: the reply that told the current one may have been lost.
+    pub(super) previous: Option<Ticket>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Permission {
+    pub(super) expires: Time,
+    pub(super) reach: Reach,
+}
+
+/// How far a permission goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Everywhere,
+    /// The address is our own and in a refused range: only what is delivered inside may go there.
+    Inside,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Channel {
+    pub(super) peer: SocketAddr,
+    pub(super) reach: Reach,
+    pub(super) expires: Time,
+}
+
+/// Channels by number and by peer, always in step.
+#[derive(Default)]
+pub(super) struct Channels {
+    by_number: FxHashMap<u16, Channel>,
+    by_peer: FxHashMap<SocketAddr, u16>,
+}
+
+impl Allocation {
+    pub(super) fn relay(&self, family: Family) -> Option<RelayId> {
+        match family {
+            Family::Ipv4 => self.relay_ipv4,
+            Family::Ipv6 => self.relay_ipv6,
+        }
+    }
+
+    pub(super) fn relays(&self) -> impl Iterator<Item = RelayId> {
+        self.relay_ipv4.into_iter().chain(self.relay_ipv6)
+    }
+
+    pub(super) fn permission(&self, now: Time, peer: IpAddr) -> Option<Permission> {
+        self.permissions.get(&peer).copied().filter(|permission| permission.expires > now)
+    }
+}
+
+impl Channels {
+    pub(super) fn by_number(&self, now: Time, number: u16) -> Option<Channel> {
+        self.by_number.get(&number).copied().filter(|channel| channel.expires > now)
+    }
+
+    pub(super) fn by_peer(&self, now: Time, peer: SocketAddr) -> Option<u16> {
+        let number = self.by_peer.get(&peer).copied()?;
+        self.by_number(now, number).map(|_| number)
+    }
+
+    /// Both ends must be free, or bound to each other.
+    pub(super) fn bind(&mut self, number: u16, channel: Channel) {
+        // What stood in the way has expired, as the caller has seen.
+        if let Some(former) = self.by_number.insert(number, channel)
+            && former.peer != channel.peer
+        {
+            self.by_peer.remove(&former.peer);
+        }
+        if let Some(former) = self.by_peer.insert(channel.peer, number)
+            && former != number
+        {
+            self.by_number.remove(&former);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    pub(super) fn forget_expired(&mut self, now: Time) {
+        let by_peer = &mut self.by_peer;
+        self.by_number.retain(|_, channel| {
+            let is_bound = channel.expires > now;
+            if !is_bound {
+                by_peer.remove(&channel.peer);
+            }
+            is_bound
+        });
+    }
+}
+
+/// A second's worth of bytes at once, and then as many as come in.
+#[derive(Default)]
+pub(super) struct Budget {
+    left: u64,
+    counted_at: Time,
+}
+
+impl Budget {
+    #[inline]
+    pub(super) fn takes(&mut self, now: Time, bytes: usize, per_s: u64) -> bool {
+        if per_s == 0 {
+            return true;
+        }
+        let passed = now.since(self.counted_at).min(Duration::from_secs(1)).as_micros() as u64;
+        let earned = passed.saturating_mul(per_s) / 1_000_000;
+        // Fractions of a byte are not lost: the moment moves on only when something was earned.
+        if earned > 0 {
+            self.left = self.left.saturating_add(earned).min(per_s);
+            self.counted_at = now;
+        }
+        match self.left.checked_sub(bytes as u64) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+}

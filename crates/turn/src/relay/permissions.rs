@@ -1,0 +1,120 @@
+//! CreatePermission and ChannelBind (RFC 8656, sections 10 and 12): whom an allocation may exchange packets with.
+
+use super::Relay;
+use super::allocation::{Allocation, CHANNEL_LIFETIME, Channel, PERMISSION_LIFETIME, Permission, Reach};
+use super::authenticate::Caller;
+use crate::peers::is_refused;
+use crate::stun::{ErrorCode, Message, Reply, read_xor_address};
+use crate::{Config, Family, Time};
+use std::net::{IpAddr, SocketAddr};
+
+/// RFC 8656 ends them at 0x4FFF; older clients (RFC 5766) choose up to here.
+const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7fff;
+
+impl Relay {
+    pub(super) fn on_create_permission(
+        &mut self,
+        now: Time,
+        caller: &Caller<'_>,
+        message: &Message<'_>,
+    ) -> Result<Reply, ErrorCode> {
+        let allocation = own(&mut self.allocations, caller)?;
+        let mut reaches = Vec::new();
+        for value in message.attributes.peers() {
+            let peer = read_xor_address(value, &message.transaction).ok_or(ErrorCode::BadRequest)?;
+            reaches.push((peer.ip(), self.config.reach(allocation, peer.ip())?));
+            // More than can ever be granted need not be read.
+            if reaches.len() > self.config.bounds.permissions {
+                return Err(ErrorCode::InsufficientCapacity);
+            }
+        }
+        if reaches.is_empty() {
+            return Err(ErrorCode::BadRequest);
+        }
+        // All of them, or none.
+        let missing = reaches.iter().filter(|(ip, _)| !allocation.permissions.contains_key(ip)).count();
+        make_room(allocation, now, missing, self.config.bounds.permissions)?;
+        for (ip, reach) in reaches {
+            allocation.permissions.insert(ip, Permission { expires: now + PERMISSION_LIFETIME, reach });
+        }
+        Ok(Reply::success(message))
+    }
+
+    pub(super) fn on_channel_bind(
+        &mut self,
+        now: Time,
+        caller: &Caller<'_>,
+        message: &Message<'_>,
+    ) -> Result<Reply, ErrorCode> {
+        let allocation = own(&mut self.allocations, caller)?;
+        let number = match message.attributes.channel_number {
+            Some([high, low, _, _]) => u16::from_be_bytes([*high, *low]),
+            Some(_) | None => return Err(ErrorCode::BadRequest),
+        };
+        let peer = message.attributes.peers().next().ok_or(ErrorCode::BadRequest)?;
+        let peer = read_xor_address(peer, &message.transaction).ok_or(ErrorCode::BadRequest)?;
+        if !CHANNELS.contains(&number) {
+            return Err(ErrorCode::BadRequest);
+        }
+        let reach = self.config.reach(allocation, peer.ip())?;
+        if self.config.own_listeners.contains(peer) {
+            return Err(ErrorCode::Forbidden);
+        }
+        let is_bound_elsewhere = allocation.channels.by_number(now, number).is_some_and(|at| at.peer != peer)
+            || allocation.channels.by_peer(now, peer).is_some_and(|bound| bound != number);
+        if is_bound_elsewhere {
+            return Err(ErrorCode::BadRequest);
+        }
+        let bounds = self.config.bounds;
+        if allocation.channels.by_number(now, number).is_none()
+            && allocation.channels.len() >= bounds.channels
+        {
+            allocation.channels.forget_expired(now);
+            if allocation.channels.len() >= bounds.channels {
+                return Err(ErrorCode::InsufficientCapacity);
+            }
+        }
+        let missing = usize::from(!allocation.permissions.contains_key(&peer.ip()));
+        make_room(allocation, now, missing, bounds.permissions)?;
+        allocation.permissions.insert(peer.ip(), Permission { expires: now + PERMISSION_LIFETIME, reach });
+        allocation.channels.bind(number, Channel { peer, reach, expires: now + CHANNEL_LIFETIME });
+        Ok(Reply::success(message))
+    }
+}
+
+fn own<'a>(
+    allocations: &'a mut slotmap::SlotMap<super::AllocationId, Allocation>,
+    caller: &Caller<'_>,
+) -> Result<&'a mut Allocation, ErrorCode> {
+    let id = caller.allocation.ok_or(ErrorCode::AllocationMismatch)?;
+    let allocation = allocations.get_mut(id).ok_or(ErrorCode::AllocationMismatch)?;
+    if *allocation.username == *caller.username { Ok(allocation) } else { Err(ErrorCode::WrongCredentials) }
+}
+
+fn make_room(allocation: &mut Allocation, now: Time, more: usize, bound: usize) -> Result<(), ErrorCode> {
+    if allocation.permissions.len() + more > bound {
+        allocation.permissions.retain(|_, permission| permission.expires > now);
+    }
+    if allocation.permissions.len() + more > bound { Err(ErrorCode::InsufficientCapacity) } else { Ok(()) }
+}
+
+impl Config {
+    /// Whether that peer may be relayed to at all.
+    fn reach(&self, allocation: &Allocation, peer: IpAddr) -> Result<Reach, ErrorCode> {
+        if allocation.relay(Family::of(peer)).is_none() {
+            return Err(ErrorCode::PeerAddressFamilyMismatch);
+        }
+        if !is_refused(peer, self.local_peers) {
+            return Ok(Reach::Everywhere);
+        }
+        if self.relay_ip(Family::of(peer)) == Some(peer) {
+            Ok(Reach::Inside)
+        } else {
+            Err(ErrorCode::Forbidden)
+        }
+    }
+
+    pub(super) fn is_own_relay_ip(&self, peer: SocketAddr) -> bool {
+        self.relay_ip(Family::of(peer.ip())) == Some(peer.ip())
+    }
+}
