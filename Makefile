@@ -26,13 +26,13 @@ endef
 
 .PHONY: run
 run: build ## Build, and serve http://localhost:8080
-	exec $(RELEASE)
+	exec $(RELEASE) --allow-local-peers
 
 .PHONY: run-lan
 run-lan: build ## The same over TLS for the local network, to try it with a phone
 	@[[ -n $$(find $(LAN_TLS)/cert.pem -mtime -90 2>/dev/null) ]] || $(RELEASE) self-signed --out $(LAN_TLS)
 	@echo 'Open the https:// address below on the phone, and accept its warning: the certificate is your own.'
-	exec $(RELEASE) --tls-listen 0.0.0.0:8443 --tls-cert $(LAN_TLS)/cert.pem --tls-key $(LAN_TLS)/key.pem
+	exec $(RELEASE) --allow-local-peers --tls-listen 0.0.0.0:8443 --tls-cert $(LAN_TLS)/cert.pem --tls-key $(LAN_TLS)/key.pem
 
 .PHONY: build
 build: prerequisites $(SITE) ## Build target/release/visavis with the site in it

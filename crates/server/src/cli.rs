@@ -1,14 +1,18 @@
 //! The command line: its flags come from the table of settings.
 
-use crate::config::{Given, SETTINGS, Shape};
+use crate::config::{Given, SETTINGS, Setting, Shape};
 use crate::failure::Failure;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+const NO_ICE_SERVERS: &str = "no-ice-servers";
+const ALLOW_LOCAL_PEERS: &str = "turn.allow_local_peers";
+
 pub(crate) enum Order {
     Serve(Given),
+    Turn(Given),
     CheckConfig(Given),
     Health(Given),
     SelfSigned {
@@ -34,6 +38,7 @@ pub(crate) fn read(
     Ok(match matches.subcommand() {
         None => Order::Serve(given(&matches, variables)),
         Some(("serve", matches)) => Order::Serve(given(matches, variables)),
+        Some(("turn", matches)) => Order::Turn(given(matches, variables)),
         Some(("check-config", matches)) => Order::CheckConfig(given(matches, variables)),
         Some(("health", matches)) => Order::Health(given(matches, variables)),
         Some((_, matches)) => Order::SelfSigned {
@@ -59,6 +64,9 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .subcommand(with_settings(Command::new("serve")).about("Serve visitors; what `visavis` alone does"))
         .subcommand(
+            with_turn_settings(Command::new("turn")).about("Relay only: STUN and TURN without the rest"),
+        )
+        .subcommand(
             with_settings(Command::new("check-config"))
                 .about("Say whether the settings are sound, and where each comes from; serve nothing"),
         )
@@ -76,47 +84,71 @@ fn command() -> Command {
         )
 }
 
-fn with_settings(mut command: Command) -> Command {
-    command = command.arg(
-        Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(PathBuf))
-            .help("Settings in TOML [environment: VISAVIS_CONFIG]"),
-    );
-    for setting in SETTINGS {
-        let action = match setting.shape {
-            Shape::One(_) => ArgAction::Set,
-            Shape::List(_) => ArgAction::Append,
-        };
-        let meaning = setting.meaning.replace('`', "");
-        let default =
-            if setting.default.is_empty() { String::new() } else { format!(" [{}]", setting.default) };
-        command = command.arg(
-            Arg::new(setting.key)
-                .long(setting.flag())
-                .value_name(setting.value_name)
-                .action(action)
-                .help(format!("{meaning}{default}")),
-        );
-    }
+fn with_settings(command: Command) -> Command {
+    let command = SETTINGS.iter().fold(command.arg(file()), |command, setting| {
+        let flag = argument(setting, setting.flag());
+        // Short, too, as it is for the relay alone.
+        command.arg(if setting.key == ALLOW_LOCAL_PEERS { flag.alias("allow-local-peers") } else { flag })
+    });
     command.arg(
-        Arg::new("no-ice-servers")
-            .long("no-ice-servers")
+        Arg::new(NO_ICE_SERVERS)
+            .long(NO_ICE_SERVERS)
             .action(ArgAction::SetTrue)
             .conflicts_with("ice.server")
             .help("Give browsers no STUN servers: they then connect on one machine or network only"),
     )
 }
 
+/// The relay's settings without their prefix, and those of any server.
+fn with_turn_settings(command: Command) -> Command {
+    SETTINGS.iter().fold(command.arg(file()), |command, setting| {
+        if let Some(name) = setting.key.strip_prefix("turn.").filter(|name| *name != "enabled") {
+            return command.arg(argument(setting, name.replace('_', "-")));
+        }
+        match setting.key {
+            "metrics.listen" | "log.format" | "log.level" => command.arg(argument(setting, setting.flag())),
+            _ => command,
+        }
+    })
+}
+
+fn file() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("Settings in TOML [environment: VISAVIS_CONFIG]")
+}
+
+fn argument(setting: &'static Setting, flag: String) -> Arg {
+    let meaning = setting.meaning.replace('`', "");
+    let default = if setting.default.is_empty() { String::new() } else { format!(" [{}]", setting.default) };
+    let argument = Arg::new(setting.key).long(flag).help(format!("{meaning}{default}"));
+    match setting.shape {
+        Shape::Flag(_) => argument.action(ArgAction::SetTrue),
+        Shape::One(_) => argument.value_name(setting.value_name).action(ArgAction::Set),
+        Shape::List(_) => argument.value_name(setting.value_name).action(ArgAction::Append),
+    }
+}
+
 fn given(matches: &ArgMatches, variables: Vec<(String, String)>) -> Given {
     let mut flags = Vec::new();
     for setting in SETTINGS {
-        if let Some(values) = matches.get_many::<String>(setting.key) {
-            flags.push((setting.key, values.cloned().collect()));
+        // The relay alone has only some of them.
+        match setting.shape {
+            Shape::Flag(_) => {
+                if let Ok(Some(true)) = matches.try_get_one::<bool>(setting.key) {
+                    flags.push((setting.key, vec!["on".to_owned()]));
+                }
+            }
+            Shape::One(_) | Shape::List(_) => {
+                if let Ok(Some(values)) = matches.try_get_many::<String>(setting.key) {
+                    flags.push((setting.key, values.cloned().collect()));
+                }
+            }
         }
     }
-    if matches.get_flag("no-ice-servers") {
+    if let Ok(Some(true)) = matches.try_get_one::<bool>(NO_ICE_SERVERS) {
         flags.push(("ice.server", Vec::new()));
     }
     Given { file: matches.get_one::<PathBuf>("config").cloned(), flags, variables }

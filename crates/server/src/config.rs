@@ -17,7 +17,8 @@ pub(crate) use table::{SETTINGS, Setting, Shape};
 use crate::edge::{AllowedOrigin, Networks};
 use crate::failure::Failure;
 use crate::ice::IceSettings;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,10 +48,20 @@ pub(crate) struct TlsSettings {
     pub(crate) key: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, Default)]
+/// The relay. Its own listeners are unset where it shares those of HTTP.
+#[derive(Clone, Debug)]
 pub(crate) struct TurnSettings {
+    pub(crate) enabled: bool,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) tls: TlsSettings,
+    pub(crate) realm: String,
     /// Empty: follows from the session's secrets, see [`crate::session_key::turn_secrets`].
     pub(crate) secrets: Vec<visavis_turn::Secret>,
+    /// Empty: found out at start.
+    pub(crate) relay_addresses: Vec<IpAddr>,
+    pub(crate) relay_ports: RangeInclusive<u16>,
+    pub(crate) local_peers: visavis_turn::LocalPeers,
+    pub(crate) bounds: visavis_turn::Bounds,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,22 +93,8 @@ pub(crate) struct Bounds {
 impl Config {
     /// What no single setting can tell.
     fn check(&self) -> Result<(), Failure> {
-        let TlsSettings { listen, cert, key } = &self.tls;
-        match (listen, cert, key) {
-            (None, None, None) | (Some(_), Some(_), Some(_)) => {}
-            (Some(_), _, _) => {
-                return Err(Failure::Config(
-                    "tls.listen: needs a certificate; set tls.cert and tls.key to its PEM files \
-                     (`visavis self-signed --out DIR` makes a pair)"
-                        .into(),
-                ));
-            }
-            (None, _, _) => {
-                return Err(Failure::Config(
-                    "tls.cert, tls.key: nothing listens for TLS; set tls.listen to ADDR:PORT".into(),
-                ));
-            }
-        }
+        self.tls.check("tls.")?;
+        self.turn.tls.check("turn.tls_")?;
         for (ping, cut, prefix) in [
             (self.lobby.ping_after, self.lobby.cut_after, "lobby."),
             (self.lobby.waiting_ping_after, self.lobby.waiting_cut_after, "lobby.waiting_"),
@@ -120,6 +117,21 @@ impl Config {
             ));
         }
         Ok(())
+    }
+}
+
+impl TlsSettings {
+    fn check(&self, prefix: &str) -> Result<(), Failure> {
+        match (&self.listen, &self.cert, &self.key) {
+            (None, None, None) | (Some(_), Some(_), Some(_)) => Ok(()),
+            (Some(_), _, _) => Err(Failure::Config(format!(
+                "{prefix}listen: needs a certificate; set {prefix}cert and {prefix}key to its PEM files (`visavis \
+                 self-signed --out DIR` makes a pair)"
+            ))),
+            (None, _, _) => Err(Failure::Config(format!(
+                "{prefix}cert, {prefix}key: nothing listens for TLS; set {prefix}listen to ADDR:PORT"
+            ))),
+        }
     }
 }
 
@@ -150,7 +162,17 @@ impl Default for Config {
                 write_stall: Duration::ZERO,
             },
             lobby: visavis_lobby::Config::default(),
-            turn: TurnSettings::default(),
+            turn: TurnSettings {
+                enabled: false,
+                listen: None,
+                tls: TlsSettings::default(),
+                realm: String::new(),
+                secrets: Vec::new(),
+                relay_addresses: Vec::new(),
+                relay_ports: 1..=1,
+                local_peers: visavis_turn::LocalPeers::Refused,
+                bounds: visavis_turn::Bounds::default(),
+            },
         }
     }
 }

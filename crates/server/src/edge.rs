@@ -2,8 +2,8 @@
 //!
 //! What always holds: a visitor's address is worked out once, past the trusted proxies, and never logged; whoever
 //! exceeds a bound is refused before it costs more than its refusal.
-//! Later, STUN and TURN share a port with HTTP, told apart by their first bytes: `accept` owns every socket before
-//! anything has been read from it, so that is where they part.
+//! STUN and TURN share a port with HTTP, told apart by their first bytes: `accept` owns every socket before anything
+//! has been read from it, so that is where they part.
 
 mod accept;
 mod address;
@@ -21,7 +21,7 @@ mod stream;
 mod tls;
 mod upgrade;
 
-pub(crate) use accept::{Door, Security, listen};
+pub(crate) use accept::{Door, Security, admit_address, listen};
 pub(crate) use address::{ClientAddress, Networks};
 pub(crate) use admission::Admission;
 pub(crate) use connection::End;

@@ -13,6 +13,7 @@ mod geo;
 mod health;
 mod ice;
 mod metrics;
+mod relay;
 mod self_signed;
 mod serve;
 mod session_key;
@@ -37,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .collect();
     let done = cli::read(arguments, variables).and_then(|order| match order {
         Order::Serve(given) => config::load(&given).and_then(|loaded| serve::serve(loaded.config)),
+        Order::Turn(given) => config::load(&given).and_then(|loaded| relay::turn(loaded.config)),
         Order::CheckConfig(given) => config::load(&given).and_then(|loaded| check::check(&loaded)),
         Order::Health(given) => config::load(&given).and_then(|loaded| health::ask(loaded.config.listen)),
         Order::SelfSigned { folder } => self_signed::make(&folder),

@@ -1,7 +1,10 @@
 //! `GET /metrics`: the figures in Prometheus' text format, version 0.0.4.
 
+mod relay;
+
 use crate::driver::{Event, Snapshot};
 use crate::edge::{Admission, Edge};
+use crate::relay::RelayLink;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -19,10 +22,11 @@ use visavis_lobby::{Histogram, PerKind};
 struct Sources {
     edge: Arc<Edge>,
     sockets: Arc<Admission>,
+    relay: Option<RelayLink>,
 }
 
-pub(crate) fn router(edge: Arc<Edge>, sockets: Arc<Admission>) -> Router {
-    Router::new().route("/metrics", get(answer)).with_state(Sources { edge, sockets })
+pub(crate) fn router(edge: Arc<Edge>, sockets: Arc<Admission>, relay: Option<RelayLink>) -> Router {
+    Router::new().route("/metrics", get(answer)).with_state(Sources { edge, sockets, relay })
 }
 
 async fn answer(State(sources): State<Sources>) -> Response {
@@ -34,15 +38,21 @@ async fn answer(State(sources): State<Sources>) -> Response {
     }) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let mut response = Response::new(Body::from(render(&snapshot, &sources)));
+    let mut page = render(&snapshot, &sources);
+    if let Some(relay) = &sources.relay
+        && let Some(figures) = relay.figures().await
+    {
+        relay::render(&figures, &mut page);
+    }
+    let mut response = Response::new(Body::from(page.0));
     let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, format);
     response
 }
 
-fn render(snapshot: &Snapshot, sources: &Sources) -> String {
+fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
     let Snapshot { counters, gauges, events_waiting } = snapshot;
-    let Sources { edge, sockets } = sources;
+    let Sources { edge, sockets, relay: _ } = sources;
     let tallies = &edge.tallies;
     let mut page = Page(String::with_capacity(8192));
 
@@ -136,7 +146,7 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> String {
         page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
         page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
     }
-    page.0
+    page
 }
 
 fn per_kind<T: Copy>(of: &PerKind<T>) -> [(&'static str, T); 3] {

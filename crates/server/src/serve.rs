@@ -5,8 +5,9 @@ use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, Pace, Security, listen, router};
 use crate::failure::Failure;
 use crate::ice::IcePasses;
+use crate::relay::{RelayLink, listen_with_relay, open as open_relay};
 use crate::self_signed::local_addresses;
-use crate::{driver, metrics, session_key, tally};
+use crate::{driver, metrics, relay, session_key, tally};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 const SPARE_SOCKETS: usize = 256;
 
 /// Sockets of one address beside those that visit: a browser opens a few to read pages.
-fn sockets_per_address(visitors: usize) -> usize {
+pub(crate) fn sockets_per_address(visitors: usize) -> usize {
     visitors.saturating_mul(2).saturating_add(32)
 }
 
@@ -53,7 +54,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         (Some(cert), Some(key)) => Some(Certificates::load(cert, key)?),
         _ => None,
     };
-    let http = listen(config.listen, "listen")?;
+    let (http, relay_listeners) = listen_with_relay(&config)?;
     let https = config.tls.listen.map(|address| listen(address, "tls.listen")).transpose()?;
     let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen")).transpose()?;
     let mut signals = Signals::new()?;
@@ -62,14 +63,14 @@ async fn run(config: Config) -> Result<(), Failure> {
     let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
     let limits = config.lobby.limits.clone();
     let admission_rate = config.lobby.admission_rate;
-    let mut lobby = config.lobby;
-    let ice = config.ice;
+    let mut lobby = config.lobby.clone();
+    let ice = config.ice.clone();
     if (config.session_resume || ice.require_session) && lobby.session_secrets.is_empty() {
         lobby.session_secrets.push(session_key::load_or_make(&config.state_dir)?);
     }
-    let secrets = match ice.regions[..] {
-        [] => None,
-        _ => {
+    let secrets = match (&ice.regions[..], config.turn.enabled) {
+        ([], false) => None,
+        (_, _) => {
             Some(session_key::turn_secrets(&config.turn.secrets, &lobby.session_secrets, &config.state_dir)?)
         }
     };
@@ -77,38 +78,49 @@ async fn run(config: Config) -> Result<(), Failure> {
     if !config.session_resume {
         lobby.session_secrets.clear();
     }
+    let per_address = config.bounds.connections_per_address;
+    let sockets = Admission::new(
+        capacity.sockets,
+        sockets_per_address(per_address),
+        vec![config.bounds.exempt.clone(), config.trusted_proxies.clone()],
+    );
+    let (relay, relay_ended, own_relay) = match (relay_listeners, &secrets) {
+        (Some(bound), Some(secrets)) => {
+            let at = bound.own_relay(https.as_ref());
+            let others = [Some(&http), https.as_ref(), figures.as_ref()];
+            let others: Vec<_> = others.into_iter().flatten().filter_map(|at| at.local_addr().ok()).collect();
+            let (relay, ended) = open_relay(&config, secrets.clone(), bound, &others, &sockets)?;
+            (Some(relay), Some(ended), at)
+        }
+        (_, _) => (None, None, None),
+    };
     let (driver, link) = Driver::new(lobby, seed()?, bounds, passes.clone());
     let mut driver = tokio::spawn(driver.run());
 
-    let per_address = config.bounds.connections_per_address;
     let exempt = config.bounds.exempt;
     let edge = Arc::new(Edge {
         link: link.clone(),
         limits,
         write_stall: config.bounds.write_stall,
-        trusted_proxies: config.trusted_proxies.clone(),
+        trusted_proxies: config.trusted_proxies,
         allowed_origins: config.allowed_origins,
         ice: IceDesk {
             settings: ice,
-            relay: None,
+            relay: own_relay,
             secrets,
             passes,
             pace: Pace::new(config.bounds.ice_per_minute, std::time::Instant::now()),
             exempt: exempt.clone(),
         },
-        visitors: Admission::new(capacity.visitors, per_address, vec![exempt.clone()]),
+        visitors: Admission::new(capacity.visitors, per_address, vec![exempt]),
         tallies: tally::Tallies::default(),
         draining: AtomicBool::new(false),
         connections_made: AtomicU64::new(0),
     });
-    let sockets = Admission::new(
-        capacity.sockets,
-        sockets_per_address(per_address),
-        vec![exempt, config.trusted_proxies],
-    );
     let (stopping, until_stopping) = watch::channel(());
-    let open = |listener: TcpListener, security: Security, router| {
+    let open = |listener: TcpListener, security: Security, relay: Option<RelayLink>, router| {
         let door = Door {
+            relay,
             edge: Arc::clone(&edge),
             router,
             sockets: Arc::clone(&sockets),
@@ -120,21 +132,31 @@ async fn run(config: Config) -> Result<(), Failure> {
         tokio::spawn(door.serve(listener));
     };
     announce("http", &http);
-    open(http, Security::Plain, router(Arc::clone(&edge)));
+    let shares_port = config.turn.listen.is_none();
+    open(http, Security::Plain, relay.clone().filter(|_| shares_port), router(Arc::clone(&edge)));
     if let (Some(listener), Some(certificates)) = (https, certificates) {
         announce("https", &listener);
         tokio::spawn(Arc::clone(&certificates).watch());
-        open(listener, Security::Tls(certificates), router(Arc::clone(&edge)));
+        // Hostile firewalls let 443 through and nothing else: whoever comes that far finds the relay there, too.
+        open(listener, Security::Tls(certificates), relay.clone(), router(Arc::clone(&edge)));
     }
     if let Some(listener) = figures {
         announce("metrics at http", &listener);
-        open(listener, Security::Plain, metrics::router(Arc::clone(&edge), Arc::clone(&sockets)));
+        open(
+            listener,
+            Security::Plain,
+            None,
+            metrics::router(Arc::clone(&edge), Arc::clone(&sockets), relay),
+        );
     }
 
     let asked = tokio::select! {
         asked = signals.wait() => asked,
         // Only a panic ends it. Without the lobby nothing here is of use: whoever supervises us may start anew.
         _ = &mut driver => return Err(Failure::Runtime("the lobby failed; this is a bug, please report it".into())),
+        () = end_of(relay_ended) => {
+            return Err(Failure::Runtime("the relay failed; this is a bug, please report it".into()));
+        }
     };
     edge.drain();
     let visitors = edge.visitors.total();
@@ -169,14 +191,22 @@ async fn run(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
+async fn end_of(relay: Option<relay::Ended>) {
+    match relay {
+        // Its sender is only ever dropped.
+        Some(ended) => drop(ended.await),
+        None => std::future::pending().await,
+    }
+}
+
 /// How many sockets fit into the open-file limit.
-struct Capacity {
-    visitors: usize,
-    sockets: usize,
+pub(crate) struct Capacity {
+    pub(crate) visitors: usize,
+    pub(crate) sockets: usize,
 }
 
 impl Capacity {
-    fn find(wanted: usize) -> Self {
+    pub(crate) fn find(wanted: usize) -> Self {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         let fits = descriptors.saturating_sub(SPARE_DESCRIPTORS).max(64);
@@ -219,7 +249,7 @@ fn host(address: SocketAddr) -> String {
     }
 }
 
-fn start_log(settings: LogSettings) {
+pub(crate) fn start_log(settings: LogSettings) {
     let log = tracing_subscriber::fmt()
         .with_max_level(settings.level)
         .with_writer(std::io::stderr)
@@ -232,7 +262,7 @@ fn start_log(settings: LogSettings) {
 }
 
 /// What a signal asks for.
-enum Asked {
+pub(crate) enum Asked {
     /// SIGTERM, as supervisors send it: another process takes over.
     ToMakeRoom,
     /// SIGINT, from a terminal: nobody will.
@@ -267,13 +297,13 @@ fn drain_spread(visitors: usize, admission_rate: u32, stop_timeout: Duration) ->
 }
 
 /// The signals that ask for a stop.
-struct Signals {
+pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, Failure> {
         let listen_for = |kind| {
             signal(kind).map_err(|error| {
                 Failure::Runtime(format!("cannot wait for signals: {}", crate::reason(&error)))
@@ -285,7 +315,7 @@ impl Signals {
         })
     }
 
-    async fn wait(&mut self) -> Asked {
+    pub(crate) async fn wait(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::ToMakeRoom,
             _ = self.interrupt.recv() => Asked::ToEnd,

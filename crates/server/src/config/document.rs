@@ -13,17 +13,16 @@ fn table() -> String {
         String::from("\n| file | environment | flag | default | meaning |\n|---|---|---|---|---|\n");
     for setting in SETTINGS {
         let (default, repeats) = match setting.shape {
-            Shape::One(_) => (setting.default.to_owned(), ""),
+            Shape::One(_) | Shape::Flag(_) => (setting.default.to_owned(), ""),
             Shape::List(_) => (setting.default.replace(',', "`, `"), " …"),
         };
         let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
         let _ = writeln!(
             table,
-            "| `{}` | `{}` | `--{} {}`{repeats} | {default} | {} |",
+            "| `{}` | `{}` | `{}`{repeats} | {default} | {} |",
             setting.key,
             setting.variable(),
-            setting.flag(),
-            setting.value_name,
+            format!("--{} {}", setting.flag(), setting.value_name).trim_end(),
             setting.meaning,
         );
     }

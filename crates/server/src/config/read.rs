@@ -1,5 +1,6 @@
 //! Finds the value of every setting: flag, environment, file, default, in this order.
 
+use super::values::switch;
 use super::{Config, SETTINGS, Setting, Shape, file};
 use crate::failure::Failure;
 use std::fmt;
@@ -77,14 +78,18 @@ pub(crate) fn load(given: &Given) -> Result<Loaded, Failure> {
 fn apply(setting: &Setting, values: &[String], config: &mut Config) -> Result<(), String> {
     match (&setting.shape, values) {
         (Shape::One(apply), [value]) => apply(config, value.trim()),
-        (Shape::One(_), _) => Err("takes one value".into()),
+        (Shape::Flag(apply), [value]) => {
+            apply(config, switch(value.trim())?);
+            Ok(())
+        }
+        (Shape::One(_) | Shape::Flag(_), _) => Err("takes one value".into()),
         (Shape::List(apply), values) => apply(config, values),
     }
 }
 
 fn split(setting: &Setting, text: &str) -> Vec<String> {
     match setting.shape {
-        Shape::One(_) => vec![text.to_owned()],
+        Shape::One(_) | Shape::Flag(_) => vec![text.to_owned()],
         Shape::List(_) => {
             text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
         }

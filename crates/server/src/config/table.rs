@@ -2,11 +2,12 @@
 
 use super::Config;
 use super::values::{
-    address, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional, path,
-    positive, secret, set, span, switch, turn_secret,
+    address, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional, path, ports,
+    positive, realm, relay_addresses, secret, set, span, switch, turn_secret,
 };
 use crate::edge::{AllowedOrigin, Networks};
 use crate::ice::Region;
+use visavis_turn::LocalPeers;
 
 pub(crate) struct Setting {
     /// As in the file: `limits.max_sdp_bytes` is `max_sdp_bytes` under `[limits]`.
@@ -23,6 +24,8 @@ pub(crate) struct Setting {
 /// How many values a setting takes, and where they go.
 pub(crate) enum Shape {
     One(fn(&mut Config, &str) -> Result<(), String>),
+    /// A flag without value; `on` or `off` elsewhere.
+    Flag(fn(&mut Config, bool)),
     /// A flag repeats, the environment separates by commas, the file has an array.
     List(fn(&mut Config, &[String]) -> Result<(), String>),
 }
@@ -147,12 +150,85 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Seals the tokens by which sessions are resumed; the first seals, all open. Unset: made at the first start, in `state_dir`.",
         |c, v| set(&mut c.lobby.session_secrets, v.iter().map(|v| secret(v)).collect()),
     ),
+    one(
+        "turn.enabled",
+        "ON|OFF",
+        "on",
+        "Whether the server relays (STUN and TURN) for those who cannot connect directly.",
+        |c, v| set(&mut c.turn.enabled, switch(v)),
+    ),
+    one(
+        "turn.listen",
+        "ADDR:PORT",
+        "",
+        "Where the relay is reached over UDP and TCP. Unset: at `listen`, TCP told apart from HTTP.",
+        |c, v| set(&mut c.turn.listen, optional(v, address)),
+    ),
+    one(
+        "turn.tls_listen",
+        "ADDR:PORT",
+        "",
+        "Where the relay alone is reached over TLS. At `tls.listen` it is in any case.",
+        |c, v| set(&mut c.turn.tls.listen, optional(v, address)),
+    ),
+    one("turn.tls_cert", "FILE", "", "Certificate chain of `turn.tls_listen`, PEM.", |c, v| {
+        set(&mut c.turn.tls.cert, optional(v, path))
+    }),
+    one("turn.tls_key", "FILE", "", "Private key of that certificate, PEM.", |c, v| {
+        set(&mut c.turn.tls.key, optional(v, path))
+    }),
+    one(
+        "turn.realm",
+        "NAME",
+        "visavis",
+        "Part of every TURN password's key. Best 20 characters at most: strangers get it in every reply.",
+        |c, v| set(&mut c.turn.realm, realm(v)),
+    ),
     list(
         "turn.secret",
         "SECRET",
         "",
         "Shared with the relays: the first mints TURN credentials, all open. Unset: follows from `session.secret`.",
         |c, v| set(&mut c.turn.secrets, v.iter().map(|v| turn_secret(v)).collect()),
+    ),
+    list(
+        "turn.relay_address",
+        "IP",
+        "",
+        "What peers see as the relay's address, one IPv4 and one IPv6 at most; behind a NAT the public one. Unset: found out.",
+        |c, v| set(&mut c.turn.relay_addresses, relay_addresses(v)),
+    ),
+    one(
+        "turn.relay_ports",
+        "A-B",
+        "49152-65535",
+        "UDP ports that relayed packets come from. One that is taken is passed over.",
+        |c, v| set(&mut c.turn.relay_ports, ports(v)),
+    ),
+    flag(
+        "turn.allow_local_peers",
+        "Relay to loopback and private networks, too: for trials on one machine or network, never on a public server.",
+        |c, on| c.turn.local_peers = if on { LocalPeers::Allowed } else { LocalPeers::Refused },
+    ),
+    one("turn.allocations", "N", "10000", "Allocations in all. Each takes one open file or two.", |c, v| {
+        set(&mut c.turn.bounds.allocations, positive(v))
+    }),
+    one("turn.allocations_per_user", "N", "24", "Allocations of one user name.", |c, v| {
+        set(&mut c.turn.bounds.allocations_per_user, positive(v))
+    }),
+    one(
+        "turn.bytes_per_s",
+        "BYTES",
+        "4000000",
+        "Payload of one allocation, both ways together. 0: no bound.",
+        |c, v| set(&mut c.turn.bounds.bytes_per_s, number(v)),
+    ),
+    one(
+        "turn.stranger_replies_per_s",
+        "N",
+        "200",
+        "Replies to one IPv4 address or IPv6 /64 before it has shown credentials. 0: no bound.",
+        |c, v| set(&mut c.turn.bounds.stranger_replies_per_s, number(v)),
     ),
     one(
         "state_dir",
@@ -413,6 +489,10 @@ const fn one(
     apply: fn(&mut Config, &str) -> Result<(), String>,
 ) -> Setting {
     Setting { key, value_name, default, meaning, shape: Shape::One(apply) }
+}
+
+const fn flag(key: &'static str, meaning: &'static str, apply: fn(&mut Config, bool)) -> Setting {
+    Setting { key, value_name: "", default: "off", meaning, shape: Shape::Flag(apply) }
 }
 
 const fn list(

@@ -2,7 +2,8 @@
 
 use super::LogFormat;
 use crate::ice::IcePolicy;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -89,6 +90,35 @@ pub(super) fn switch(value: &str) -> Result<bool, String> {
         "off" | "false" => Ok(false),
         _ => Err(format!("`{value}` is neither `on` nor `off`")),
     }
+}
+
+pub(super) fn realm(value: &str) -> Result<String, String> {
+    // RFC 8489, section 14.9, allows 128 characters. Each stranger's reply carries it.
+    const AT_MOST: usize = 127;
+    match value.len() {
+        1..=AT_MOST => Ok(value.to_owned()),
+        0 => Err("is empty; the name of your site will do".into()),
+        _ => Err(format!("is longer than {AT_MOST} bytes; the name of your site will do")),
+    }
+}
+
+pub(super) fn relay_addresses(values: &[String]) -> Result<Vec<IpAddr>, String> {
+    let read = |value: &String| value.parse().map_err(|_| format!("`{value}` is not an IP address"));
+    let addresses = values.iter().map(read).collect::<Result<Vec<IpAddr>, _>>()?;
+    for is_of_family in [IpAddr::is_ipv4, IpAddr::is_ipv6] {
+        if addresses.iter().filter(|address| is_of_family(address)).count() > 1 {
+            return Err("takes one IPv4 and one IPv6 address at most".into());
+        }
+    }
+    Ok(addresses)
+}
+
+pub(super) fn ports(value: &str) -> Result<RangeInclusive<u16>, String> {
+    let range = value.split_once('-').and_then(|(first, last)| {
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first > 0 && first <= last).then_some(first..=last)
+    });
+    range.ok_or_else(|| format!("`{value}` is not A-B; write for instance 49152-65535"))
 }
 
 /// As short as other relays allow: the operator may share it with one that is set up already.

@@ -2,9 +2,10 @@
 
 use super::admission::{Admission, Permit, Refused};
 use super::stream::{Stream, Transport};
-use super::tls::Certificates;
+use super::tls::{Certificates, STUN_TURN};
 use super::{Edge, Networks, Peer, address, headers};
 use crate::failure::Failure;
+use crate::relay::{Arrival, RelayLink, canonical};
 use crate::tally::Refusal;
 use axum::Router;
 use axum::body::Body;
@@ -18,6 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncBufReadExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -39,6 +41,8 @@ pub(crate) struct Door {
     /// Sockets of all doors, by peer.
     pub(crate) sockets: Arc<Admission>,
     pub(crate) security: Security,
+    /// Where connections go that speak STUN instead of HTTP.
+    pub(crate) relay: Option<RelayLink>,
     pub(crate) header_timeout: Duration,
     pub(crate) tls_handshake_timeout: Duration,
     /// Changes when connections shall end.
@@ -96,12 +100,22 @@ impl Door {
     }
 
     fn admit(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
-        let client = address::client_address(peer, &HeaderMap::new(), &Networks::default());
-        match self.sockets.admit(client) {
+        match admit_address(&self.sockets, peer) {
             Ok(place) => {
                 tokio::spawn(async move {
-                    if let Some(stream) = self.secure(tcp, place).await {
-                        self.speak_http(stream, peer).await;
+                    let Some(mut transport) = self.secure(tcp).await else { return };
+                    let speaks = match &self.relay {
+                        None => Speaks::Http,
+                        Some(_) => timeout(self.header_timeout, speaks(&mut transport))
+                            .await
+                            .unwrap_or(Speaks::Nothing),
+                    };
+                    match (speaks, &self.relay) {
+                        (Speaks::Stun, Some(relay)) => hand_over(relay, transport, peer, place),
+                        (Speaks::Http | Speaks::Stun, _) => {
+                            self.speak_http(Stream::new(transport, place), peer).await
+                        }
+                        (Speaks::Nothing, _) => {}
                     }
                 });
             }
@@ -115,23 +129,22 @@ impl Door {
         }
     }
 
-    async fn secure(&self, tcp: TcpStream, place: Permit) -> Option<Stream> {
+    async fn secure(&self, tcp: TcpStream) -> Option<Transport> {
         // Signals are small and urgent. A socket that refuses the option is closed already, as will be seen.
         let _ = tcp.set_nodelay(true);
-        let transport = match &self.security {
-            Security::Plain => Transport::Plain(tcp),
+        match &self.security {
+            Security::Plain => Some(Transport::Plain(tcp)),
             Security::Tls(certificates) => {
                 let handshake = Box::pin(certificates.acceptor().accept(tcp));
                 match timeout(self.tls_handshake_timeout, handshake).await {
-                    Ok(Ok(tls)) => Transport::Tls(Box::new(tls)),
+                    Ok(Ok(tls)) => Some(Transport::Tls(Box::new(tls))),
                     Ok(Err(_)) | Err(_) => {
                         self.edge.tallies.refused(Refusal::Tls);
-                        return None;
+                        None
                     }
                 }
             }
-        };
-        Some(Stream::new(transport, place))
+        }
     }
 
     async fn speak_http(&self, stream: Stream, peer: SocketAddr) {
@@ -174,6 +187,56 @@ impl Door {
             }
         }
         Ok(response)
+    }
+}
+
+/// A place for a socket, by the other end of its connection.
+pub(crate) fn admit_address(sockets: &Arc<Admission>, peer: SocketAddr) -> Result<Permit, Refused> {
+    sockets.admit(address::client_address(peer, &HeaderMap::new(), &Networks::default()))
+}
+
+enum Speaks {
+    Http,
+    Stun,
+    /// It was closed before it said a word.
+    Nothing,
+}
+
+/// Waits for the first byte, and leaves it to be read. STUN's requests begin with two zero bits and a method that is
+/// small; HTTP's with a letter.
+async fn speaks(transport: &mut Transport) -> Speaks {
+    let mut first = [0];
+    let peeked = match transport {
+        Transport::Plain(tcp) => tcp.peek(&mut first).await,
+        Transport::Tls(tls) => match tls.get_ref().1.alpn_protocol() {
+            Some(STUN_TURN) => return Speaks::Stun,
+            Some(_) => return Speaks::Http,
+            None => tls.fill_buf().await.map(|bytes| {
+                if let Some(byte) = bytes.first() {
+                    first = [*byte];
+                }
+                bytes.len()
+            }),
+        },
+    };
+    match (peeked, first) {
+        (Ok(0) | Err(_), _) => Speaks::Nothing,
+        (Ok(_), [0 | 1]) => Speaks::Stun,
+        (Ok(_), _) => Speaks::Http,
+    }
+}
+
+fn hand_over(relay: &RelayLink, transport: Transport, peer: SocketAddr, place: Permit) {
+    let (tcp, tls) = match transport {
+        Transport::Plain(tcp) => (tcp, None),
+        Transport::Tls(stream) => {
+            let (tcp, tls) = stream.into_inner();
+            (tcp, Some(tls))
+        }
+    };
+    // One that cannot leave this runtime's care is closed.
+    if let Ok(tcp) = tcp.into_std() {
+        relay.adopt(Arrival { tcp, tls, peer: canonical(peer), place: Box::new(place) });
     }
 }
 

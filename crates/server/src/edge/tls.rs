@@ -13,6 +13,9 @@ use tokio_rustls::rustls::{DEFAULT_VERSIONS, ServerConfig};
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
+/// TURN in a TLS handshake (RFC 7443). Browsers say nothing there.
+pub(super) const STUN_TURN: &[u8] = b"stun.turn";
+
 pub(crate) struct Certificates {
     cert: PathBuf,
     key: PathBuf,
@@ -29,7 +32,7 @@ impl Certificates {
         }))
     }
 
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -78,7 +81,7 @@ fn read(cert: &Path, key: &Path) -> Result<TlsAcceptor, String> {
         .map_err(|error| {
             format!("tls.cert, tls.key: {} and {} do not fit: {error}", cert.display(), key.display())
         })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), STUN_TURN.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -42,7 +42,7 @@ fn urls(answer: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn without_a_relay_the_answer_is_what_the_settings_say() {
-    let (server, _) = start("", &[]);
+    let (server, _) = start("", &["--turn-enabled", "off"]);
     let answer = server.get("/api/ice").await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
     assert_eq!(answer.json(), json!({"iceServers": [], "ttl_s": 86400, "policy": "direct"}));

@@ -78,7 +78,8 @@ async fn settings_come_from_file_environment_and_flags() {
     )
     .unwrap();
     let path = file.to_str().unwrap();
-    let server = Server::start(&["--config", path, "--ice-ttl-s", "7", "--workers", "1"]);
+    let server =
+        Server::start(&["--config", path, "--ice-ttl-s", "7", "--workers", "1", "--turn-enabled", "off"]);
     let expected = serde_json::json!({"iceServers": [], "ttl_s": 7, "policy": "direct"});
     assert_eq!(server.get("/api/ice").await.json(), expected);
     let _one = server.connect().await;

@@ -44,26 +44,31 @@ impl ErrorCode {
         self.known().0
     }
 
-    /// In the standard's words.
-    pub const fn reason(self) -> &'static str {
+    /// The number as text.
+    pub const fn label(self) -> &'static str {
         self.known().1
     }
 
-    const fn known(self) -> (u16, &'static str) {
+    /// In the standard's words.
+    pub const fn reason(self) -> &'static str {
+        self.known().2
+    }
+
+    const fn known(self) -> (u16, &'static str, &'static str) {
         match self {
-            ErrorCode::BadRequest => (400, "Bad Request"),
-            ErrorCode::Unauthorized => (401, "Unauthorized"),
-            ErrorCode::Forbidden => (403, "Forbidden"),
-            ErrorCode::MobilityForbidden => (405, "Mobility Forbidden"),
-            ErrorCode::UnknownAttribute => (420, "Unknown Attribute"),
-            ErrorCode::AllocationMismatch => (437, "Allocation Mismatch"),
-            ErrorCode::StaleNonce => (438, "Stale Nonce"),
-            ErrorCode::AddressFamilyNotSupported => (440, "Address Family not Supported"),
-            ErrorCode::WrongCredentials => (441, "Wrong Credentials"),
-            ErrorCode::UnsupportedTransport => (442, "Unsupported Transport Protocol"),
-            ErrorCode::PeerAddressFamilyMismatch => (443, "Peer Address Family Mismatch"),
-            ErrorCode::QuotaReached => (486, "Allocation Quota Reached"),
-            ErrorCode::InsufficientCapacity => (508, "Insufficient Capacity"),
+            ErrorCode::BadRequest => (400, "400", "Bad Request"),
+            ErrorCode::Unauthorized => (401, "401", "Unauthorized"),
+            ErrorCode::Forbidden => (403, "403", "Forbidden"),
+            ErrorCode::MobilityForbidden => (405, "405", "Mobility Forbidden"),
+            ErrorCode::UnknownAttribute => (420, "420", "Unknown Attribute"),
+            ErrorCode::AllocationMismatch => (437, "437", "Allocation Mismatch"),
+            ErrorCode::StaleNonce => (438, "438", "Stale Nonce"),
+            ErrorCode::AddressFamilyNotSupported => (440, "440", "Address Family not Supported"),
+            ErrorCode::WrongCredentials => (441, "441", "Wrong Credentials"),
+            ErrorCode::UnsupportedTransport => (442, "442", "Unsupported Transport Protocol"),
+            ErrorCode::PeerAddressFamilyMismatch => (443, "443", "Peer Address Family Mismatch"),
+            ErrorCode::QuotaReached => (486, "486", "Allocation Quota Reached"),
+            ErrorCode::InsufficientCapacity => (508, "508", "Insufficient Capacity"),
         }
     }
 }

@@ -1,0 +1,108 @@
+//! The STUN/TURN relay's shell: one thread of its own, so that media never delays matchmaking.
+//!
+//! What always holds: the thread owns every socket of the relay and the pure core that decides; nobody waits for it.
+//! TCP and TLS connections are accepted elsewhere, told apart from HTTP by their first bytes, and handed over.
+
+mod alone;
+mod batch;
+mod carrier;
+mod door;
+mod open;
+mod place;
+mod sockets;
+mod stream;
+
+pub(crate) use alone::turn;
+pub(crate) use door::canonical;
+pub(crate) use open::{listen_with_relay, open};
+pub(crate) use stream::Arrival;
+
+use crate::failure::Failure;
+use carrier::Carrier;
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use place::Place;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
+use tokio::sync::oneshot;
+use visavis_turn::{Config, Counters, Gauges, Relay};
+
+/// Orders that may wait for the thread. When it is full, new connections are closed: they come again.
+const QUEUE: usize = 1024;
+
+/// How the rest of the server speaks to the relay's thread.
+#[derive(Clone)]
+pub(crate) struct RelayLink {
+    orders: SyncSender<Order>,
+    bell: Arc<EventFd>,
+}
+
+pub(crate) enum Order {
+    /// A connection that speaks STUN.
+    Adopt(Box<Arrival>),
+    /// Ask for the figures.
+    Figures(oneshot::Sender<Figures>),
+}
+
+pub(crate) struct Figures {
+    pub(crate) counters: Counters,
+    pub(crate) gauges: Gauges,
+    pub(crate) streams: usize,
+}
+
+/// Resolves when the thread has ended, which only a bug makes it do.
+pub(crate) type Ended = oneshot::Receiver<()>;
+
+impl RelayLink {
+    /// Takes over a connection; it is closed if the relay has no time for it.
+    pub(crate) fn adopt(&self, arrival: Arrival) {
+        self.order(Order::Adopt(Box::new(arrival)));
+    }
+
+    /// `None`: the thread is gone, or too busy to answer.
+    pub(crate) async fn figures(&self) -> Option<Figures> {
+        let (reply, figures) = oneshot::channel();
+        self.order(Order::Figures(reply));
+        figures.await.ok()
+    }
+
+    fn order(&self, order: Order) {
+        match self.orders.try_send(order) {
+            Ok(()) => {
+                // A counter that is full rings as well.
+                let _ = self.bell.write(1);
+            }
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+/// Starts the thread on these listeners.
+///
+/// # Errors
+/// The system gives no thread, no randomness or no descriptors.
+fn start(config: Config, place: Place, listeners: Vec<UdpSocket>) -> Result<(RelayLink, Ended), Failure> {
+    let cannot = |what: &str| {
+        Failure::Runtime(format!("turn: cannot {what}; turn.enabled = false leaves the relay out"))
+    };
+    let mut seed = [0; 32];
+    SystemRandom::new().fill(&mut seed).map_err(|_| cannot("get random bytes"))?;
+    let bell = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
+        .map_err(|_| cannot("make an event descriptor"))?;
+    let bell = Arc::new(bell);
+    let (orders, inbox) = sync_channel(QUEUE);
+    let relay = Relay::new(config, &seed);
+    let carrier = Carrier::new(relay, place, listeners, inbox, Arc::clone(&bell))
+        .map_err(|error| cannot(&format!("set up its sockets: {}", error.desc())))?;
+    let (alive, ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("relay".into())
+        .spawn(move || {
+            carrier.run();
+            drop(alive);
+        })
+        .map_err(|_| cannot("start a thread"))?;
+    Ok((RelayLink { orders, bell }, ended))
+}

@@ -1,0 +1,313 @@
+//! The relay's thread: waits for readiness, carries packets to the core and where it sends them.
+//!
+//! One turn, in this order: orders of the rest of the server; what is readable, a bounded share of each socket;
+//! what goes out to clients, in as few system calls as can be; deadlines. Level-triggered: what a turn leaves unread
+//! is readable in the next, so a flood on one socket starves no other.
+
+use super::batch::{Batch, MOST, PACKET_BYTES};
+use super::place::Place;
+use super::sockets::{RelaySocket, Sockets, Token};
+use super::stream::{Arrival, Going, Interest, Stream};
+use super::{Figures, Order};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use visavis_turn::{Client, Family, Forward, Packet, Relay, RelayId, Time, Via};
+
+/// Sockets that are looked at in one turn.
+const TURN_EVENTS: usize = 256;
+
+/// Packets of one relay socket in one turn.
+const RELAY_MOST: usize = 8;
+
+/// Packets that wait for the end of the turn to go out through one listener.
+const OUTGOING_MOST: usize = 64;
+
+pub(super) struct Carrier {
+    relay: Relay,
+    sockets: Sockets,
+    listeners: Vec<Listener>,
+    orders: Receiver<Order>,
+    bell: Arc<EventFd>,
+    clock: Clock,
+    /// Scratch for one read.
+    packets: Vec<Packet>,
+    senders: Vec<SocketAddr>,
+    /// Buffers that are in no use.
+    spare: Vec<Packet>,
+    /// Connections that were written to in this turn.
+    dirty: Vec<u64>,
+    streams_made: u64,
+}
+
+struct Listener {
+    socket: UdpSocket,
+    family: Family,
+    outgoing: Vec<(SocketAddr, Packet)>,
+}
+
+/// The wall clock at the start, and what has passed since by a clock that never jumps.
+struct Clock {
+    started: Instant,
+    started_at: Duration,
+}
+
+impl Clock {
+    fn now(&self) -> Time {
+        let since_epoch = self.started_at + self.started.elapsed();
+        Time::from_micros(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Carrier {
+    pub(super) fn new(
+        relay: Relay,
+        place: Place,
+        listeners: Vec<UdpSocket>,
+        orders: Receiver<Order>,
+        bell: Arc<EventFd>,
+    ) -> Result<Self, Errno> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, Token::Bell.encode()))?;
+        let mut known = Vec::new();
+        for (index, socket) in (0u8..).zip(listeners) {
+            epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, Token::Listener(index).encode()))?;
+            let ip = socket.local_addr().map_err(|_| Errno::EINVAL)?.ip();
+            known.push(Listener { socket, family: Family::of(ip), outgoing: Vec::new() });
+        }
+        Ok(Carrier {
+            relay,
+            sockets: Sockets::new(epoll, place),
+            listeners: known,
+            orders,
+            bell,
+            clock: Clock {
+                started: Instant::now(),
+                started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            },
+            packets: (0..MOST).map(|_| Packet::with_room(PACKET_BYTES)).collect(),
+            senders: Vec::with_capacity(MOST),
+            spare: Vec::new(),
+            dirty: Vec::new(),
+            streams_made: 0,
+        })
+    }
+
+    /// Runs until the server is gone.
+    pub(super) fn run(mut self) {
+        let mut events = vec![EpollEvent::empty(); TURN_EVENTS];
+        // Made here: it is full of pointers, and stays in its thread.
+        let batch = &mut Batch::new();
+        loop {
+            let ready = match self.sockets.epoll.wait(&mut events, self.patience()) {
+                Ok(count) => events.get(..count).unwrap_or_default(),
+                Err(Errno::EINTR) => continue,
+                Err(error) => {
+                    tracing::error!("turn: cannot wait for packets: {}", error.desc());
+                    return;
+                }
+            };
+            let now = self.clock.now();
+            for event in ready {
+                match Token::decode(event.data()) {
+                    Token::Bell => {
+                        if self.take_orders(now, batch) == Going::Ended {
+                            return;
+                        }
+                    }
+                    Token::Listener(index) => self.read_listener(now, index, batch),
+                    Token::Relay(relay) => self.read_relay(now, relay, batch),
+                    Token::Stream(stream) => self.serve_stream(now, stream, event.events(), batch),
+                }
+            }
+            self.send_outgoing(batch);
+            if self.relay.poll_timeout().is_some_and(|due| due <= now) {
+                self.relay.handle_timeout(now, &mut self.sockets);
+            }
+            self.close_streams();
+        }
+    }
+
+    fn patience(&self) -> EpollTimeout {
+        let Some(due) = self.relay.poll_timeout() else { return EpollTimeout::NONE };
+        // Rounded up, or the last millisecond would be spent asking over and over.
+        let millis = due.since(self.clock.now()).as_micros().div_ceil(1000);
+        EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
+    }
+
+    fn take_orders(&mut self, now: Time, batch: &mut Batch) -> Going {
+        let _ = self.bell.read();
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Adopt(arrival)) => self.adopt(now, *arrival, batch),
+                Ok(Order::Figures(reply)) => {
+                    let figures = Figures {
+                        counters: self.relay.counters().clone(),
+                        gauges: self.relay.gauges(),
+                        streams: self.sockets.streams.len(),
+                    };
+                    // Who asked may be gone already.
+                    let _ = reply.send(figures);
+                }
+                Err(TryRecvError::Empty) => return Going::On,
+                Err(TryRecvError::Disconnected) => return Going::Ended,
+            }
+        }
+    }
+
+    fn read_listener(&mut self, now: Time, index: u8, batch: &mut Batch) {
+        let Some(listener) = self.listeners.get(usize::from(index)) else { return };
+        let received = batch.receive(&listener.socket, listener.family, &mut self.packets, &mut self.senders);
+        if received.is_err() {
+            return;
+        }
+        for at in 0..self.senders.len() {
+            let (Some(sender), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else {
+                break;
+            };
+            let client = Client { via: Via::Udp(index), address: *sender };
+            let forward = self.relay.handle_client(now, client, packet, &mut self.sockets);
+            self.forward(forward, at, batch);
+        }
+    }
+
+    fn read_relay(&mut self, now: Time, relay: RelayId, batch: &mut Batch) {
+        // Closed since the event was made.
+        let Some(RelaySocket { socket, family }) = self.sockets.relay(relay) else { return };
+        let packets = self.packets.get_mut(..RELAY_MOST).unwrap_or_default();
+        if batch.receive(socket, *family, packets, &mut self.senders).is_err() {
+            return;
+        }
+        for at in 0..self.senders.len() {
+            let (Some(peer), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else { break };
+            let forward = self.relay.handle_peer(now, relay, *peer, packet);
+            self.forward(forward, at, batch);
+        }
+    }
+
+    /// Carries the packet in that place where it is to go.
+    fn forward(&mut self, forward: Forward, at: usize, batch: &mut Batch) {
+        let Some(packet) = self.packets.get_mut(at) else { return };
+        match forward {
+            Forward::Nowhere => {}
+            Forward::ToPeer { relay, peer, fragments } => {
+                self.sockets.send_to_peer(relay, peer, fragments, packet)
+            }
+            Forward::ToClient(Client { via: Via::Udp(index), address }) => {
+                let Some(listener) = self.listeners.get_mut(usize::from(index)) else { return };
+                let fresh = self.spare.pop().unwrap_or_else(|| Packet::with_room(PACKET_BYTES));
+                listener.outgoing.push((address, std::mem::replace(packet, fresh)));
+                if listener.outgoing.len() >= OUTGOING_MOST {
+                    listener.send(batch, &mut self.spare);
+                }
+            }
+            Forward::ToClient(Client { via: Via::Stream(stream), .. }) => {
+                if let Some(to) = self.sockets.streams.get_mut(&stream) {
+                    to.queue(packet.bytes());
+                    self.dirty.push(stream);
+                }
+            }
+        }
+    }
+
+    fn send_outgoing(&mut self, batch: &mut Batch) {
+        for listener in &mut self.listeners {
+            listener.send(batch, &mut self.spare);
+        }
+        for stream in std::mem::take(&mut self.dirty) {
+            self.flush(stream);
+        }
+    }
+
+    fn adopt(&mut self, now: Time, arrival: Arrival, batch: &mut Batch) {
+        self.streams_made += 1;
+        let number = self.streams_made;
+        let client = Client { via: Via::Stream(number), address: arrival.peer };
+        let Ok(stream) = Stream::new(arrival, client) else { return };
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, Token::Stream(number).encode());
+        if self.sockets.epoll.add(stream.tcp(), event).is_err() {
+            return;
+        }
+        self.sockets.streams.insert(number, stream);
+        self.relay.handle_stream_opened(now, client);
+        // What came with the TLS handshake makes nothing readable.
+        self.read_stream(now, number, batch);
+    }
+
+    fn serve_stream(&mut self, now: Time, number: u64, ready: EpollFlags, batch: &mut Batch) {
+        if ready.contains(EpollFlags::EPOLLOUT) {
+            self.dirty.push(number);
+        }
+        if ready.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
+            self.read_stream(now, number, batch);
+        }
+    }
+
+    fn read_stream(&mut self, now: Time, number: u64, batch: &mut Batch) {
+        // Taken out meanwhile: frames of one connection may be for another, or for itself.
+        let Some(mut stream) = self.sockets.streams.remove(&number) else { return };
+        let client = stream.client;
+        let mut going = stream.read();
+        let mut replies = Vec::new();
+        while going == Going::On {
+            let Some(packet) = self.packets.first_mut() else { break };
+            match stream.next_frame(packet) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(ended) => {
+                    going = ended;
+                    break;
+                }
+            }
+            match self.relay.handle_client(now, client, packet, &mut self.sockets) {
+                Forward::ToClient(to) if to == client => replies.extend_from_slice(packet.bytes()),
+                forward => self.forward(forward, 0, batch),
+            }
+        }
+        stream.queue(&replies);
+        self.sockets.streams.insert(number, stream);
+        self.dirty.push(number);
+        if going == Going::Ended {
+            self.sockets.closing.push(number);
+        }
+    }
+
+    fn flush(&mut self, number: u64) {
+        let Some(stream) = self.sockets.streams.get_mut(&number) else { return };
+        if stream.flush() == Going::Ended {
+            self.sockets.closing.push(number);
+            return;
+        }
+        let wanted = stream.wanted_interest();
+        if wanted != stream.interest {
+            stream.interest = wanted;
+            let flags = match wanted {
+                Interest::Read => EpollFlags::EPOLLIN,
+                Interest::ReadAndWrite => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
+            };
+            let mut event = EpollEvent::new(flags, Token::Stream(number).encode());
+            if self.sockets.epoll.modify(stream.tcp(), &mut event).is_err() {
+                self.sockets.closing.push(number);
+            }
+        }
+    }
+
+    fn close_streams(&mut self) {
+        for number in std::mem::take(&mut self.sockets.closing) {
+            if let Some(stream) = self.sockets.streams.remove(&number) {
+                self.relay.handle_stream_closed(stream.client, &mut self.sockets);
+            }
+        }
+    }
+}
+
+impl Listener {
+    fn send(&mut self, batch: &mut Batch, spare: &mut Vec<Packet>) {
+        batch.send(&self.socket, self.family, &self.outgoing);
+        spare.extend(self.outgoing.drain(..).map(|(_, packet)| packet));
+    }
+}

@@ -1,0 +1,162 @@
+//! Opens the relay as the settings say: on its own listeners, or beside HTTP on the same address and port.
+
+use super::door::TurnDoor;
+use super::place::{listen_udp, plan};
+use super::{Ended, RelayLink, start};
+use crate::config::Config;
+use crate::edge::{Admission, Certificates, listen};
+use crate::failure::Failure;
+use crate::ice::OwnRelay;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use visavis_turn::{LocalPeers, Secrets};
+
+/// How often a free port is tried that another program has for the other protocol.
+const PORT_TRIES: usize = 16;
+
+/// A realm longer than that makes replies to strangers longer than 2.7 times their requests.
+const SHORT_REALM_BYTES: usize = 20;
+
+/// Listeners, bound before anything serves, so that what hinders the start is said at once.
+pub(crate) struct Bound {
+    udp: Vec<UdpSocket>,
+    tcp: Option<TcpListener>,
+    tls: Option<(TcpListener, Arc<Certificates>)>,
+}
+
+impl Bound {
+    /// Where browsers find it. `https` is shared with it, if it is there.
+    pub(crate) fn own_relay(&self, https: Option<&TcpListener>) -> Option<OwnRelay> {
+        let plain = self.udp.first()?.local_addr().ok()?;
+        let tls = https.or(self.tls.as_ref().map(|(listener, _)| listener));
+        Some(OwnRelay { plain, tls: tls.and_then(|listener| listener.local_addr().ok()) })
+    }
+}
+
+/// TCP, and UDP at the same address and port if the relay is to share them.
+///
+/// # Errors
+/// One sentence that names the setting.
+pub(crate) fn listen_with_relay(config: &Config) -> Result<(TcpListener, Option<Bound>), Failure> {
+    if !config.turn.enabled {
+        return Ok((listen(config.listen, "listen")?, None));
+    }
+    if config.turn.listen.is_some() {
+        return Ok((listen(config.listen, "listen")?, Some(bind_own(config)?)));
+    }
+    let (http, udp) = listen_both(config.listen, "listen")?;
+    Ok((http, Some(Bound { udp, tcp: None, tls: bind_tls(config)? })))
+}
+
+/// The relay's own listeners, or those of `listen` where it has none.
+///
+/// # Errors
+/// One sentence that names the setting.
+pub(crate) fn bind_own(config: &Config) -> Result<Bound, Failure> {
+    let (address, setting) = match config.turn.listen {
+        Some(address) => (address, "turn.listen"),
+        None => (config.listen, "listen"),
+    };
+    let (tcp, udp) = listen_both(address, setting)?;
+    Ok(Bound { udp, tcp: Some(tcp), tls: bind_tls(config)? })
+}
+
+fn bind_tls(config: &Config) -> Result<Option<(TcpListener, Arc<Certificates>)>, Failure> {
+    match (config.turn.tls.listen, &config.turn.tls.cert, &config.turn.tls.key) {
+        (Some(address), Some(cert), Some(key)) => {
+            let certificates = Certificates::load(cert, key)?;
+            Ok(Some((listen(address, "turn.tls_listen")?, certificates)))
+        }
+        (_, _, _) => Ok(None),
+    }
+}
+
+fn listen_both(address: SocketAddr, setting: &str) -> Result<(TcpListener, Vec<UdpSocket>), Failure> {
+    let mut tries = 0;
+    loop {
+        let tcp = listen(address, setting)?;
+        let bound = tcp.local_addr().unwrap_or(address);
+        match listen_udp(bound, setting) {
+            Ok(udp) => return Ok((tcp, udp)),
+            Err(_) if address.port() == 0 && tries < PORT_TRIES => tries += 1,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Starts the relay. `others` are the server's other listeners, which nobody may reach through it.
+///
+/// # Errors
+/// One sentence that names the setting.
+pub(crate) fn open(
+    config: &Config,
+    secrets: Secrets,
+    bound: Bound,
+    others: &[SocketAddr],
+    sockets: &Arc<Admission>,
+) -> Result<(RelayLink, Ended), Failure> {
+    let Bound { udp, tcp, tls } = bound;
+    let first = udp.first().and_then(|socket| socket.local_addr().ok());
+    let listening =
+        first.ok_or_else(|| Failure::Runtime("turn.listen: the UDP socket has no address".into()))?;
+    let mut own: Vec<SocketAddr> = udp.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+    own.extend(tls.iter().filter_map(|(listener, _)| listener.local_addr().ok()));
+    own.extend(others);
+    let (core, place) = plan(config, secrets, listening, &own);
+    say(&core, listening);
+    let (link, ended) = start(core, place, udp)?;
+    let door = |security| TurnDoor {
+        relay: link.clone(),
+        sockets: Arc::clone(sockets),
+        security,
+        tls_handshake_timeout: config.bounds.tls_handshake_timeout,
+    };
+    if let Some(listener) = tcp {
+        tokio::spawn(door(None).serve(listener));
+    }
+    if let Some((listener, certificates)) = tls {
+        if let Ok(at) = listener.local_addr() {
+            tracing::info!(%at, "relay: listening over TLS");
+        }
+        tokio::spawn(Arc::clone(&certificates).watch());
+        tokio::spawn(door(Some(certificates)).serve(listener));
+    }
+    Ok((link, ended))
+}
+
+fn say(core: &visavis_turn::Config, listening: SocketAddr) {
+    let ips = core.relay_ipv4.map(IpAddr::V4).into_iter().chain(core.relay_ipv6.map(IpAddr::V6));
+    let ips: Vec<IpAddr> = ips.collect();
+    let names: Vec<String> = ips.iter().map(IpAddr::to_string).collect();
+    tracing::info!(
+        at = %listening,
+        "relay: listening over UDP and TCP; relaying from {}, ports {} to {}",
+        names.join(" and "),
+        core.relay_ports.start(),
+        core.relay_ports.end()
+    );
+    if core.local_peers == LocalPeers::Allowed {
+        tracing::warn!(
+            "relay: LOCAL PEERS ARE ALLOWED: whoever has a credential reaches this machine and its private networks \
+             through the relay. For trials only: leave --allow-local-peers out on a server that strangers use"
+        );
+    } else if listening.ip().is_unspecified() && ips.iter().all(|ip| is_private(*ip)) {
+        tracing::warn!(
+            "relay: peers on the internet cannot reach {}; set turn.relay_address to the public address of this machine",
+            names.join(" or ")
+        );
+    }
+    if core.realm.len() > SHORT_REALM_BYTES {
+        tracing::warn!(
+            "turn.realm: longer than {SHORT_REALM_BYTES} bytes, so that strangers get more than 2.7 times what they send"
+        );
+    }
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
+    }
+}
