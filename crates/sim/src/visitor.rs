@@ -15,7 +15,7 @@ use crate::{Found, Heard, Prng};
 use encounter::{Encounter, READS_NO_MORE, Speaker};
 use habits::{ABSENCE, LIFE_INTERVAL, WRITE_BURST_INTERVAL};
 use script::{Alarm, Then};
-use visavis_lobby::{Span, Time};
+use visavis_lobby::{Ending, Span, Time};
 use visavis_protocol::{
     ClientMessage, ErrorCode, FindPartner, Kind, LeftReason, MatchId, Message, Next, Offer, ResumeToken,
     TicketOffer,
@@ -70,6 +70,8 @@ pub struct Visitor {
     received: u32,
     chance: Prng,
     alarm: Option<Alarm>,
+    /// When it moves to another node, as this one has asked.
+    moves_at: Option<Time>,
 }
 
 impl Visitor {
@@ -85,6 +87,7 @@ impl Visitor {
             received: 0,
             chance: Prng::new(seed ^ (u64::from(id) << 32)),
             alarm: None,
+            moves_at: None,
         }
     }
 
@@ -119,7 +122,7 @@ impl Visitor {
             | Phase::Stopping { .. }
             | Phase::Silent => None,
         };
-        self.alarm.map(|alarm| alarm.at).into_iter().chain(candidate).min()
+        [self.alarm.map(|alarm| alarm.at), self.moves_at, candidate].into_iter().flatten().min()
     }
 
     pub fn handle(&mut self, now: Time, input: Input<'_>, acts: &mut Vec<Act>) {
@@ -141,6 +144,9 @@ impl Visitor {
                 }
                 if let Some(alarm) = self.alarm.take_if(|alarm| alarm.at <= now) {
                     self.on_alarm(now, alarm.then, acts);
+                }
+                if self.moves_at.take_if(|at| *at <= now).is_some() {
+                    acts.push(Act::Reopen { ending: Ending::CloseFrame, after: Span::ZERO });
                 }
             }
         }
@@ -232,8 +238,14 @@ impl Visitor {
             | Heard::Typing
             | Heard::PartnerReconnecting
             | Heard::PartnerBack
-            | Heard::Draining { .. }
             | Heard::Unknown => {}
+            Heard::Draining { reconnect_after_ms } => {
+                // Who cannot resume stays until the socket is closed.
+                if self.token.is_some() {
+                    let pause = reconnect_after_ms.saturating_mul(1_000);
+                    self.moves_at = Some(now + Span::from_micros(pause + self.chance.below(pause / 2 + 1)));
+                }
+            }
         }
     }
 

@@ -128,6 +128,21 @@ fn ghosts_and_stalled_readers_cost_their_partners_no_more_than_the_deadline() {
 }
 
 #[test]
+fn when_a_node_drains_its_visitors_take_their_calls_to_the_other() {
+    let secret = ["--session-resume", "on", "--session-secret", "of both nodes and of nobody else on earth"];
+    let options = [&secret[..], &["--stop-timeout-ms", "20000"]].concat();
+    let mut leaving = Server::start_with("127.0.0.1:0", &options);
+    let staying = Server::start_with("127.0.0.1:0", &options);
+    let drain = format!("kill -TERM {0}; while kill -0 {0}; do sleep 0.1; done", leaving.child.id());
+    let other = format!("ws://{}/ws", staying.address);
+    let herd = ["--scenario", "herd", "--herd-command", &drain, "--herd-lost", "200", "--herd-wait"];
+    let load = leaving.begin_load(&[&["--url", &other, "--visitors", "400"][..], &herd].concat());
+    assert!(leaving.child.wait().unwrap().success());
+    let result = read_result(load);
+    assert_eq!((&result["herd"]["resumed"], &result["herd"]["heard_by_partner"]), (&200.into(), &400.into()));
+}
+
+#[test]
 fn after_a_kill_everybody_resumes_into_the_same_pair_and_no_faster_than_the_rate() {
     let state_dir = std::env::temp_dir().join(format!("visavis-load-{}", std::process::id()));
     let state_dir = state_dir.to_str().unwrap();

@@ -7,6 +7,7 @@ use super::process;
 use super::report::{Herd, Memory, Outcome, Quantiles, Round};
 use super::wire::{Command, Loss, Progress, Tale};
 use crate::{Allowance, Meeting, audit};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Stdio};
@@ -102,7 +103,7 @@ impl<'a> Conductor<'a> {
         let even = all - all % 2;
         self.settle()?;
         let by = if self.options.herd_command.is_some() { Loss::Server } else { Loss::Visitors };
-        let lost = self.crew.progress().lost + all;
+        let lost = self.crew.progress().lost + self.options.herd_lost.unwrap_or(all);
         let enough = |seen: Progress| {
             seen.lost >= lost && seen.open >= all && seen.greeting == 0 && seen.connected >= even
         };
@@ -201,9 +202,15 @@ impl<'a> Conductor<'a> {
             Some(_) | None => None,
         };
         let begun = number * self.options.processes;
-        let waited = self.crew.wait(name, limit, |seen| seen.rounds >= begun && enough(seen))?;
+        let errand = RefCell::new(errand);
+        let waits = self.options.herd_wait;
+        let waited = self.crew.wait(name, limit, |seen| {
+            let busy = waits
+                && errand.borrow_mut().as_mut().is_some_and(|errand| matches!(errand.try_wait(), Ok(None)));
+            seen.rounds >= begun && !busy && enough(seen)
+        })?;
         let end = self.read_costs();
-        errand.map_or(Ok(()), finish_errand)?;
+        errand.into_inner().map_or(Ok(()), finish_errand)?;
         if self.options.scenario == Scenario::Churn {
             self.crew.order(Command::Calm)?;
             self.crew.wait("calming down", Duration::from_secs(1), |_| false)?;

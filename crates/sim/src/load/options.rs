@@ -55,9 +55,10 @@ pub(super) enum KindName {
 #[derive(Clone, Debug, Parser)]
 #[command(name = "visavis-load", version, after_help = AFTER_HELP)]
 pub(super) struct Options {
-    /// The server's WebSocket; only ws:// (put no TLS between a server and its measurement).
+    /// The server's WebSocket; only ws:// (put no TLS between a server and its measurement). Several: visitors are dealt
+    /// out to these nodes, and whoever has to come back tries the next one.
     #[arg(long, default_value = "ws://127.0.0.1:8080/ws")]
-    pub(super) url: String,
+    pub(super) url: Vec<String>,
     #[arg(long, default_value_t = 1_000)]
     pub(super) visitors: u32,
     #[arg(long, value_enum, default_value_t = Scenario::Storm)]
@@ -102,6 +103,12 @@ pub(super) struct Options {
     /// In herd: do this instead (with `sh -c`), say kill the server and start it again; visitors come back as the SDK does.
     #[arg(long)]
     pub(super) herd_command: Option<String>,
+    /// How many sockets that command costs at least; default everybody's.
+    #[arg(long, requires = "herd_command")]
+    pub(super) herd_lost: Option<u32>,
+    /// The herd is not over before that command is: say it restarts node after node.
+    #[arg(long, requires = "herd_command")]
+    pub(super) herd_wait: bool,
     /// Pause before memory is read, for timers and allocators to come to rest.
     #[arg(long, default_value_t = 1_500)]
     pub(super) settle_ms: u64,
@@ -128,11 +135,29 @@ pub(super) struct Target {
     pub(super) path: String,
 }
 
+impl Target {
+    fn read(url: &str) -> Result<Self, String> {
+        let rest = url.strip_prefix("ws://").ok_or("--url: must begin with ws://")?;
+        let (host, path) = match rest.split_once('/') {
+            Some((host, path)) => (host, format!("/{path}")),
+            None => (rest, "/ws".to_owned()),
+        };
+        let named = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            host.to_owned()
+        } else {
+            format!("{host}:80")
+        };
+        let address = named.to_socket_addrs().ok().and_then(|mut found| found.next());
+        let address = address.ok_or_else(|| format!("--url: {host} has no address"))?;
+        Ok(Target { address, host: host.to_owned(), path })
+    }
+}
+
 impl Options {
     /// # Errors
     /// A sentence that names the option and the mend.
     pub(super) fn check(&self, open_files: u64) -> Result<(), String> {
-        self.target()?;
+        self.targets()?;
         if self.visitors < 2 || self.processes == 0 || self.rounds == 0 || self.connect_rate == 0 {
             return Err(
                 "--visitors must be at least 2; --processes, --rounds and --connect-rate at least 1".into()
@@ -162,20 +187,8 @@ impl Options {
         Ok(())
     }
 
-    pub(super) fn target(&self) -> Result<Target, String> {
-        let rest = self.url.strip_prefix("ws://").ok_or("--url: must begin with ws://")?;
-        let (host, path) = match rest.split_once('/') {
-            Some((host, path)) => (host, format!("/{path}")),
-            None => (rest, "/ws".to_owned()),
-        };
-        let named = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
-        };
-        let address = named.to_socket_addrs().ok().and_then(|mut found| found.next());
-        let address = address.ok_or_else(|| format!("--url: {host} has no address"))?;
-        Ok(Target { address, host: host.to_owned(), path })
+    pub(super) fn targets(&self) -> Result<Vec<Target>, String> {
+        self.url.iter().map(|url| Target::read(url)).collect()
     }
 
     pub(super) fn deviants(&self) -> u32 {

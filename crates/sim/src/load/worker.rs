@@ -36,6 +36,8 @@ struct Client {
     lost_at: Option<Time>,
     /// Attempts to come back since it was last taken in.
     failures: u32,
+    /// How often it had to come back, and so moved on to the next node.
+    moves: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +49,7 @@ enum Due {
 
 pub(super) struct Worker {
     options: Options,
-    target: Target,
+    targets: Vec<Target>,
     clock: Clock,
     first: u32,
     poll: Poll,
@@ -75,7 +77,7 @@ pub(super) struct Worker {
 
 /// Runs until told to quit, or until the conductor is gone.
 pub(super) fn run(options: Options, first: u32, count: u32, clock: Clock) -> io::Result<()> {
-    let target = options.target().map_err(io::Error::other)?;
+    let targets = options.targets().map_err(io::Error::other)?;
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
     let commands = listen(waker);
@@ -87,10 +89,11 @@ pub(super) fn run(options: Options, first: u32, count: u32, clock: Clock) -> io:
         pressed: false,
         lost_at: None,
         failures: 0,
+        moves: 0,
     };
     let mut worker = Worker {
         clients: (first..first + count).map(client).collect(),
-        target,
+        targets,
         clock,
         first,
         poll,

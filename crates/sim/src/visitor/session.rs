@@ -106,5 +106,6 @@ impl Visitor {
         };
         self.phase = Phase::Offline { past };
         self.alarm = None;
+        self.moves_at = None;
     }
 }

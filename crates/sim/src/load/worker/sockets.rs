@@ -3,7 +3,7 @@
 use super::super::dialect::Meaning;
 use super::super::frame;
 use super::super::socket::{Socket, Stage, read_upgrade};
-use super::{Due, Worker};
+use super::{Due, Target, Worker};
 use crate::{Heard, Input};
 use mio::{Interest, Token};
 use std::cmp::Reverse;
@@ -35,7 +35,11 @@ impl Worker {
         let id = self.first + index;
         let addresses = u32::from(self.options.source_addresses);
         let from = (addresses > 0).then(|| Ipv4Addr::new(127, 0, 0, 1 + (id % addresses.max(1)) as u8));
-        let mut socket = Socket::connect(self.target.address, from, self.chance.next_u64() as u32)?;
+        let mut socket = Socket::connect(
+            self.targets[self.place_of(index as usize)].address,
+            from,
+            self.chance.next_u64() as u32,
+        )?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut socket.stream, Token(index as usize), interest)?;
         self.connecting += 1;
@@ -43,10 +47,20 @@ impl Worker {
         Ok(())
     }
 
+    /// Which of the targets a visitor connects to now.
+    fn place_of(&self, index: usize) -> usize {
+        let turn = u64::from(self.first) + index as u64 + u64::from(self.clients[index].moves);
+        (turn % self.targets.len() as u64) as usize
+    }
+
     pub(super) fn on_ready(&mut self, index: usize, readable: bool, writable: bool) {
+        let target = self.place_of(index);
         let Some(socket) = &mut self.clients[index].socket else { return };
         let result = match socket.stage {
-            Stage::Connecting => socket.upgrade(&self.target.host, &self.target.path).map(drop),
+            Stage::Connecting => {
+                let Target { host, path, .. } = &self.targets[target];
+                socket.upgrade(host, path).map(drop)
+            }
             Stage::Upgrading | Stage::Open | Stage::Deaf if writable => socket.flush(),
             Stage::Upgrading | Stage::Open | Stage::Deaf => Ok(()),
         };
@@ -206,6 +220,7 @@ impl Worker {
             }
         }
         self.tale.closed += 1;
+        self.clients[index].moves += 1;
         self.clients[index].lost_at = Some(now);
         self.feed(index, now, Input::Lost);
         self.timers.push(Reverse((now + after, index as u32, Due::Connect)));
@@ -244,6 +259,7 @@ impl Worker {
 
     fn come_back(&mut self, index: usize, now: Time) {
         if self.comes_back(index) {
+            self.clients[index].moves += 1;
             let pause = self.backoff(index);
             self.timers.push(Reverse((now + pause, index as u32, Due::Connect)));
         }
