@@ -87,6 +87,15 @@ bindings: ## Write what is generated: TypeScript types, JSON Schema, the table o
 	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-protocol bindings
 	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-server --lib document
 
+# Where visitors are, from the registries' data (credit nro.net); only `make geo` needs it, not the build.
+GEO_SOURCE := @ip-location-db/geo-whois-asn-country-mmdb
+
+.PHONY: geo
+geo: ## Make the built-in table of addresses and parts of the world anew
+	folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && cd "$$folder" && \
+		npm pack --silent $(GEO_SOURCE) && tar -xzf *.tgz && \
+		cd "$(CURDIR)" && VISAVIS_GEO_SOURCE="$$folder/package" cargo test --profile checked -p visavis-server --lib the_table_is_written
+
 .PHONY: bench
 bench: build ## Measure, against the peers and against the floor
 	cargo build --release --workspace

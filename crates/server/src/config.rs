@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Networks,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
     pub(crate) ice: IceSettings,
+    pub(crate) geo_database: Option<PathBuf>,
     pub(crate) log: LogSettings,
     /// Zero: one for each core.
     pub(crate) workers: usize,
@@ -145,6 +146,7 @@ impl Default for Config {
             trusted_proxies: Networks::default(),
             allowed_origins: Vec::new(),
             ice: IceSettings::default(),
+            geo_database: None,
             log: LogSettings { format: LogFormat::Text, level: tracing::level_filters::LevelFilter::INFO },
             workers: 0,
             stop_timeout: Duration::ZERO,

@@ -2,11 +2,72 @@
 //!
 //! The answer lives as long as one request. Private and unknown addresses are nowhere.
 
+mod database;
+mod table;
 mod zones;
 
 pub(crate) use zones::zone_of;
 
+use crate::failure::Failure;
+use database::Database;
 use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// Where addresses are looked up: in the operator's database, if there is one, then in the built-in table.
+pub(crate) struct Geo {
+    database: Option<Database>,
+}
+
+impl Geo {
+    /// # Errors
+    /// One sentence that names `geo.database`.
+    pub(crate) fn load(database: Option<&Path>) -> Result<Self, Failure> {
+        let database = database.map(Database::load).transpose();
+        let sentence = |sentence| Failure::Config(format!("geo.database: {sentence}"));
+        Ok(Geo { database: database.map_err(sentence)? })
+    }
+
+    /// `None` for an address of nobody, or of nobody knows whom.
+    pub(crate) fn locate(&self, address: IpAddr) -> Option<Whereabouts> {
+        let address = address.to_canonical();
+        if !is_public(address) {
+            return None;
+        }
+        let built_in =
+            || table::look_up(address).map(|zone| Whereabouts { country: None, place: zone.place() });
+        self.database.as_ref().and_then(|database| database.look_up(address)).or_else(built_in)
+    }
+
+    /// Looks at the database's file for as long as the process runs.
+    pub(crate) async fn watch(&self) {
+        if let Some(database) = &self.database {
+            database.watch().await;
+        }
+    }
+}
+
+/// Not private, local, shared by a carrier's customers (RFC 6598), or for documentation.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_documentation()
+                || ip.is_multicast()
+                || a == 0
+                || a >= 240
+                || (a == 100 && b & 0xc0 == 64)
+                || (a == 198 && b & 0xfe == 18))
+        }
+        IpAddr::V6(ip) => {
+            // Only 2000::/3 is given out.
+            ip.segments()[0] & 0xe000 == 0x2000 && ip.segments()[..2] != [0x2001, 0x0db8]
+        }
+    }
+}
 
 /// A point on the globe, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +136,28 @@ mod tests {
         assert!(place(0.0, 179.0).distance_km(place(0.0, -179.0)) < 223.0);
         assert_eq!(Place::new(91.0, 0.0), None);
         assert_eq!(Place::new(f64::NAN, 0.0), None);
+    }
+
+    #[test]
+    fn the_built_in_table_serves_where_there_is_no_database() {
+        let geo = Geo::load(None).unwrap();
+        let place = |address: &str| geo.locate(address.parse().unwrap()).map(|found| found.place);
+        let berlin = Place::new(52.5, 13.4).unwrap();
+        assert!(place("141.20.1.1").unwrap().distance_km(berlin) < 500.0);
+        assert_eq!(place("::ffff:141.20.1.1"), place("141.20.1.1"));
+        for address in ["10.0.0.1", "192.0.2.1", "2001:db8::1", "198.18.0.1", "100.127.255.255", "fd00::1"] {
+            assert_eq!(place(address), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_read_is_the_operators_affair() {
+        let sentence = |path: &str| Geo::load(Some(Path::new(path))).err().unwrap().to_string();
+        assert_eq!(sentence("/none.mmdb"), "geo.database: cannot read /none.mmdb: no such file or directory");
+        assert_eq!(
+            sentence(file!().rsplit_once("crates/server/").unwrap().1),
+            "geo.database: src/geo.rs is not a database in MaxMind's format (.mmdb)"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::config::{Config, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, Pace, Security, listen, router};
 use crate::failure::Failure;
+use crate::geo::Geo;
 use crate::ice::IcePasses;
 use crate::relay::{RelayLink, listen_with_relay, open as open_relay};
 use crate::self_signed::local_addresses;
@@ -109,6 +110,7 @@ async fn run(config: Config) -> Result<(), Failure> {
             relay: own_relay,
             secrets,
             passes,
+            geo: Geo::load(config.geo_database.as_deref())?,
             pace: Pace::new(config.bounds.ice_per_minute, std::time::Instant::now()),
             exempt: exempt.clone(),
         },
@@ -117,6 +119,8 @@ async fn run(config: Config) -> Result<(), Failure> {
         draining: AtomicBool::new(false),
         connections_made: AtomicU64::new(0),
     });
+    let looking = Arc::clone(&edge);
+    tokio::spawn(async move { looking.ice.geo.watch().await });
     let (stopping, until_stopping) = watch::channel(());
     let open = |listener: TcpListener, security: Security, relay: Option<RelayLink>, router| {
         let door = Door {

@@ -93,6 +93,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |c, v| set(&mut c.ice.regions, v.iter().map(|v| Region::read(v)).collect()),
     ),
     one(
+        "geo.database",
+        "FILE",
+        "",
+        "Where visitors are, for choosing regions: a country or city database (.mmdb). Read again when it changes. Unset: the built-in table of parts of the world.",
+        |c, v| set(&mut c.geo_database, optional(v, path)),
+    ),
+    one(
         "ice.policy",
         "POLICY",
         "direct",

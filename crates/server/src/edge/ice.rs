@@ -2,6 +2,7 @@
 
 use super::origin::{self, Verdict};
 use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, respond};
+use crate::geo::Geo;
 use crate::ice::{Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, choose};
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -26,6 +27,7 @@ pub(crate) struct IceDesk {
     pub(crate) secrets: Option<Secrets>,
     /// `None`: whoever asks gets an answer.
     pub(crate) passes: Option<Arc<IcePasses>>,
+    pub(crate) geo: Geo,
     pub(crate) pace: Pace,
     pub(crate) exempt: Networks,
 }
@@ -137,12 +139,12 @@ fn refuse(refusal: &Refusal) -> Response {
 
 impl IceDesk {
     /// `None` if the system gives no randomness.
-    fn answer(&self, headers: &HeaderMap, _client: ClientAddress) -> Option<Answer> {
+    fn answer(&self, headers: &HeaderMap, client: ClientAddress) -> Option<Answer> {
         let settings = &self.settings;
         let ttl_s = settings.lifetime_s();
         let choice = match (&settings.regions[..], self.relay) {
             ([], Some(relay)) => choose(host(headers).and_then(|host| relay.region(&host)).iter(), None),
-            (regions, _) => choose(regions, None),
+            (regions, _) => choose(regions, self.geo.locate(client.reveal()).as_ref()),
         };
         let ice_servers = match &self.secrets {
             Some(secrets) if choice.first.is_some() => with_credentials(choice, secrets, ttl_s)?,

@@ -27,6 +27,11 @@ pub(crate) fn zone_of(country: Country) -> Option<&'static Zone> {
     ZONES.iter().find(|zone| zone.countries().any(|known| known == country.as_str()))
 }
 
+#[cfg(test)]
+pub(super) fn index_of(country: Country) -> Option<usize> {
+    ZONES.iter().position(|zone| zone.countries().any(|known| known == country.as_str()))
+}
+
 pub(crate) static ZONES: &[Zone] = &[
     // Northern America.
     zone(40, -90, "US CA PM BM GL UM"),

@@ -134,3 +134,52 @@ async fn where_a_session_is_wanted_its_token_opens() {
     client.say(r#"{"type":"hello","version":1}"#).await;
     assert_eq!(client.hear().await.get("ice_token"), None, "nothing is carried that nobody wants");
 }
+
+/// The name of the nearest region for a visitor from there.
+async fn nearest(server: &Server, address: &str) -> String {
+    let answer = server.request("GET", "/api/ice", &[("x-forwarded-for", address)]).await.json();
+    let url = urls(&answer)[0].to_owned();
+    url.trim_start_matches("turn:").split('.').next().unwrap().to_owned()
+}
+
+const MIT: &str = "18.0.0.1";
+const BERLIN: &str = "141.20.1.1";
+const OXFORD_V6: &str = "2001:630::1";
+
+#[tokio::test]
+async fn a_visitor_gets_the_nearest_region_first() {
+    let (server, _) = start(TWO_REGIONS, &["--trusted-proxy", "127.0.0.1"]);
+    assert_eq!(nearest(&server, MIT).await, "us");
+    assert_eq!(nearest(&server, BERLIN).await, "de");
+    assert_eq!(nearest(&server, OXFORD_V6).await, "de");
+    for nowhere in ["10.0.0.7", "fd00::7", "198.51.100.7"] {
+        assert_eq!(nearest(&server, nowhere).await, "us", "{nowhere}: the first of the file");
+    }
+    let (direct, _) = start(TWO_REGIONS, &[]);
+    assert_eq!(nearest(&direct, BERLIN).await, "us", "only a trusted proxy is believed");
+}
+
+#[tokio::test]
+async fn the_operators_database_knows_better_and_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("places.mmdb");
+    let fixture = |name: &str| {
+        fs::read(format!("{}/tests/sockets/geo/{name}.mmdb", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    };
+    fs::write(&file, fixture("maxmind")).unwrap();
+    let flags = ["--trusted-proxy", "127.0.0.1", "--geo-database", file.to_str().unwrap()];
+    let (server, _) = start(TWO_REGIONS, &flags);
+    assert_eq!(nearest(&server, MIT).await, "de", "by latitude and longitude");
+    assert_eq!(nearest(&server, OXFORD_V6).await, "us", "by country");
+    assert_eq!(nearest(&server, BERLIN).await, "de", "what it does not know is in the built-in table");
+
+    fs::write(&file, b"not a database").unwrap();
+    server.log_says("the old geo.database stays in use");
+    assert_eq!(nearest(&server, MIT).await, "de");
+
+    fs::write(&file, fixture("flat")).unwrap();
+    server.log_says("the new geo.database is in use");
+    assert_eq!(nearest(&server, MIT).await, "de", "by the region's countries");
+    assert_eq!(nearest(&server, BERLIN).await, "us", "numbers may be text");
+    assert_eq!(nearest(&server, OXFORD_V6).await, "us");
+}
