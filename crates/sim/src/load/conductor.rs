@@ -210,6 +210,7 @@ impl<'a> Conductor<'a> {
             seen.rounds >= begun && !busy && enough(seen)
         })?;
         let end = self.read_costs();
+        let unfinished = self.crew.progress().matched;
         errand.into_inner().map_or(Ok(()), finish_errand)?;
         if self.options.scenario == Scenario::Churn {
             self.crew.order(Command::Calm)?;
@@ -225,7 +226,8 @@ impl<'a> Conductor<'a> {
         self.crew.wait(name, AFTERMATH, |_| false)?;
         let tale = self.crew.tell()?;
         self.outcome.violations.add(&[], &tale);
-        self.outcome.rounds.push(describe(name, &tale, &start, &end));
+        let round = describe(name, &tale, &start, &end);
+        self.outcome.rounds.push(Round { unfinished, ..round });
         let ours = |meeting: Meeting| Meeting { round: number, ..meeting };
         self.meetings.extend(tale.meetings.into_iter().map(ours));
         Ok(())
@@ -274,6 +276,7 @@ fn describe(name: &str, tale: &Tale, start: &Reading, end: &Reading) -> Round {
     let client_us = end.client_us.saturating_sub(start.client_us);
     Round {
         name: name.to_owned(),
+        unfinished: 0,
         pairs,
         one_sided: sides.len() as u64 - pairs,
         modes,

@@ -72,6 +72,8 @@ pub(super) struct Round {
     pub(super) pairs: u64,
     /// Only one side saw these; the other closed or does not read.
     pub(super) one_sided: u64,
+    /// Visitors who at the end were with somebody whose handshake was not complete, or who reads no more.
+    pub(super) unfinished: u32,
     pub(super) modes: BTreeMap<&'static str, u64>,
     /// From the common instant of the press to `partner_found`.
     #[serde(skip_serializing_if = "Quantiles::is_empty")]

@@ -5,8 +5,9 @@ use super::{Past, Phase, Visitor};
 use visavis_lobby::{Ending, Span, Time};
 use visavis_protocol::{ClientMessage, Message, Stop, Typing};
 
-/// What a partner writes to somebody who does not read: this much each time, a burst and then on and on, as fast as
-/// a server's default rates let anybody.
+/// What a partner writes to somebody who does not read: as much and as fast as a server's default bounds let anybody,
+/// a burst and then on and on. Characters of four bytes each fill a reader's line within a second.
+const WRITTEN: char = '\u{1f300}';
 const WRITTEN_CHARS: usize = 1_900;
 const WRITE_BURST: u32 = 28;
 pub(super) const WRITE_BURST_INTERVAL: Span = Span::from_millis(20);
@@ -44,7 +45,8 @@ impl Visitor {
                     acts.push(Act::Send(ClientMessage::Typing(Typing { match_id, on: true })));
                     return self.set_alarm(now + LIFE_INTERVAL, Then::ShowLife);
                 }
-                let text = encounter.marker(speaker, now).text(&"x".repeat(WRITTEN_CHARS));
+                let filling: String = std::iter::repeat_n(WRITTEN, WRITTEN_CHARS).collect();
+                let text = encounter.marker(speaker, now).text(&filling);
                 acts.push(Act::Send(ClientMessage::Message(Message { match_id, text })));
                 self.writes += 1;
                 let pause = if self.writes < WRITE_BURST { WRITE_BURST_INTERVAL } else { WRITE_INTERVAL };
