@@ -267,3 +267,6 @@ impl Relay {
         Forward::Nowhere
     }
 }
+
+#[cfg(test)]
+mod tests;
