@@ -10,6 +10,7 @@ mod limits;
 mod payload;
 mod read;
 mod server;
+mod sound;
 mod untagged;
 mod wishes;
 

@@ -3,6 +3,7 @@
 //! The usual path reads the frame twice without allocating for structure: once for depth and `type`, once into the
 //! message. Only a frame that is refused is read again, to find the field at fault.
 
+use crate::sound::is_sound;
 use crate::untagged::Untagged;
 use crate::{
     Block, Candidate, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Limits, Message,
@@ -142,6 +143,9 @@ fn check_sdp(field: &str, sdp: &Sdp, limits: &Limits) -> Result<(), Refusal> {
     if !raw.starts_with('"') {
         return Err(Refusal::new(ErrorCode::BadField, format!("{field}: must be a string")));
     }
+    if !is_sound(raw) {
+        return Err(unsound(field));
+    }
     // Escapes only ever make the raw text longer, so most descriptions need no decoding.
     let fits = raw.len() <= limits.max_sdp_bytes
         || serde_json::from_str::<Cow<'_, str>>(raw).is_ok_and(|text| text.len() <= limits.max_sdp_bytes);
@@ -167,9 +171,14 @@ fn check_one_candidate(field: &str, raw: &str, limits: &Limits) -> Result<(), Re
         return Err(too_large(field, limits.max_candidate_bytes, "bytes"));
     }
     if raw.starts_with('{') || raw == "null" || raw == "\"\"" {
-        return Ok(());
+        return if is_sound(raw) { Ok(()) } else { Err(unsound(field)) };
     }
     Err(Refusal::new(ErrorCode::BadField, format!("{field}: must be an RTCIceCandidateInit, null or empty")))
+}
+
+fn unsound(field: &str) -> Refusal {
+    let message = format!("{field}: holds half a surrogate pair, or a number that no JSON parser holds");
+    Refusal::new(ErrorCode::BadField, message)
 }
 
 fn too_large(what: &str, limit: usize, unit: &str) -> Refusal {
@@ -223,6 +232,27 @@ mod tests {
             "{frame}: {:?} does not name {culprit:?}",
             refusal.message
         );
+    }
+
+    #[test]
+    fn what_a_stricter_parser_would_choke_on_is_not_forwarded() {
+        for (frame, culprit) in [
+            (r#"{"type":"offer","sdp":"\ud800"}"#, "sdp"),
+            (r#"{"type":"next","offer":{"sdp":"x\udc00\ud800"}}"#, "offer.sdp"),
+            (r#"{"type":"ice_candidate","candidate":{"candidate":"\ud83d"}}"#, "candidate"),
+            (r#"{"type":"ice_candidate","candidate":[{},{"sdpMLineIndex":1e999}]}"#, "candidate[1]"),
+        ] {
+            refused(frame, ErrorCode::BadField, culprit);
+        }
+        let digits =
+            format!(r#"{{"type":"ice_candidate","candidate":{{"sdpMLineIndex":{}}}}}"#, "9".repeat(400));
+        refused(&digits, ErrorCode::BadField, "candidate");
+        for sound in [
+            r#"{"type":"offer","sdp":"\ud83d\ude00 \u00e9"}"#,
+            r#"{"type":"ice_candidate","candidate":{"candidate":"3e4 \u0041","sdpMLineIndex":1e3}}"#,
+        ] {
+            assert!(read(sound).is_ok(), "{sound}");
+        }
     }
 
     #[test]
