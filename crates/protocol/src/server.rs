@@ -21,7 +21,7 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         resumed: Option<bool>,
-        /// The match that the resumed session is in; absent: in none.
+        /// The match that the session is in; absent: in none.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
         match_id: Option<MatchId>,

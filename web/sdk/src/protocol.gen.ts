@@ -69,7 +69,7 @@ mode: Mode, shared_interests: Array<string>, language: string | null,
 offer?: Offer, resume_token?: ResumeToken, };
 export type ServerMessage = { "type": "welcome", version: number, online: number, resume_token?: ResumeToken, resumed?: boolean, 
 /**
- * The match that the resumed session is in; absent: in none.
+ * The match that the session is in; absent: in none.
  */
 match_id?: string, 
 /**

@@ -8,7 +8,7 @@ use super::far::FarMatch;
 use super::{Due, Lobby};
 use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::planted::planted;
-use crate::replay::Bounds;
+use crate::replay::{Bounds, Replay};
 use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
 use crate::tokens::{Claims, Kept, MatchClaim, PlaceClaim, SessionId};
 use crate::{ConnectionId, Limiting, Output, Outputs, Span};
@@ -78,7 +78,7 @@ impl Lobby {
             online: self.online_for_clients(),
             resume_token: self.mint(key),
             resumed,
-            match_id: match_id.filter(|_| resumed == Some(true)),
+            match_id,
             // The shell's affair: the lobby knows of no relays.
             ice_token: None,
         };
@@ -86,9 +86,11 @@ impl Lobby {
         if let Some(connection) = session.connection() {
             outputs.send(connection, message);
         }
-        // Both sides count from here.
+        // Both sides count from here. Who hears this has heard all that came before it on the same socket, and what
+        // came by another is said again behind it.
         if let Some(identity) = &mut session.identity {
             identity.sent = 0;
+            identity.replay = Replay::default();
         }
     }
 

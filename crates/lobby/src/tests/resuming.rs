@@ -241,6 +241,27 @@ fn an_error_names_the_message_of_the_socket_that_it_came_by() {
 }
 
 #[test]
+fn who_says_hello_once_more_in_a_match_counts_anew_and_hears_nothing_twice() {
+    let (mut town, id) = Town::matched("video");
+    town.script.say(B, frame!("typing", match_id: id, on: true));
+    town.hear_type(A, "typing");
+    town.script.say(A, frame!("hello", version: 1));
+    assert_eq!(town.hear_type(A, "welcome")["match_id"], id);
+    town.script.say(B, frame!("typing", match_id: id, on: false));
+    town.hear_type(A, "typing");
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    town.script.say(B, frame!("message", match_id: id, text: "are you there?"));
+    // One message came after the second welcome, and arrived.
+    town.script.open(A2);
+    let token = town.tokens[&A].clone();
+    town.script.say(A2, frame!("hello", version: 1, resume: token, received: 1));
+    town.hear_type(B, "partner_back");
+    town.hear_type(A2, "welcome");
+    assert_eq!(town.hear_type(A2, "message")["text"], "are you there?");
+}
+
+#[test]
 fn a_token_works_once_and_a_forged_one_never() {
     let (mut town, _) = Town::matched("video");
     let used = town.tokens[&A].clone();
