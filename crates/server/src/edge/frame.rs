@@ -45,7 +45,27 @@ impl Violation {
 pub(super) struct FrameReader {
     max_bytes: usize,
     /// The parts so far of a message that comes in several frames.
-    parts: Option<Vec<u8>>,
+    parts: Option<Parts>,
+}
+
+#[derive(Debug, Default)]
+struct Parts {
+    bytes: Vec<u8>,
+    /// How much of it is known to be UTF-8: all but the beginning of a character at its end.
+    checked: usize,
+}
+
+impl Parts {
+    /// Fails at once, and not only when the message is whole: nobody waits for the end of what cannot be read.
+    fn push(&mut self, payload: &[u8]) -> Result<(), Violation> {
+        self.bytes.extend_from_slice(payload);
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(text) => self.checked += text.len(),
+            Err(error) if error.error_len().is_some() => return Err(Violation::NotUtf8),
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
+    }
 }
 
 const CONTINUATION: u8 = 0x0;
@@ -113,7 +133,7 @@ impl FrameReader {
         if (header_bytes == 4 && payload_bytes < 126) || (header_bytes == 10 && payload_bytes <= 0xFFFF) {
             return Err(Violation::Protocol("a length is written as short as it goes"));
         }
-        let so_far = self.parts.as_ref().map_or(0, Vec::len);
+        let so_far = self.parts.as_ref().map_or(0, |parts| parts.bytes.len());
         match usize::try_from(payload_bytes) {
             Ok(payload_bytes) if payload_bytes <= self.max_bytes.saturating_sub(so_far) => {
                 Ok(Some(Header { fin, opcode, payload_bytes, bytes: header_bytes }))
@@ -134,12 +154,12 @@ impl FrameReader {
             }
             (TEXT | CONTINUATION, fin) => {
                 let mut parts = self.parts.take().unwrap_or_default();
-                parts.extend_from_slice(payload);
+                parts.push(payload)?;
                 if !fin {
                     self.parts = Some(parts);
                     return Ok(Frame::Part);
                 }
-                let text = String::from_utf8(parts).map_err(|_| Violation::NotUtf8)?;
+                let text = String::from_utf8(parts.bytes).map_err(|_| Violation::NotUtf8)?;
                 Ok(Frame::Text(Cow::Owned(text)))
             }
             (PING, _) => Ok(Frame::Ping(payload)),
@@ -222,5 +242,7 @@ pub(super) fn write_close(out: &mut Vec<u8>, code: Option<u16>, reason: &str) {
     out.extend_from_slice(reason);
 }
 
+// By its path, because `crates/fuzz` compiles this file from elsewhere.
 #[cfg(test)]
+#[path = "frame/tests.rs"]
 mod tests;

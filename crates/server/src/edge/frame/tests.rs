@@ -111,6 +111,19 @@ fn what_breaks_the_rules_is_refused_with_its_close_code() {
 }
 
 #[test]
+fn a_part_that_is_not_utf8_is_refused_before_the_message_ends() {
+    let code = |bytes: &[u8]| read_all(100, bytes).unwrap_err().close().0;
+    assert_eq!(code(&frame(TEXT, b"a\xFFb")), 1007);
+    assert_eq!(code(&[frame(TEXT, b"\xE2\x82"), frame(CONTINUATION, b"\x28")].concat()), 1007);
+    // A character may be cut anywhere, and come one byte at a time.
+    let euro = "€".as_bytes();
+    let bytes =
+        [frame(TEXT, &euro[..1]), frame(CONTINUATION, &euro[1..2]), frame(FIN | CONTINUATION, &euro[2..])];
+    assert_eq!(read_all(100, &bytes.concat()).unwrap(), ["…", "…", "€"]);
+    assert_eq!(code(&[frame(TEXT, &euro[..2]), frame(FIN | CONTINUATION, b"")].concat()), 1007);
+}
+
+#[test]
 fn too_big_is_known_from_the_header() {
     let mut header = vec![FIN | TEXT, MASKED | 127];
     header.extend(u64::MAX.to_be_bytes());
