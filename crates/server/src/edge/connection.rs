@@ -53,6 +53,7 @@ pub(super) async fn serve(edge: Arc<Edge>, stream: Stream, visitor: Permit, earl
         unread: if early.is_empty() { Unread::Part(early) } else { Unread::Fresh(early) },
         sending: Sending::default(),
         pong: None,
+        sign: None,
         stall: None,
         _visitor: visitor,
     };
@@ -70,9 +71,18 @@ struct Connection {
     sending: Sending,
     /// The payload of the latest ping, to be answered when the line is free (RFC 6455, section 5.5.3).
     pong: Option<Box<[u8]>>,
+    /// Pings and pongs of which the driver is still to be told.
+    sign: Option<Sign>,
     /// Runs while a write is unfinished.
     stall: Option<Pin<Box<Sleep>>>,
     _visitor: Permit,
+}
+
+/// A sign of life beside the messages.
+#[derive(Default)]
+struct Sign {
+    /// Of the newest pong that has one.
+    mark: Option<u32>,
 }
 
 /// What came and is not yet read.
@@ -236,11 +246,10 @@ impl Connection {
     fn read_frames(&mut self, bytes: &mut [u8]) -> (usize, Result<(), Pause>) {
         let id = self.presence.id;
         let mut at = 0;
-        let mut alive_told = false;
         loop {
             let (taken, frame) = match self.frames.read(&mut bytes[at..]) {
                 Ok(Some(found)) => found,
-                Ok(None) => return (at, Ok(())),
+                Ok(None) => return (at, self.tell_sign()),
                 Err(violation) => return (at, Err(Pause::End(End::Violated(violation)))),
             };
             at += taken;
@@ -256,25 +265,34 @@ impl Connection {
                 Frame::Close(code) => return (at, Err(Pause::End(End::Left(code)))),
                 Frame::Ping(payload) => {
                     self.pong = Some(payload.into());
-                    // Once a read is enough: a flood of pings shall not become a flood of events.
-                    if std::mem::replace(&mut alive_told, true) {
-                        continue;
-                    }
-                    Input::Alive { connection: id, mark: None }
+                    self.sign.get_or_insert_default();
+                    continue;
                 }
                 Frame::Pong(payload) => {
                     let mark = payload.try_into().ok().map(u32::from_be_bytes);
-                    if std::mem::replace(&mut alive_told, true) && mark.is_none() {
-                        continue;
-                    }
-                    Input::Alive { connection: id, mark }
+                    let sign = self.sign.get_or_insert_default();
+                    sign.mark = mark.or(sign.mark);
+                    continue;
                 }
             };
-            match self.presence.edge.link.inbox.try_send(Event::Happened(input)) {
-                Ok(()) => {}
-                Err(TrySendError::Full(event)) => return (at, Err(Pause::Full(Box::new(event)))),
-                Err(TrySendError::Closed(_)) => return (at, Err(Pause::End(End::Stopped))),
+            if let Err(pause) = self.tell(input) {
+                return (at, Err(pause));
             }
+        }
+    }
+
+    /// Tells of the pings and pongs of a read, once: a flood of them shall not become a flood of events. The newest mark
+    /// says all that the earlier ones said.
+    fn tell_sign(&mut self) -> Result<(), Pause> {
+        let Some(Sign { mark }) = self.sign.take() else { return Ok(()) };
+        self.tell(Input::Alive { connection: self.presence.id, mark })
+    }
+
+    fn tell(&self, input: Input) -> Result<(), Pause> {
+        match self.presence.edge.link.inbox.try_send(Event::Happened(input)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(event)) => Err(Pause::Full(Box::new(event))),
+            Err(TrySendError::Closed(_)) => Err(Pause::End(End::Stopped)),
         }
     }
 }
