@@ -113,6 +113,10 @@ impl Ticket {
 pub(crate) struct Matchmaker {
     tickets: SlotMap<TicketKey, Standing>,
     lanes: BTreeMap<LaneKey, LaneEntry>,
+    /// Lanes without anybody in them, kept for their typical wait, by when they became empty.
+    empty: BTreeMap<u64, LaneKey>,
+    /// How often a lane became empty, ever.
+    emptied: u64,
     interests: Names,
     languages: Names,
     /// Tickets looked at by searches, ever: the cost that must not grow with the number waiting.
@@ -131,18 +135,22 @@ struct Standing {
 #[derive(Debug, Default)]
 struct LaneEntry {
     lane: Lane,
+    /// Its place among the empty ones; `None` while somebody waits here.
+    empty: Option<u64>,
     /// Smoothed over the lane's last matches.
     typical_wait: Option<Span>,
 }
 
 impl Matchmaker {
-    /// Lanes without anybody in them that are kept for their typical wait.
-    const MAX_EMPTY_LANES: usize = 1_024;
+    /// Beyond this many empty lanes the one that has been empty longest is forgotten: visitors choose the names of pools.
+    const MAX_EMPTY_LANES: usize = 256;
 
     pub(crate) fn new() -> Self {
         Matchmaker {
             tickets: SlotMap::with_key(),
             lanes: BTreeMap::new(),
+            empty: BTreeMap::new(),
+            emptied: 0,
             interests: Names::default(),
             languages: Names::default(),
             probes: 0,
@@ -181,7 +189,11 @@ impl Matchmaker {
         let since = ticket.since;
         let key = self.tickets.insert(Standing { ticket, place });
         if let Some(standing) = self.tickets.get(key) {
-            self.lanes.entry(lane_key).or_default().lane.put((since, key), &standing.place);
+            let entry = self.lanes.entry(lane_key).or_default();
+            entry.lane.put((since, key), &standing.place);
+            if let Some(place) = entry.empty.take() {
+                self.empty.remove(&place);
+            }
         }
         key
     }
@@ -192,9 +204,18 @@ impl Matchmaker {
         let lane_key = lane_key(&ticket.wishes);
         if let Some(entry) = self.lanes.get_mut(&lane_key) {
             entry.lane.take((ticket.since, key), &place);
-            if entry.lane.len() == 0 && self.lanes.len() > Self::MAX_EMPTY_LANES {
-                self.lanes.remove(&lane_key);
+            if entry.lane.len() == 0 {
+                // A crowd that has gone leaves no tables of its size behind.
+                entry.lane = Lane::default();
+                entry.empty = Some(self.emptied);
+                self.empty.insert(self.emptied, lane_key);
+                self.emptied += 1;
             }
+        }
+        if self.empty.len() > Self::MAX_EMPTY_LANES
+            && let Some((_, longest)) = self.empty.pop_first()
+        {
+            self.lanes.remove(&longest);
         }
         for id in place.interests.iter() {
             self.interests.release(*id);

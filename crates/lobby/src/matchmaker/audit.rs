@@ -9,8 +9,13 @@ impl Matchmaker {
     pub(crate) fn audit(&self) -> Result<(), Violation> {
         self.audit_shelves()?;
         self.audit_names()?;
-        let empty = self.lanes.values().filter(|entry| entry.lane.len() == 0).count();
-        check(empty <= Self::MAX_EMPTY_LANES, Invariant::EmptyLanesAreBounded, || format!("{empty}"))
+        let empty = self.lanes.iter().filter(|(_, entry)| entry.lane.len() == 0);
+        let listed = empty
+            .clone()
+            .all(|(name, entry)| entry.empty.is_some_and(|place| self.empty.get(&place) == Some(name)));
+        let empty = empty.count();
+        let bounded = empty <= Self::MAX_EMPTY_LANES && listed && empty == self.empty.len();
+        check(bounded, Invariant::EmptyLanesAreBounded, || format!("{empty}, {} listed", self.empty.len()))
     }
 
     /// Each ticket stands where it should, and together they are all that stands there.

@@ -1,6 +1,6 @@
 //! The line: what a waiting visitor is told, and what changes its place.
 
-use super::{A, B, C, Found, Script, find, frame};
+use super::{A, B, C, Found, Requeued, Script, find, frame};
 use crate::{Config, Span};
 
 #[test]
@@ -64,6 +64,37 @@ fn the_estimate_is_what_is_left_of_a_typical_wait() {
     script.expect(C, frame!("waiting", online: 3, estimate_ms: typical));
     script.advance_ms(5_000);
     script.expect(C, frame!("waiting", online: 3, estimate_ms: 0));
+}
+
+#[test]
+fn pools_that_nobody_is_in_are_forgotten_the_one_longest_empty_first() {
+    let mut script = Script::with(Config { next_burst: 10_000, message_burst: 10_000, ..Config::default() });
+    script.open(A);
+    script.open(B);
+    let estimate = |script: &mut Script, pool: &str| {
+        script.say(A, find!("text", pool: pool));
+        let told = script.hear(A);
+        script.say(A, frame!("stop"));
+        script.expect(A, frame!("stopped"));
+        told.get("estimate_ms").is_some()
+    };
+    let meet = |script: &mut Script, pool: &str| {
+        script.say(A, find!("text", pool: pool));
+        script.hear(A);
+        script.say(B, find!("text", pool: pool));
+        let present = script.expect_found(A, B, Found { mode: "text", ..Found::default() });
+        script.say(B, frame!("block", match_id: present));
+        script.expect_left(A, present, "blocked", Requeued::No);
+        script.say(B, frame!("stop"));
+        script.expect(B, frame!("stopped"));
+    };
+    meet(&mut script, "here before all others");
+    assert!(estimate(&mut script, "here before all others"), "known while it is not too long empty");
+    // More than are kept; whoever is in one keeps it.
+    for n in 0..300 {
+        estimate(&mut script, &format!("pool {n}"));
+    }
+    assert!(!estimate(&mut script, "here before all others"), "its place went to a newer one");
 }
 
 #[test]
