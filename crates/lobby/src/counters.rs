@@ -22,7 +22,7 @@ pub struct Counters {
     pub moved_out: u64,
     /// Nodes that were seen to be gone.
     pub nodes_gone: u64,
-    /// Ends of matches, by what the survivor was told.
+    /// Ends of matches, by what the survivor was told, or would have been if there were one.
     pub ended: Vec<(LeftReason, u64)>,
     /// Refused messages, by code.
     pub refused: Vec<(ErrorCode, u64)>,

@@ -107,6 +107,7 @@ impl Lobby {
             ghosts => {
                 // Neither may be given to somebody else on the way out.
                 self.end_match(key);
+                self.counters.count_end(LeftReason::Lost);
                 for ghost in ghosts {
                     self.cut(*ghost, outputs);
                 }

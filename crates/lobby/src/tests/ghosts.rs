@@ -2,7 +2,7 @@
 
 use super::{A, B, C, Requeued, Script, find, frame};
 use crate::Span;
-use visavis_protocol::CloseCode;
+use visavis_protocol::{CloseCode, LeftReason};
 
 #[test]
 fn a_side_without_a_sign_of_life_is_pinged_at_5_seconds_and_a_ghost_at_10() {
@@ -82,6 +82,7 @@ fn two_ghosts_are_cut_and_given_to_nobody() {
     script.expect_close(A, CloseCode::GoingAway);
     script.expect_close(B, CloseCode::GoingAway);
     assert_eq!(script.lobby().online(), 1);
+    assert_eq!(script.lobby().counters().ended, [(LeftReason::Lost, 1)], "one match, one end");
 }
 
 #[test]
