@@ -305,6 +305,12 @@ struct Rank {
     since: Time,
 }
 
+/// One search, shelf by shelf.
+///
+/// It takes the first stranger of a shelf, so it is only as long as there are acquaintances before. Those are few, however
+/// many the seeker knows: everybody on a shelf that is looked at shares what the shelf is named after and insists on
+/// nothing else, so any two of them would be matched if they were not acquaintances of each other, too. A shelf where
+/// all know all holds at most twice as many as one session remembers, and one more.
 struct Search<'a, F> {
     tickets: &'a SlotMap<TicketKey, Standing>,
     lane: &'a Lane,

@@ -1,7 +1,7 @@
 //! The cost of an arrival: how many tickets a search looks at does not depend on how many wait.
 
 use crate::{Config, ConnectionId, Input, Limiting, Lobby, Output, Outputs, Span, Time};
-use visavis_protocol::{ClientMessage, FindPartner, Kind, Pin, ServerMessage};
+use visavis_protocol::{Block, ClientMessage, FindPartner, Kind, MatchId, Pin, ServerMessage};
 
 /// Arrivals that are measured, whatever the size of the crowd.
 const ARRIVALS: u64 = 500;
@@ -37,6 +37,34 @@ impl Crowd {
             self.lobby.handle(self.now, input, &mut self.outputs);
         }
         self.matched()
+    }
+
+    /// A new visitor, who does nothing yet.
+    fn open(&mut self) -> ConnectionId {
+        let connection = ConnectionId(self.people);
+        self.people += 1;
+        let input = Input::Opened { connection, limiting: Limiting::Exempt };
+        self.lobby.handle(self.now, input, &mut self.outputs);
+        connection
+    }
+
+    /// The match that follows from this, if one does.
+    fn say(&mut self, connection: ConnectionId, message: ClientMessage) -> Option<MatchId> {
+        self.now = self.now + Span::from_micros(1);
+        self.lobby.handle(self.now, Input::Received { connection, message }, &mut self.outputs);
+        let found = |output| match output {
+            Output::Send { message: ServerMessage::PartnerFound(found), .. } => Some(found.match_id),
+            _ => None,
+        };
+        self.outputs.drain().filter_map(found).last()
+    }
+
+    /// These two meet, and the first blocks the other.
+    fn block(&mut self, blocker: ConnectionId, blocked: ConnectionId) {
+        let search = || ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
+        assert_eq!(self.say(blocker, search()), None);
+        let match_id = self.say(blocked, search()).expect("nobody else is there");
+        self.say(blocker, ClientMessage::Block(Block { match_id }));
     }
 
     fn matched(&mut self) -> usize {
@@ -132,6 +160,39 @@ fn probes_per_arrival_do_not_grow_with_the_crowd() {
 fn probes_per_arrival_do_not_grow_with_the_crowd_however_much_is_wished() {
     // The one that fits stands on the shelf of every pair of its wishes: ten interests by five languages.
     assert_constant(many_wishes, 50, &[1_000, 10_000]);
+}
+
+/// Strangers of whom everybody has blocked everybody else, and the seeker: all of them can wait at once.
+fn cost_of_meeting_blockers(others: u64) -> u64 {
+    const HOSTILE: usize = 201;
+    let mut crowd = Crowd::waiting(others, |n| FindPartner { kind: Kind::Text, ..own_interest(n) });
+    let seeker = crowd.open();
+    let hostile: Vec<ConnectionId> = (0..HOSTILE).map(|_| crowd.open()).collect();
+    for (place, blocker) in hostile.iter().enumerate() {
+        for ahead in 1..=HOSTILE / 2 {
+            crowd.block(*blocker, hostile[(place + ahead) % HOSTILE]);
+        }
+        crowd.block(*blocker, seeker);
+    }
+    let search = || ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
+    for blocker in &hostile {
+        assert_eq!(crowd.say(*blocker, search()), None, "they know each other");
+    }
+    let before = crowd.probes();
+    assert_eq!(crowd.say(seeker, search()), None, "all of them blocked the seeker");
+    let cost = crowd.probes() - before;
+    // Whoever does not know all of them finds one at once, so there can be no more of them than one can know.
+    let before = crowd.probes();
+    let newcomer = crowd.open();
+    assert!(crowd.say(newcomer, search()).is_some());
+    assert_eq!(crowd.probes() - before, 1);
+    cost
+}
+
+#[test]
+fn however_many_wait_a_search_passes_only_those_who_know_each_other_and_the_seeker() {
+    let costs = [1_000, 100_000].map(cost_of_meeting_blockers);
+    assert_eq!(costs, [201, 201]);
 }
 
 #[test]
