@@ -53,6 +53,7 @@ test: prerequisites test-programs ## Everything that must hold: lint, unit tests
 	cargo test --workspace --profile checked --no-run
 	$(call section,Rust: test)
 	cargo test --workspace --profile checked
+	cargo test -p visavis-fuzz --features audit --profile checked
 	$(call section,Web: unit tests)
 	cd web && npm test
 	$(call section,Web: browsers)
@@ -63,6 +64,22 @@ test: prerequisites test-programs ## Everything that must hold: lint, unit tests
 natlab: prerequisites test-programs $(SITE) ## Who connects how behind which firewall: all pairs, into docs/nat.md (as root)
 	cargo build --profile checked -p visavis-server
 	cd web && VISAVIS_BIN=$(CURDIR)/$(CHECKED) npm run natlab -w @visavis/e2e
+
+# Everything found goes to fuzz/target; what is worth keeping is taken over by hand (CONTRIBUTING.md).
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
+.PHONY: fuzz
+fuzz: prerequisites ## Look for bytes that break what must hold, FUZZ_SECONDS (60) for each target
+	@rustup toolchain list 2>/dev/null | grep -q nightly || { echo 'Missing: a nightly toolchain. rustup toolchain install nightly' >&2; exit 1; }
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cargo +nightly fuzz build -s none
+	@for target in $(FUZZ_TARGETS); do \
+		printf '\n== Fuzz: %s, for %s s\n' "$$target" $(FUZZ_SECONDS); \
+		mkdir -p fuzz/target/found/$$target; \
+		[[ -f fuzz/$$target.dict ]] && dictionary=-dict=fuzz/$$target.dict || dictionary=; \
+		RUST_BACKTRACE=0 cargo +nightly fuzz run -s none $$target fuzz/target/found/$$target fuzz/corpus/$$target \
+			-- $$dictionary -max_len=2048 -timeout=20 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
+	done
 
 .PHONY: lint
 lint: prerequisites lint-rust lint-web ## Formatting, clippy, eslint, types
@@ -107,7 +124,7 @@ lighthouse: build ## What Lighthouse says of the landing and the chat page
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf target web/node_modules web/app/build web/app/.svelte-kit web/sdk/dist
+	rm -rf target fuzz/target web/node_modules web/app/build web/app/.svelte-kit web/sdk/dist
 
 .PHONY: help
 help: ## This list

@@ -1,0 +1,22 @@
+//! What the fuzzer runs, one function a target: bytes in, and a panic when something that must hold does not.
+//!
+//! Shared by the targets of `fuzz/`, which need a nightly toolchain, and by `tests/replay.rs`, which runs the same
+//! functions over the committed corpora on the stable one. What is not here, on purpose: clock, randomness, sockets.
+//! The bytes alone decide what happens, so every finding is a file that can be kept.
+
+mod choices;
+mod lobby;
+mod wire;
+
+// Private to the server, and pure: compiled here once more, so that a fuzzer need not compile the sockets around it.
+#[path = "../../server/src/edge/frame.rs"]
+mod frame;
+
+pub use lobby::lobby;
+pub use wire::wire;
+
+/// Takes whatever comes, and panics when something does not hold.
+pub type Target = fn(&[u8]);
+
+/// The targets by name, which is also the name of their corpus under `fuzz/corpus`.
+pub const TARGETS: [(&str, Target); 2] = [("wire", wire), ("lobby", lobby)];
