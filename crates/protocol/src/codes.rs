@@ -98,6 +98,9 @@ impl Refusal {
     }
 }
 
+/// The close code of a client that comes back on another socket: its session is kept, as if the line had broken.
+pub const CLOSE_TO_RESUME: u16 = 4000;
+
 /// WebSocket close codes (RFC 6455, section 7.4.1) that the server uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseCode {

@@ -18,7 +18,7 @@ pub use client::{
     Block, CandidateType, ClientMessage, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message,
     MessageType, Next, Path, Signal, Stop, TicketOffer, Transport, Typing,
 };
-pub use codes::{CloseCode, ErrorCode, Refusal};
+pub use codes::{CLOSE_TO_RESUME, CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;
 pub use payload::{Candidate, ChatText, IceToken, MatchId, Offer, ResumeToken, Sdp};
 pub use read::read_client_message;

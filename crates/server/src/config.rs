@@ -150,7 +150,7 @@ impl Default for Config {
             log: LogSettings { format: LogFormat::Text, level: tracing::level_filters::LevelFilter::INFO },
             workers: 0,
             stop_timeout: Duration::ZERO,
-            session_resume: false,
+            session_resume: true,
             state_dir: PathBuf::new(),
             bounds: Bounds {
                 exempt: Networks::default(),

@@ -146,8 +146,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
     one(
         "session.resume",
         "ON|OFF",
-        "off",
-        "Whether a visitor whose socket was lost gets its session back. New: off until the browsers' part is proven.",
+        "on",
+        "Whether a visitor whose socket was lost gets its session back.",
         |c, v| set(&mut c.session_resume, switch(v)),
     ),
     list(

@@ -33,6 +33,7 @@ pub(crate) fn visavis() -> Command {
             command.env_remove(name);
         }
     }
+    command.env("VISAVIS_STATE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
     command
 }
 
@@ -190,6 +191,12 @@ impl Client {
                 other => panic!("not a text: {other:?}"),
             }
         }
+    }
+
+    /// Closes with a code of the client's own.
+    pub(crate) async fn close_with(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.0.close(Some(frame)).await.expect("the socket is open");
     }
 
     /// The next text message of this type; others are passed over.

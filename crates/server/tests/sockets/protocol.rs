@@ -19,7 +19,7 @@ async fn every_message_does_what_its_row_says() {
                 "hello",
                 r#"
                 a > {"type":"hello","version":1}
-                a < {"type":"welcome","version":1,"online":"*"}
+                a < {"type":"welcome","version":1,"online":"*","resume_token":"*"}
                 "#,
             ),
             (
@@ -241,11 +241,11 @@ async fn a_session_that_said_hello_names_its_match() {
             "match_id_required, and the budget of candidates",
             r#"
             a > {"type":"hello","version":1}
-            a < {"type":"welcome","version":1,"online":"*"}
+            a < {"type":"welcome","version":1,"online":"*","resume_token":"*"}
             a > {"type":"find_partner","kind":"video","pool":"$pool"}
-            a < {"type":"waiting","online":"*"}
+            a < {"type":"waiting","online":"*","resume_token":"*"}
             b > {"type":"find_partner","kind":"video","pool":"$pool"}
-            a < {"type":"partner_found","match_id":"$m","initiator":true,"mode":"negotiate","shared_interests":[],"language":null}
+            a < {"type":"partner_found","match_id":"$m","initiator":true,"mode":"negotiate","shared_interests":[],"language":null,"resume_token":"*"}
             b < {"type":"partner_found","match_id":"$m","initiator":false,"mode":"negotiate","shared_interests":[],"language":null}
             a > {"type":"offer","sdp":"x"}
             a < {"type":"error","code":"match_id_required","message":"*","retry":false,"of":"offer","nth":3}
@@ -285,6 +285,28 @@ async fn next_is_limited_kindly() {
     }
     let heard = client.hear().await;
     assert_eq!((&heard["code"], &heard["retry"]), (&json!("too_fast"), &json!(true)), "{heard}");
+}
+
+#[tokio::test]
+async fn a_socket_closed_with_4000_comes_back_with_its_token_and_any_other_close_is_leaving() {
+    let server = Server::start(&[]);
+    let (mut one, mut other) = (server.connect().await, server.connect().await);
+    for client in [&mut one, &mut other] {
+        client.say(r#"{"type":"hello","version":1}"#).await;
+        client.say(r#"{"type":"find_partner","kind":"text"}"#).await;
+    }
+    let found = one.hear_type("partner_found").await;
+    other.hear_type("partner_found").await;
+    one.close_with(4000).await;
+    assert_eq!(other.hear().await["type"], "partner_reconnecting");
+    let mut again = server.connect().await;
+    let resume = json!({"type": "hello", "version": 1, "resume": found["resume_token"], "received": 2});
+    again.say(&resume.to_string()).await;
+    let welcome = again.hear().await;
+    assert_eq!((&welcome["resumed"], &welcome["match_id"]), (&json!(true), &found["match_id"]), "{welcome}");
+    assert_eq!(other.hear().await["type"], "partner_back");
+    again.close_with(4001).await;
+    assert_eq!(other.hear().await["reason"], "closed");
 }
 
 #[tokio::test]

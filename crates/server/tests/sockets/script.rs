@@ -78,8 +78,10 @@ impl Scene<'_> {
                 self.kept.insert(name[1..].to_owned(), value.clone());
             }
             (Value::Object(fields), Value::Object(found)) => {
+                // A script that is not about resuming need not name the token.
                 let names = |object: &serde_json::Map<String, Value>| {
                     let mut names: Vec<String> = object.keys().cloned().collect();
+                    names.retain(|name| name != "resume_token" || fields.contains_key(name));
                     names.sort();
                     names
                 };

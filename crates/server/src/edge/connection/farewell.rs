@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 use visavis_lobby::Ending;
-use visavis_protocol::CloseCode;
+use visavis_protocol::{CLOSE_TO_RESUME, CloseCode};
 
 /// How long a client may take to answer a close frame before the socket is dropped.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -17,6 +17,7 @@ pub(super) async fn part(mut connection: Connection, end: End) {
     let ending = match end {
         // Asked to come back.
         End::Told { code: CloseCode::Restart, .. } => Ending::Broken,
+        End::Left(Some(CLOSE_TO_RESUME)) => Ending::Broken,
         // Also when it was we who closed: nobody shall wait for such a client to come back.
         End::Left(_) | End::Violated(_) | End::Told { .. } => Ending::CloseFrame,
         End::Broken | End::Overflow | End::Stall | End::Stopped => Ending::Broken,
