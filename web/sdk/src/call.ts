@@ -24,7 +24,7 @@ export interface CallListener {
   server(): ServerView;
   iceServers(): Promise<RTCIceServer[]>;
   /** Kept for later while the server is away. */
-  sendToServer(message: ClientMessage): boolean;
+  sendToServer(message: ClientMessage, textId?: number): boolean;
   onConnected(path: "direct" | "relay" | null, elapsedMs: number): void;
   /** The media is interrupted; `onConnected` says when it is back. */
   onInterrupted(): void;
@@ -98,7 +98,7 @@ export class Call {
         onTyping: (on) => listener.onTyping(on),
         onBye: (reason) => listener.onBye(reason),
         onChannelClosed: () => this.#onChannelClosed(),
-        sendToServer: (message) => listener.sendToServer(message),
+        sendToServer: (message, textId) => listener.sendToServer(message, textId),
       },
       match.id,
       this.#peer?.channel ?? null,
@@ -131,8 +131,8 @@ export class Call {
     }
   }
 
-  send(text: string): boolean {
-    return this.#words.send(text);
+  send(text: string, id: number): boolean {
+    return this.#words.send(text, id);
   }
 
   typing(on: boolean): void {

@@ -14,7 +14,7 @@ export function resolveEnvironment(given: Partial<Environment> = {}): Environmen
     fetch: (input, init) => globalThis.fetch(input, init),
     now: () => performance.now(),
     setTimeout: (run, delayMs) => globalThis.setTimeout(run, delayMs) as unknown as number,
-    clearTimeout: (id) => globalThis.clearTimeout(id),
+    clearTimeout: (id) => globalThis.clearTimeout(id ?? undefined),
     random: () => Math.random(),
     window: (world.window as Window | undefined) ?? null,
     ...given,

@@ -208,7 +208,7 @@ export class Peer {
     connection.ontrack = null;
     const { channel } = this;
     channel.onopen = channel.onclose = channel.onmessage = null;
-    if (this.#batchTimer !== null) this.#environment.clearTimeout(this.#batchTimer);
+    this.#environment.clearTimeout(this.#batchTimer);
     this.#wire = this.#stream = null;
     this.#gathered = this.#early = [];
     this.#onCandidate();
@@ -244,7 +244,7 @@ export class Peer {
   }
 
   #flush(): void {
-    if (this.#batchTimer !== null) this.#environment.clearTimeout(this.#batchTimer);
+    this.#environment.clearTimeout(this.#batchTimer);
     this.#batchTimer = null;
     const batch: RTCIceCandidateInit[] = [];
     for (const candidate of this.#gathered.splice(0)) {

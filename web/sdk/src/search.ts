@@ -78,7 +78,7 @@ export class Search {
     const heeded = this.standing.handle(message);
     if (!heeded) return false;
     if (message.type === "waiting" || message.type === "partner_found") this.#endPause();
-    if (message.type === "error" && message.code === "too_fast" && asked) {
+    if (message.type === "error" && message.code === "too_fast" && message.of !== "message" && asked) {
       const { environment, onPaused } = this.#parts;
       const delayMs = jittered(environment, message.retry_after_ms ?? 1_000);
       this.#endPause();
@@ -114,26 +114,20 @@ export class Search {
   stop(): void {
     this.#rest();
     this.#wishes = null;
-    const { socket } = this.#parts;
-    if (socket.isOpen) {
-      const message = this.standing.stop();
-      if (message) socket.send(message);
-    } else {
-      this.standing.reset();
-      socket.forget();
-    }
+    const message = this.standing.stop();
+    if (message) this.#parts.socket.send(message);
   }
 
   #rest(): void {
     this.#turn += 1;
     this.#endPause();
-    if (this.#timer !== null) this.#parts.environment.clearTimeout(this.#timer);
+    this.#parts.environment.clearTimeout(this.#timer);
     this.#timer = null;
   }
 
   #renewIn(delayMs: number): void {
     const { now, setTimeout, clearTimeout } = this.#parts.environment;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    clearTimeout(this.#timer);
     const dueMs = now() + delayMs;
     this.#timer = setTimeout(() => {
       this.#timer = null;
@@ -143,7 +137,7 @@ export class Search {
   }
 
   #endPause(): void {
-    if (this.#pauseTimer !== null) this.#parts.environment.clearTimeout(this.#pauseTimer);
+    this.#parts.environment.clearTimeout(this.#pauseTimer);
     this.#pauseTimer = null;
   }
 

@@ -32,6 +32,12 @@ export interface SessionParts {
 // After `bye` the server's own word follows within a round trip.
 const PARTNER_LEFT_MS = 1_000;
 const MAX_OUTBOX = 64;
+
+interface Signal {
+  message: ClientMessage;
+  textId?: number | undefined;
+}
+
 // A visitor who stops may start again at once; the socket waits for that.
 const LINGER_MS = 30_000;
 
@@ -52,7 +58,9 @@ export class Session {
   /** Null while the server is there, or was not yet needed. */
   #away: { retryAtMs: number | null } | null = null;
   /** Signals of the present match that wait for the session to be resumed. */
-  #outbox: ClientMessage[] = [];
+  #outbox: Signal[] = [];
+  /** Texts that went through the server, by their number on the socket; the server may refuse them. */
+  #texts = new Map<number, number>();
   #turn = 0;
   #lingerTimer: number | null = null;
 
@@ -63,7 +71,7 @@ export class Session {
     this.#events = events;
     this.#spares = new SparePeers(environment, () => void this.#search.announce());
     this.#socket = new ServerSocket(environment, parts.url, {
-      onOpen: (resumed) => this.#onOpen(resumed),
+      onOpen: (resumed, matchId) => this.#onOpen(resumed, matchId),
       onMessage: (message) => this.#onMessage(message),
       onAway: (retryAtMs) => this.#onAway(retryAtMs),
       onGaveUp: (error) => this.#onGaveUp(error),
@@ -145,7 +153,7 @@ export class Session {
     if (!match) return;
     this.#endCall("blocked");
     const message: ClientMessage = { type: "block", match_id: match.id };
-    if (!this.#socket.send(message)) this.#outbox = [message];
+    if (!this.#socket.send(message)) this.#outbox = [{ message }];
     if (!call) return;
     this.#search.standing.forgetWishes();
     this.#goOn(match, "blocked", "now");
@@ -155,7 +163,8 @@ export class Session {
   send(text: string): boolean {
     const call = this.#call;
     if (!call) return false;
-    if (!call.send(text)) throw new ClientError("too_fast", "Too many messages wait for the connection.");
+    if (!call.send(text, this.#messages + 1))
+      throw new ClientError("too_fast", "Too many messages wait for the connection.");
     this.#onText("you", text);
     return true;
   }
@@ -194,19 +203,30 @@ export class Session {
 
   // --- the server -------------------------------------------------------------------------------
 
-  #onOpen(resumed: boolean): void {
+  #onOpen(resumed: boolean, matchId: string | null): void {
     const { standing } = this.#search;
-    if (resumed) standing.resume();
-    else standing.reset();
+    const call = this.#call;
+    const again = resumed ? standing.resume(matchId, call !== null) : standing.reset();
+    if (again) this.#socket.send(again);
     this.#away = null;
     this.#events.emit("signaling", "open");
     const outbox = this.#outbox.splice(0);
-    if (resumed) for (const message of outbox) this.#socket.send(message);
-    const call = this.#call;
-    if (call && standing.knows(call.match.id)) call.serverBack();
+    this.#texts.clear();
+    if (resumed) for (const signal of outbox) this.#say(signal);
+    if (call && resumed && matchId !== call.match.id) this.#expectEnd(call);
+    else if (call && resumed) call.serverBack();
     else if (call && !call.standsAlone) return this.#strangerLeft("lost", "now");
     if (this.#activity.name === "searching") void this.#search.announce();
     this.#show();
+  }
+
+  /** The match is over, and the word that ended it comes right behind; unless it was lost, too. */
+  #expectEnd(call: Call): void {
+    this.#environment.setTimeout(() => {
+      if (this.#call !== call || !this.#search.standing.knows(call.match.id)) return;
+      this.#search.standing.reset();
+      this.#strangerLeft("closed", "now");
+    }, PARTNER_LEFT_MS);
   }
 
   #onAway(retryAtMs: number | null): void {
@@ -245,7 +265,7 @@ export class Session {
         break;
       case "waiting":
         // We are in line, so the match is over, whatever became of the word that ended it.
-        if (knew) return this.#strangerLeft("server", "now");
+        if (knew) return this.#strangerLeft("closed", "now");
         if (this.#activity.name === "searching") this.#activity.estimateMs = message.estimate_ms ?? null;
         break;
       case "partner_found":
@@ -257,7 +277,7 @@ export class Session {
       case "partner_reconnecting":
       case "partner_back":
         if (this.#activity.name === "call") {
-          this.#activity.partner = message.type === "partner_back" ? "there" : "away";
+          this.#activity.partner = message.type === "partner_back" ? "open" : "away";
         }
         break;
       case "offer":
@@ -269,6 +289,7 @@ export class Session {
       case "typing":
         return this.#onTyping(message.on);
       case "error":
+        if (message.of === "message") return this.#onRefusedText(message.nth, message.retry_after_ms ?? null);
         if (asked && !message.retry) this.fail(new ClientError("refused", message.message));
         return;
     }
@@ -290,7 +311,7 @@ export class Session {
     const opening = this.#search.meet(found);
     if (!opening) return void this.#goOn(match, "lost", "now");
     const call = new Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
-    this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "there" };
+    this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "open" };
     // Before the page is told: what its listeners do takes time that the handshake need not wait for.
     call.begin();
     this.#events.emit("match", match);
@@ -303,7 +324,7 @@ export class Session {
     return {
       server: () => this.#serverView(),
       iceServers: () => this.#parts.ice.servers(),
-      sendToServer: (message) => this.#sendOfCall(message),
+      sendToServer: (message, textId) => this.#sendOfCall({ message, textId }),
       onConnected: (path, elapsedMs) => this.#onHealth({ name: "connected", path, elapsedMs }),
       onInterrupted: () => this.#onHealth({ name: "interrupted" }),
       onStream: (stream) => this.#onRemoteStream(stream),
@@ -323,12 +344,25 @@ export class Session {
     return this.#socket.resumable ? "away" : "unknown";
   }
 
-  #sendOfCall(message: ClientMessage): boolean {
+  #sendOfCall(signal: Signal): boolean {
     const view = this.#serverView();
-    if (view === "known") return this.#socket.send(message);
+    if (view === "known") return this.#say(signal);
     if (view === "unknown" || this.#outbox.length >= MAX_OUTBOX) return false;
-    this.#outbox.push(message);
+    this.#outbox.push(signal);
     return true;
+  }
+
+  #say({ message, textId }: Signal): boolean {
+    const nth = this.#socket.send(message);
+    if (nth && textId) this.#texts.set(nth, textId);
+    // Whatever was said so long ago was not refused.
+    if (this.#texts.size > MAX_OUTBOX) this.#texts.delete(this.#texts.keys().next().value ?? 0);
+    return nth > 0;
+  }
+
+  #onRefusedText(nth: number | undefined, retryAfterMs: number | null): void {
+    const id = this.#texts.get(nth ?? 0);
+    if (id) this.#events.emit("unsent", { id, retryAfterMs });
   }
 
   #onHealth(health: Extract<Activity, { name: "call" }>["health"]): void {
@@ -397,7 +431,7 @@ export class Session {
   }
 
   #open(): void {
-    if (this.#lingerTimer !== null) this.#environment.clearTimeout(this.#lingerTimer);
+    this.#environment.clearTimeout(this.#lingerTimer);
     this.#lingerTimer = null;
     if (this.#socket.isClosed) this.#away = null;
     this.#socket.open();

@@ -1,14 +1,15 @@
 // The socket to the server: says hello, keeps the resume token, comes back by itself with jitter.
 // Knows when it may speak and when to try again; what is said is not its business.
 // The token lives in memory only: after a reload there is no call that it could bring back.
+// While one socket takes the place of another the old one is heard until the new one has said how much arrived.
 
 import { ClientError } from "./errors.js";
 import { VERSION, type ClientMessage, type ServerMessage } from "./protocol.gen.js";
 import type { Environment } from "./types.js";
 
 export interface SocketListener {
-  /** One may speak. `resumed`: the server still knows where we stood. */
-  onOpen(resumed: boolean): void;
+  /** One may speak. `resumed`: the server still knows where we stood, and is in this match with us. */
+  onOpen(resumed: boolean, matchId: string | null): void;
   onMessage(message: ServerMessage): void;
   /** Lost. Null: the next attempt is already under way. */
   onAway(retryAtMs: number | null): void;
@@ -19,8 +20,8 @@ export interface SocketListener {
 type Link =
   | { name: "closed" }
   | { name: "connecting"; socket: WebSocket; timer: number }
-  /** `hello` named a token; what may be said depends on the answer. */
-  | { name: "resuming"; socket: WebSocket; timer: number }
+  /** What may be said depends on the answer to `hello`, or is to be said later. */
+  | { name: "greeting"; socket: WebSocket; timer: number }
   | { name: "open"; socket: WebSocket }
   | { name: "pausing"; timer: number; retryAtMs: number };
 
@@ -28,7 +29,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 // A connection that lasted this long was a good one: the next loss starts the schedule anew.
 const SETTLED_MS = 10_000;
 const FIRST_CONTACT_ATTEMPTS = 2;
-// Neither 1000 nor 1001, which mean leaving: the session is to be resumed on another socket.
+const MAX_PAUSE_MS = 60_000;
+// Any other code means leaving; with this one the session is to be resumed on another socket.
 const REPLACED = 4000;
 
 export class ServerSocket {
@@ -37,6 +39,12 @@ export class ServerSocket {
   #listener: SocketListener;
   #link: Link = { name: "closed" };
   #token: string | null = null;
+  /** Messages since the last `welcome`. */
+  #received = 0;
+  /** The newest socket has heard one. */
+  #welcomed = false;
+  /** Messages said on the present socket: an error names the one that it is about by its number. */
+  #said = 0;
   /** One that was replaced, until its session has moved. */
   #retired: WebSocket | null = null;
   #reached = false;
@@ -65,29 +73,20 @@ export class ServerSocket {
     return this.#token !== null;
   }
 
-  /** Null unless waiting for the next attempt. */
-  get retryAtMs(): number | null {
-    return this.#link.name === "pausing" ? this.#link.retryAtMs : null;
-  }
-
   open(): void {
     if (this.#link.name === "closed") this.#connect();
   }
 
-  send(message: ClientMessage): boolean {
-    if (this.#link.name !== "open") return false;
+  /** The number of the message on its socket, from 1; 0: it was not sent. */
+  send(message: ClientMessage): number {
+    if (this.#link.name !== "open") return 0;
     this.#link.socket.send(JSON.stringify(message));
-    return true;
+    return ++this.#said;
   }
 
-  /** The session is given up: what the next socket begins is a new one. */
-  forget(): void {
-    this.#token = null;
-  }
-
-  /** Leaves: nothing is to be resumed. */
+  /** Leaves. Who could not be told so is told by the next socket, which resumes. */
   close(): void {
-    this.#token = null;
+    if (this.isOpen) this.#token = null;
     this.#failures = 0;
     this.#reached = false;
     this.#detach(1000);
@@ -100,12 +99,19 @@ export class ServerSocket {
     this.#again();
   }
 
-  /** The present connection is probably dead without knowing it. */
+  /** The present connection is probably dead without knowing it, or soon will be. */
   replace(): void {
-    if (this.#link.name === "closed" || this.#link.name === "pausing") return this.hurry();
-    // A close that arrives before the new socket could be taken for leaving: the resume evicts the old one.
-    if (this.#link.name === "open" && this.resumable) this.#retire(this.#link.socket);
-    else this.#detach(REPLACED);
+    const link = this.#link;
+    if (link.name === "closed" || link.name === "pausing") return this.hurry();
+    // The token may be used up already: only the answer brings the next one.
+    if (link.name === "greeting") return;
+    if (link.name === "open" && this.resumable) {
+      // A close that arrives before the new socket could be taken for a loss: the resume evicts the old one.
+      this.#retired = link.socket;
+      link.socket.onclose = null;
+      return this.#connect();
+    }
+    this.#detach(REPLACED);
     this.#again();
   }
 
@@ -121,95 +127,111 @@ export class ServerSocket {
     try {
       socket = new WebSocket(this.#url);
     } catch {
-      this.#listener.onGaveUp(
-        new ClientError("server_unreachable", `No socket can be opened to ${this.#url}.`),
-      );
+      this.#listener.onGaveUp(new ClientError("server_unreachable", "The server cannot be reached."));
       return;
     }
     const timer = setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
     this.#link = { name: "connecting", socket, timer };
-    socket.onopen = () => this.#greet(socket, timer);
+    socket.onopen = () => {
+      this.#openedAtMs = this.#environment.now();
+      this.#said = 0;
+      this.#reached = true;
+      this.#greet(socket);
+    };
     socket.onmessage = ({ data }) => this.#onFrame(data);
     socket.onclose = ({ code }) => this.#onClose(code);
   }
 
-  #greet(socket: WebSocket, timer: number): void {
-    this.#openedAtMs = this.#environment.now();
-    this.#reached = true;
+  #greet(socket: WebSocket): void {
+    if (this.#retired) this.#retired.onmessage = null;
+    if ("timer" in this.#link) this.#environment.clearTimeout(this.#link.timer);
+    this.#welcomed = false;
+    this.#hello(socket);
     if (this.#token !== null) {
-      this.#link = { name: "resuming", socket, timer };
-      this.#hello(socket, this.#token);
+      const timer = this.#environment.setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
+      this.#link = { name: "greeting", socket, timer };
       return;
     }
     // Nothing depends on the welcome, so it is not waited for: a round trip saved.
-    this.#environment.clearTimeout(timer);
     this.#link = { name: "open", socket };
-    this.#hello(socket, null);
-    this.#listener.onOpen(false);
+    this.#listener.onOpen(false, null);
   }
 
-  #hello(socket: WebSocket, resume: string | null): void {
-    const hello: ClientMessage = { type: "hello", version: VERSION, ...(resume === null ? {} : { resume }) };
+  #hello(socket: WebSocket): void {
+    const hello: ClientMessage = { type: "hello", version: VERSION };
+    if (this.#token !== null) Object.assign(hello, { resume: this.#token, received: this.#received });
     socket.send(JSON.stringify(hello));
+    this.#said += 1;
   }
 
   #onFrame(data: unknown): void {
     const message = parse(data);
     if (!message) return;
-    if (message.type === "welcome") this.#token = message.resume_token ?? null;
-    if (message.type === "welcome" && this.#link.name === "resuming") {
-      const { socket, timer } = this.#link;
-      this.#environment.clearTimeout(timer);
-      this.#link = { name: "open", socket };
-      this.#retired?.close(REPLACED);
-      this.#retired = null;
-      this.#listener.onOpen(message.resumed === true);
-    } else if (message.type === "draining") {
-      this.#onDraining(message.reconnect_after_ms);
-    } else if (message.type === "error" && message.code === "too_fast") {
-      this.#onTooFast(message.retry_after_ms ?? 1_000);
-    } else if (message.type === "error" && message.code === "unsupported_version") {
-      this.#giveUp(new ClientError("refused", message.message));
-      return;
+    const link = this.#link;
+    if (this.#welcomed) this.#received += 1;
+    if ("resume_token" in message) this.#token = message.resume_token ?? this.#token;
+    switch (message.type) {
+      case "welcome":
+        this.#welcomed = true;
+        this.#received = 0;
+        this.#token = message.resume_token ?? null;
+        if (link.name === "greeting") {
+          this.#environment.clearTimeout(link.timer);
+          this.#link = { name: "open", socket: link.socket };
+          this.#retired?.close(REPLACED);
+          this.#retired = null;
+          this.#listener.onOpen(message.resumed === true, message.match_id ?? null);
+        }
+        break;
+      case "draining":
+        this.#onDraining(message.reconnect_after_ms);
+        break;
+      case "error":
+        if (message.code === "unsupported_version")
+          return this.#giveUp(new ClientError("refused", message.message));
+        if (message.code !== "too_fast") break;
+        if (this.#onTooFast(message.retry_after_ms ?? 1_000)) return;
+        break;
+      default:
+        // Let in by the message behind a `hello` that was not.
+        if (link.name === "greeting" && this.#token === null) {
+          this.#environment.clearTimeout(link.timer);
+          this.#link = { name: "open", socket: link.socket };
+          this.#hello(link.socket);
+        }
     }
     this.#listener.onMessage(message);
   }
 
-  #onTooFast(retryAfterMs: number): void {
-    const delayMs = jittered(this.#environment, retryAfterMs);
-    this.#notBeforeMs = this.#environment.now() + delayMs;
-    if (this.#link.name !== "resuming") return;
-    // Admission after a restart: the same hello again on the same socket, if the server leaves it open.
-    const { socket, timer } = this.#link;
-    this.#environment.clearTimeout(timer);
-    const again = this.#environment.setTimeout(() => this.#greet(socket, this.#greetTimeout()), delayMs);
-    this.#link = { name: "resuming", socket, timer: again };
-  }
-
-  #retire(socket: WebSocket): void {
-    this.#retired = socket;
-    this.#link = { name: "closed" };
-    socket.onopen = socket.onmessage = socket.onclose = null;
-  }
-
-  #greetTimeout(): number {
-    return this.#environment.setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
+  /** True: it concerns the door alone, which opens for the same `hello` on the same socket after a pause. */
+  #onTooFast(retryAfterMs: number): boolean {
+    const { now, setTimeout, clearTimeout } = this.#environment;
+    const link = this.#link;
+    // What was sent behind a `hello` that was refused is refused as well, and changes nothing.
+    if (link.name === "greeting" && this.#token === null) return true;
+    const delayMs = jittered(this.#environment, Math.min(retryAfterMs, MAX_PAUSE_MS));
+    this.#notBeforeMs = now() + delayMs;
+    if (this.#welcomed || !("socket" in link)) return false;
+    if ("timer" in link) clearTimeout(link.timer);
+    const { socket } = link;
+    this.#link = { name: "greeting", socket, timer: setTimeout(() => this.#greet(socket), delayMs) };
+    return true;
   }
 
   #onDraining(reconnectAfterMs: number): void {
     const delayMs = jittered(this.#environment, reconnectAfterMs);
     this.#notBeforeMs = this.#environment.now() + delayMs;
-    if (this.#drainTimer !== null) this.#environment.clearTimeout(this.#drainTimer);
+    this.#environment.clearTimeout(this.#drainTimer);
     this.#drainTimer = this.#environment.setTimeout(() => {
       this.#drainTimer = null;
-      if (this.#link.name === "open") this.replace();
+      if (this.#link.name === "open" && this.resumable) this.replace();
     }, delayMs);
   }
 
   #onClose(code: number): void {
     const paused = this.#environment.now() < this.#notBeforeMs;
     if (code === 1008 && !paused) {
-      this.#giveUp(new ClientError("refused", "The server refused this connection."));
+      this.#giveUp(new ClientError("refused", "Refused by the server."));
     } else {
       this.#lost();
     }
@@ -244,7 +266,7 @@ export class ServerSocket {
     this.#link = { name: "closed" };
     this.#retired?.close(code);
     this.#retired = null;
-    if (this.#drainTimer !== null) this.#environment.clearTimeout(this.#drainTimer);
+    this.#environment.clearTimeout(this.#drainTimer);
     this.#drainTimer = null;
     if ("timer" in link) this.#environment.clearTimeout(link.timer);
     if (!("socket" in link)) return;

@@ -145,7 +145,7 @@ export class SparePeers {
   }
 
   #stopResting(): void {
-    if (this.#restTimer !== null) this.#environment.clearTimeout(this.#restTimer);
+    this.#environment.clearTimeout(this.#restTimer);
     this.#restTimer = null;
   }
 }

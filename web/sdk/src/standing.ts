@@ -50,7 +50,8 @@ export class Standing {
       case "partner_back":
         return this.knows(message.match_id);
       case "error":
-        if (this.#place.name === "asked" && message.code === "too_fast") this.#place = this.#place.before;
+        if (this.#place.name === "asked" && message.code === "too_fast" && message.of !== "message")
+          this.#place = this.#place.before;
         return true;
       default:
         return true;
@@ -94,18 +95,34 @@ export class Standing {
     this.#told = null;
   }
 
-  /** A new socket with the old session: whether the last request arrived is not known, so it is made again. */
-  resume(): void {
-    if (this.#place.name !== "asked") return;
-    if (this.#place.by === "find_partner") this.#told = null;
-    this.#place = this.#place.before;
+  /**
+   * A new socket with the old session, which is in `matchId` if in any. What was not answered may have been lost, or
+   * its answer follows. Returns what must be said again.
+   */
+  resume(matchId: string | null, inCall: boolean): ClientMessage | null {
+    const place = this.#place;
+    const known = place.name === "asked" ? place.before : place;
+    if (this.#stopsUnanswered > 0) {
+      this.#stopsUnanswered = 1;
+      this.#place = { name: "idle" };
+      return { type: "stop" };
+    }
+    if (known.name === "matched" && known.matchId === matchId) {
+      if (place.name === "asked" && place.by === "find_partner") this.#told = null;
+      this.#place = known;
+    } else if (!inCall) {
+      // Found meanwhile: `partner_found` comes right behind. Of a call the word that ended it does.
+      if (matchId !== null && place.name !== "idle") this.#place = { name: "waiting" };
+      else if (place.name !== "waiting") this.#place = { name: "idle" };
+    }
+    return null;
   }
 
   /** A new socket without the old session. */
-  reset(): void {
+  reset(): null {
     this.#place = { name: "idle" };
     this.#stopsUnanswered = 0;
-    this.#told = null;
+    return (this.#told = null);
   }
 
   #onPartnerLeft(matchId: string, requeued: boolean): boolean {

@@ -2,13 +2,13 @@
 
 import type { Call } from "./call.js";
 import type { ClientError } from "./errors.js";
-import type { ChatState, LeftReason, MatchInfo, Wishes } from "./types.js";
+import type { ChatState, LeftReason, MatchInfo, Signaling, Wishes } from "./types.js";
 
 export type Activity =
   | { name: "idle" }
   | { name: "permission" }
   | { name: "searching"; sinceMs: number; online: number | null; estimateMs: number | null }
-  | { name: "call"; call: Call; health: CallHealth; partner: "there" | "away" }
+  | { name: "call"; call: Call; health: CallHealth; partner: Signaling }
   | { name: "ended"; match: MatchInfo; reason: LeftReason }
   | { name: "error"; error: ClientError };
 
@@ -57,7 +57,15 @@ function callState(
       return { name: "connecting", wishes, match };
     case "connected": {
       const { path, elapsedMs } = health;
-      return { name: "connected", wishes, match, path, elapsedMs, signaling: away ? "away" : "open" };
+      return {
+        name: "connected",
+        wishes,
+        match,
+        path,
+        elapsedMs,
+        signaling: away ? "away" : "open",
+        partner,
+      };
     }
     case "interrupted":
       return broken("media");

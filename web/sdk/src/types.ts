@@ -48,6 +48,8 @@ export type ChatState =
       path: "direct" | "relay" | null;
       elapsedMs: number;
       signaling: Signaling;
+      /** Whether the stranger's socket is there; `away`: they can still be seen and heard. */
+      partner: Signaling;
     }
   /** Something broke and is being mended: the media path, the server, or the stranger's own connection. */
   | {
@@ -110,6 +112,8 @@ export interface ClientEvents {
   localStream: MediaStream | null;
   message: ChatMessage;
   typing: boolean;
+  /** The server refused a text that was sent through it (`ChatMessage.id`); it may be sent anew after the pause. */
+  unsent: { id: number; retryAfterMs: number | null };
   /** The stranger left; `searching` says whether the search already goes on. */
   left: { match: MatchInfo; reason: LeftReason; searching: boolean };
   quality: CallQuality;
@@ -134,7 +138,8 @@ export interface Environment {
   /** Milliseconds, monotonic. */
   now(): number;
   setTimeout(run: () => void, delayMs: number): number;
-  clearTimeout(id: number): void;
+  /** Null is nobody's timer. */
+  clearTimeout(id: number | null): void;
   /** 0 to 1, for jitter. */
   random(): number;
   /** Page life cycle (`pagehide`, `pageshow`, `online`, `visibilitychange`); null outside a page. */

@@ -20,7 +20,7 @@ export interface WordsListener {
   /** The other side is gone, with or without a word. */
   onChannelClosed(): void;
   /** False: the server cannot be reached or does not know this match. */
-  sendToServer(message: ClientMessage): boolean;
+  sendToServer(message: ClientMessage, textId?: number): boolean;
 }
 
 const MAX_QUEUED = 100;
@@ -31,7 +31,7 @@ export class Words {
   #listener: WordsListener;
   #matchId: string;
   #channel: RTCDataChannel | null;
-  #queue: string[] = [];
+  #queue: { text: string; id: number }[] = [];
   #viaServer: boolean;
   #timer: number | null = null;
   #typing = false;
@@ -60,9 +60,9 @@ export class Words {
   }
 
   /** False: too much is waiting already. */
-  send(text: string): boolean {
+  send(text: string, id: number): boolean {
     if (this.#queue.length >= MAX_QUEUED) return false;
-    this.#queue.push(text);
+    this.#queue.push({ text, id });
     this.#flush();
     return true;
   }
@@ -91,16 +91,18 @@ export class Words {
   }
 
   close(): void {
-    if (this.#timer !== null) this.#environment.clearTimeout(this.#timer);
+    this.#environment.clearTimeout(this.#timer);
     this.#timer = null;
     this.#queue = [];
   }
 
   #flush(): void {
-    for (let text = this.#queue[0]; text !== undefined; text = this.#queue[0]) {
+    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+      const { text, id } = next;
       const sent =
         this.say({ type: "message", text }) ||
-        (this.#viaServer && this.#listener.sendToServer({ type: "message", match_id: this.#matchId, text }));
+        (this.#viaServer &&
+          this.#listener.sendToServer({ type: "message", match_id: this.#matchId, text }, id));
       if (!sent) return;
       this.#queue.shift();
       this.#typing = false;

@@ -128,7 +128,7 @@ describe("the socket", () => {
     await world.pass(1);
     expect(world.sockets).toHaveLength(2);
     world.server.accept();
-    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1" }]);
+    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1", received: 4 }]);
     expect(world.sockets[0]?.closedWith).toBeNull();
     world.server.say({ ...WELCOME, resumed: true });
     expect(world.sockets[0]?.closedWith).toBe(4000);
@@ -246,7 +246,7 @@ describe("a session that is resumed", () => {
     await world.pass(0);
     world.server.accept();
     await world.pass(100);
-    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1" }]);
+    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1", received: 1 }]);
     world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
     await world.pass(100);
     expect(world.server.types()).toEqual(["hello"]);
@@ -264,7 +264,7 @@ describe("a session that is resumed", () => {
     connection.gather("candidate:9 1 udp 1 192.0.2.9 9 typ host");
     await world.pass(20);
     world.server.accept();
-    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
     expect(world.server.types()).toEqual(["hello", "ice_candidate"]);
     expect(world.state).toMatchObject({ name: "connected", signaling: "open" });
     world.client.next();
@@ -279,7 +279,7 @@ describe("a session that is resumed", () => {
     world.client.next();
     await world.pass(0);
     world.server.accept();
-    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
     await world.pass(60);
     expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
   });
@@ -293,7 +293,7 @@ describe("a session that is resumed", () => {
     world.server.drop();
     await world.pass(0);
     world.server.accept();
-    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
     await world.pass(0);
     expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }]);
   });
@@ -313,7 +313,7 @@ describe("a session that is resumed", () => {
     expect(world.server.types()).toEqual(["hello", "find_partner"]);
   });
 
-  test("is given up while the visitor is asked for the camera", async () => {
+  test("gives up its place while the visitor is asked for the camera", async () => {
     const world = new World();
     await world.wait({ kind: "text" }, "token-1");
     world.server.drop();
@@ -321,17 +321,33 @@ describe("a session that is resumed", () => {
     void world.client.start({ kind: "video" });
     await world.pass(0);
     world.server.accept();
-    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1 });
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    expect(world.server.types()).toEqual(["hello", "stop"]);
     expect(world.state.name).toBe("permission");
   });
 
-  test("a stopped visitor is not resumed", async () => {
+  test("a visitor who stopped meanwhile comes back only to start again, and first says that it stopped", async () => {
     const world = new World();
     await world.call("token-1");
     world.server.drop();
     world.client.stop();
     await world.pass(60_000);
     expect(world.sockets).toHaveLength(1);
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
+    await world.pass(0);
+    expect(world.server.types()).toEqual(["hello", "stop", "find_partner"]);
+  });
+
+  test("a Stop that was said is the end of the session", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.client.stop();
+    world.server.say({ type: "stopped", resume_token: "token-2" });
+    await world.pass(60_000);
+    expect(world.sockets[0]?.closedWith).toBe(1000);
     void world.client.start({ kind: "text" });
     await world.pass(0);
     world.server.accept();
@@ -361,7 +377,7 @@ describe("a session that is resumed", () => {
     const world = new World();
     await world.call();
     world.server.say({ type: "partner_reconnecting", match_id: "m1", grace_ms: 10_000 });
-    expect(world.state.name).toBe("connected");
+    expect(world.state).toMatchObject({ name: "connected", partner: "away" });
     world.connection(1).become("disconnected");
     expect(world.state).toMatchObject({ name: "reconnecting", cause: "partner" });
 
@@ -383,7 +399,7 @@ describe("a session that is resumed", () => {
     world.client.send("kept");
     await world.pass(0);
     world.server.accept();
-    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
     expect(world.server.of("message")).toEqual([{ type: "message", match_id: "m1", text: "kept" }]);
     world.server.drop();
     await world.pass(4_000);
@@ -391,5 +407,207 @@ describe("a session that is resumed", () => {
     world.server.say({ ...WELCOME, resumed: false });
     expect(world.events("left")).toMatchObject([{ reason: "lost", searching: true }]);
     expect(FakeConnection.live.size).toBe(0);
+  });
+
+  test("presents the newest token and says how much has arrived since the last welcome", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text", resume_token: "token-2" });
+    world.server.say({ type: "message", match_id: "m1", text: "one" });
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-2", received: 3 }]);
+    world.server.say({ ...WELCOME, resume_token: "token-3", resumed: true, match_id: "m1" });
+    world.server.say({ type: "message", match_id: "m1", text: "two" });
+    world.server.drop();
+    await world.pass(4_000);
+    world.server.accept();
+    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-3", received: 1 }]);
+    expect(world.events("message").map(({ text }) => text)).toEqual(["one", "two"]);
+  });
+
+  test("counts the same when it is asked to say hello once more", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ type: "error", code: "too_fast", message: "", retry: true, retry_after_ms: 50 });
+    await world.pass(50);
+    expect(world.server.of("hello").map(({ received }) => received)).toEqual([3, 3]);
+  });
+
+  test("a match that is over by then is left, by the word that ended it if that follows", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    world.server.say({ type: "partner_left", match_id: "m1", reason: "next", requeued: true });
+    world.server.say({ type: "waiting", online: 2 });
+    expect(world.events("left")).toMatchObject([{ reason: "next", searching: true }]);
+    await world.pass(2_000);
+    expect(world.server.of("find_partner")).toEqual([]);
+    expect(world.state.name).toBe("waiting");
+  });
+
+  test("and if no word follows, after a second all the same", async () => {
+    const world = new World();
+    await world.call("token-1");
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    await world.pass(999);
+    expect(world.events("left")).toEqual([]);
+    await world.pass(100);
+    expect(world.events("left")).toMatchObject([{ reason: "closed", searching: true }]);
+    expect(world.server.of("find_partner")).toHaveLength(1);
+  });
+
+  test("a stranger who was found meanwhile is met, not asked for again", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text" });
+    world.client.next();
+    await world.pass(0);
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m2" });
+    await world.pass(0);
+    world.server.say({ type: "waiting", online: 2 });
+    await world.find({ mode: "text", match_id: "m2" });
+    expect(world.server.types()).toEqual(["hello"]);
+    expect(world.state).toMatchObject({ name: "connected", match: { id: "m2" } });
+  });
+
+  test("a Stop that was not answered is said again", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    world.client.stop();
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m9" });
+    await world.pass(0);
+    expect(world.server.types()).toEqual(["hello", "stop", "find_partner"]);
+    await world.find({ mode: "text", match_id: "m9" });
+    expect(world.state.name).toBe("waiting");
+    world.server.say({ type: "stopped" });
+    await world.find({ mode: "text", match_id: "m10" });
+    expect(world.state).toMatchObject({ name: "connected", match: { id: "m10" } });
+  });
+
+  test("the socket that is replaced is heard until the new one has said hello", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text" });
+    world.server.say({ type: "draining", reconnect_after_ms: 0 });
+    await world.pass(0);
+    const [old, fresh] = world.sockets;
+    old?.say({ type: "message", match_id: "m1", text: "in time" });
+    fresh?.accept();
+    old?.say({ type: "message", match_id: "m1", text: "too late, it comes again" });
+    expect(fresh?.sent).toEqual([{ type: "hello", version: 1, resume: "token-1", received: 4 }]);
+    expect(world.events("message").map(({ text }) => text)).toEqual(["in time"]);
+    expect(world.names).not.toContain("reconnecting:server");
+    world.client.send("kept");
+    fresh?.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
+    expect(fresh?.of("message")).toEqual([{ type: "message", match_id: "m1", text: "kept" }]);
+    expect(old?.closedWith).toBe(4000);
+    old?.drop(1008);
+    await world.pass(60_000);
+    expect(world.sockets).toHaveLength(2);
+  });
+});
+
+describe("a server that lets in slowly", () => {
+  const later = { type: "error", code: "too_fast", message: "", retry: true } as const;
+
+  test("is greeted again after the pause it named, and the search is asked for once", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(0);
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
+    world.server.say({ ...later, retry_after_ms: 2_000, of: "hello", nth: 1 });
+    world.server.say({ ...later, retry_after_ms: 2_001, of: "find_partner", nth: 2 });
+    expect(world.state.name).toBe("waiting");
+    await world.pass(1_999);
+    expect(world.server.sent).toHaveLength(2);
+    await world.pass(1);
+    expect(world.server.types()).toEqual(["hello", "find_partner", "hello", "find_partner"]);
+    world.server.say({ ...WELCOME, resume_token: "token-1" });
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    expect(world.server.sent).toMatchObject([{ type: "hello", resume: "token-1" }]);
+  });
+
+  test("never keeps anyone longer than a minute and a half", async () => {
+    const world = new World();
+    world.random = 1;
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...later, retry_after_ms: 1e9 });
+    await world.pass(90_000);
+    expect(world.server.of("hello")).toHaveLength(2);
+  });
+
+  test("may let in the search though it refused the hello: that is said once more, and nothing is lost", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(0);
+    world.server.say({ ...later, retry_after_ms: 500, of: "hello", nth: 1 });
+    await world.find({ mode: "text" });
+    expect(world.state).toMatchObject({ name: "connected", match: { id: "m1" } });
+    expect(world.server.types()).toEqual(["hello", "find_partner", "hello"]);
+    await world.pass(1_000);
+    expect(world.server.types()).toEqual(["hello", "find_partner", "hello"]);
+  });
+});
+
+describe("a text that the server refuses", () => {
+  test("is named, and may be sent again", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" });
+    await world.find({ mode: "text" });
+    world.client.send("one");
+    world.client.send("two");
+    const nth =
+      world.server.sent.findIndex((message) => message.type === "message" && message.text === "two") + 1;
+    world.server.say({
+      type: "error",
+      code: "too_fast",
+      message: "",
+      retry: true,
+      retry_after_ms: 700,
+      of: "message",
+      nth,
+    });
+    const [, two] = world.events("message");
+    expect(world.events("unsent")).toEqual([{ id: two?.id, retryAfterMs: 700 }]);
+    expect(world.events("paused")).toEqual([]);
+  });
+
+  test("does not undo a search that is under way", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" });
+    await world.find({ mode: "text" });
+    world.client.send("one");
+    world.client.next();
+    await world.pass(0);
+    world.server.say({ type: "error", code: "too_fast", message: "", retry: true, of: "message", nth: 3 });
+    await world.pass(5_000);
+    expect(world.server.of("next")).toHaveLength(1);
   });
 });

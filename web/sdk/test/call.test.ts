@@ -178,7 +178,7 @@ describe("a call", () => {
     await world.pass(900);
     expect(world.state).toMatchObject({ name: "reconnecting", cause: "media" });
     world.server.accept();
-    world.server.say({ type: "welcome", version: 1, online: 1, resumed: true });
+    world.server.say({ type: "welcome", version: 1, online: 1, resumed: true, match_id: "m1" });
     await world.pass(0);
     expect(world.server.of("offer")).toHaveLength(1);
   });

@@ -79,9 +79,10 @@ describe("the stranger leaves", () => {
     world.client.next();
     await world.pass(0);
     world.server.accept();
+    world.server.say({ type: "welcome", version: 1, online: 2, resumed: false, resume_token: "token-2" });
     await world.pass(60);
     expect(world.state.name).toBe("waiting");
-    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1 });
+    expect(world.server.types()).toEqual(["hello", "find_partner"]);
   });
 
   test("a late partner_left of another match changes nothing", async () => {
@@ -341,7 +342,7 @@ describe("the page", () => {
     await resumable.call("token-1");
     resumable.page.happens("online");
     expect(resumable.sockets).toHaveLength(2);
-    expect(resumable.state).toMatchObject({ name: "connected", signaling: "away" });
+    expect(resumable.state).toMatchObject({ name: "connected", signaling: "open" });
   });
 });
 

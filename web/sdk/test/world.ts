@@ -21,6 +21,7 @@ const EVENTS: (keyof ClientEvents)[] = [
   "localStream",
   "message",
   "typing",
+  "unsent",
   "left",
   "quality",
   "signaling",
