@@ -1,7 +1,9 @@
 // The real server, as a visitor's browser meets it: one process on a free port, ended by its own id.
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const STARTS_WITHIN_MS = 10_000;
@@ -14,18 +16,26 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 export class Server {
   #child: ChildProcess;
   #flags: string[];
+  #state: string;
   readonly port: number;
 
-  private constructor(child: ChildProcess, port: number, flags: string[]) {
+  private constructor(child: ChildProcess, port: number, flags: string[], state: string) {
     this.#child = child;
     this.port = port;
     this.#flags = flags;
+    this.#state = state;
   }
 
-  /** Rates do not bind this machine, and no STUN server is asked: nothing here needs the internet. */
-  static async start(flags: string[] = []): Promise<Server> {
+  /**
+   * Rates do not bind this machine, unless the flags are about them; and no STUN server is asked: nothing here
+   * needs the internet.
+   */
+  static async start(given: string[] = []): Promise<Server> {
+    const state = mkdtempSync(join(tmpdir(), "visavis-e2e-"));
+    const rated = given.some((flag) => flag.startsWith("--limits-"));
+    const flags = ["--state-dir", state, ...(rated ? [] : ["--limits-exempt", "127.0.0.0/8"]), ...given];
     const { child, port } = await launch(0, flags);
-    return new Server(child, port, flags);
+    return new Server(child, port, flags, state);
   }
 
   get url(): string {
@@ -37,18 +47,25 @@ export class Server {
     return ended(this.#child, "SIGKILL");
   }
 
-  /** Anew, on the port it had. */
+  /** Anew, on the port it had, with what it kept. */
   async revive(): Promise<void> {
     this.#child = (await launch(this.port, this.#flags)).child;
   }
 
+  /** As a supervisor does it: the server asks everybody to move first. */
   stop(): Promise<void> {
     return ended(this.#child, "SIGTERM");
+  }
+
+  /** For good. */
+  async end(): Promise<void> {
+    await ended(this.#child, "SIGINT");
+    rmSync(this.#state, { recursive: true, force: true });
   }
 }
 
 async function launch(port: number, flags: string[]): Promise<{ child: ChildProcess; port: number }> {
-  const fixed = ["--listen", `127.0.0.1:${port}`, "--no-ice-servers", "--limits-exempt", "127.0.0.0/8"];
+  const fixed = ["--listen", `127.0.0.1:${port}`, "--no-ice-servers"];
   const child = spawn(binary(), [...fixed, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
   running.add(child);
   child.once("exit", () => running.delete(child));
@@ -72,7 +89,7 @@ async function launch(port: number, flags: string[]): Promise<{ child: ChildProc
   return { child, port: listening };
 }
 
-async function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+async function ended(child: ChildProcess, signal: "SIGTERM" | "SIGINT" | "SIGKILL"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   child.kill(signal);

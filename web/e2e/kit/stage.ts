@@ -68,7 +68,7 @@ export class Stage {
 
   async close(): Promise<void> {
     await this.browsers.close();
-    await this.#server?.stop();
+    await this.#server?.end();
   }
 
   async #context({ devices = "fake", flags = [], context = {}, stays }: Visit): Promise<BrowserContext> {

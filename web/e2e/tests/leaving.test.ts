@@ -153,7 +153,6 @@ test("Block ends the talk, tells the other only that it ended, and these two do 
   const { ben } = crew;
   const ann = await stage.visitor({ name: "ann" });
   await meet(ann, ben, "Text");
-  await ann.button("More").click();
   await ann.button("Block").click();
   await ann.looking();
   await ben.looking();

@@ -22,8 +22,10 @@ export class Conversation {
   strangerTypes = $state(false);
   quality = $state.raw<CallQuality | null>(null);
   left = $state.raw<LeftReason | null>(null);
-  /** Next was pressed too fast; it is carried out when this is false again. */
-  paused = $state(false);
+  /** Next was pressed too fast: whole seconds until it is carried out, else 0. */
+  pauseS = $state(0);
+  /** Of `messages`, those that the server refused. */
+  unsent = $state.raw<number[]>([]);
   microphoneOn = $state(true);
   cameraOn = $state(true);
   autoContinue = $state(true);
@@ -66,6 +68,7 @@ export class Conversation {
       client.on("remoteStream", (stream) => (this.remoteStream = stream)),
       client.on("message", (message) => this.#onMessage(message)),
       client.on("typing", (on) => (this.strangerTypes = on)),
+      client.on("unsent", ({ id }) => (this.unsent = [...this.unsent, id])),
       client.on("left", ({ reason }) => this.#onLeft(reason)),
       client.on("quality", (quality) => (this.quality = quality)),
       client.on("paused", ({ retryAfterMs }) => this.#onPaused(retryAfterMs)),
@@ -108,6 +111,12 @@ export class Conversation {
     } catch {
       return false;
     }
+  }
+
+  /** Once more, in place of the one that was refused. */
+  sendAgain({ id, text }: ChatMessage): void {
+    if (!this.send(text)) return;
+    this.messages = this.messages.filter((message) => message.id !== id);
   }
 
   /** Tells the stranger that something is being written, and that it no longer is. */
@@ -188,9 +197,11 @@ export class Conversation {
   }
 
   #onPaused(retryAfterMs: number): void {
-    this.paused = true;
     clearTimeout(this.#pauseTimer);
-    this.#pauseTimer = setTimeout(() => (this.paused = false), retryAfterMs);
+    this.pauseS = Math.ceil(retryAfterMs / 1000);
+    if (retryAfterMs <= 0) return;
+    const step = retryAfterMs % 1000 || 1000;
+    this.#pauseTimer = setTimeout(() => this.#onPaused(retryAfterMs - step), step);
   }
 
   /** Everything that belonged to the last stranger. */
@@ -198,6 +209,7 @@ export class Conversation {
     clearTimeout(this.#typingTimer);
     this.#typing = false;
     this.messages = [];
+    this.unsent = [];
     this.strangerTypes = false;
     this.quality = null;
     this.left = null;

@@ -41,8 +41,9 @@ function statesOf(kind: ChatKind): ChatState[] {
     { name: "waiting", wishes, sinceMs: 0, online: null, estimateMs: null },
     { name: "waiting", wishes, sinceMs: 0, online: 312, estimateMs: 900 },
     { name: "connecting", wishes, match },
-    { name: "connected", wishes, match, path: "direct", elapsedMs: 300, signaling: "open" },
-    { name: "connected", wishes, match, path: null, elapsedMs: 300, signaling: "away" },
+    { name: "connected", wishes, match, path: "direct", elapsedMs: 300, signaling: "open", partner: "open" },
+    { name: "connected", wishes, match, path: "relay", elapsedMs: 300, signaling: "open", partner: "away" },
+    { name: "connected", wishes, match, path: null, elapsedMs: 300, signaling: "away", partner: "away" },
     ...(["media", "server", "partner"] as const).flatMap((cause): ChatState[] => [
       { name: "reconnecting", wishes, cause, match, retryAtMs: null },
       { name: "reconnecting", wishes, cause, match: null, retryAtMs: 5_000 },
@@ -91,6 +92,9 @@ test("the_online_count_is_in_the_wait", () => {
   const state: ChatState = { name: "waiting", wishes, sinceMs: 0, online: 1312, estimateMs: null };
   expect(statusWords(state)).toBe("Looking for someone…");
   expect(statusDetail(state)).toBe("1,312 here now");
+  expect(statusDetail({ ...state, estimateMs: 2_100 })).toBe("1,312 here now, about 3 s to wait");
+  expect(statusDetail({ ...state, estimateMs: 10 })).toBe("1,312 here now, about 1 s to wait");
+  expect(statusDetail({ ...state, estimateMs: 150_000 })).toBe("1,312 here now, about 3 min to wait");
 });
 
 test("a_match_names_what_is_shared", () => {
@@ -105,9 +109,9 @@ test("every_way_of_leaving_has_a_sentence", () => {
 
 test("relaxing_is_told_step_by_step_and_pinned_wishes_are_never_relaxed", () => {
   const wishes = { kind: "video" as const, interests: ["jazz"], languages: ["de"] };
-  expect(relaxingWords(wishes, 1_000)).toBeNull();
-  expect(relaxingWords(wishes, 5_000)).toContain("language will do");
-  expect(relaxingWords(wishes, 12_000)).toContain("Whoever comes first");
+  expect(relaxingWords(wishes, 1_400)).toBeNull();
+  expect(relaxingWords(wishes, 1_500)).toContain("language will do");
+  expect(relaxingWords(wishes, 3_000)).toContain("Whoever comes first");
   expect(relaxingWords({ ...wishes, pin: ["interests", "language"] }, 60_000)).toBeNull();
   expect(relaxingWords({ ...wishes, languages: [] }, 5_000)).toContain("Whoever comes first");
 });

@@ -26,7 +26,10 @@ export function statusWords(state: ChatState): string {
     case "connecting":
       return "Found someone. Saying hello…";
     case "connected":
-      return state.signaling === "away" ? "Connected. The server is away, the call goes on." : "Connected.";
+      if (state.signaling === "away") return "Connected. The server is away, the call goes on.";
+      return state.partner === "away"
+        ? "Connected. The stranger is reconnecting, the call goes on."
+        : "Connected.";
     case "reconnecting":
       return RECONNECTING[state.cause];
     case "ended":
@@ -42,11 +45,19 @@ const RECONNECTING = {
   partner: "The stranger’s line broke. Waiting a moment for them…",
 } as const;
 
-/** What follows the status in smaller type: how many are here while waiting, what is shared in a call. */
+/** What follows the status in smaller type: how things stand while waiting, what is shared in a call. */
 export function statusDetail(state: ChatState): string {
-  if (state.name === "waiting" && state.online !== null)
-    return `${state.online.toLocaleString("en")} here now`;
+  if (state.name === "waiting" && state.online !== null) {
+    const here = `${state.online.toLocaleString("en")} here now`;
+    return state.estimateMs === null ? here : `${here}, about ${durationWords(state.estimateMs)} to wait`;
+  }
   return state.name === "connected" ? sharedWords(state.match) : "";
+}
+
+/** `3 s`, `2 min`: rounded up, so that nobody is promised too much. */
+export function durationWords(ms: number): string {
+  const seconds = Math.max(1, Math.ceil(ms / 1000));
+  return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
 /** `You both like jazz. You both speak German.`, or nothing. */
@@ -114,9 +125,10 @@ export function leftWords(reason: LeftReason): string {
   return LEFT[reason];
 }
 
-/** ASSUMES: by now the server has widened the search; it does so well within these times. */
-const INTERESTS_RELAXED_MS = 4_000;
-const LANGUAGE_RELAXED_MS = 10_000;
+/** ASSUMES: the server's defaults for `lobby.relax_interests_after_ms` and `lobby.relax_language_after_ms`. */
+const INTERESTS_RELAXED_MS = 1_500;
+const LANGUAGE_RELAXED_MS = 3_000;
+const QUIET_MS = 4_000;
 
 /** What is being relaxed after waiting this long, or null while nothing is. */
 export function relaxingWords(wishes: Wishes, waitedMs: number): string | null {
@@ -130,9 +142,7 @@ export function relaxingWords(wishes: Wishes, waitedMs: number): string | null {
       : "Nobody with these interests is free. Whoever comes first will do.";
   }
   const nothingWished = !wishes.interests?.length && !wishes.languages?.length;
-  return nothingWished && waitedMs >= INTERESTS_RELAXED_MS
-    ? "It is quiet just now. Whoever comes next will do."
-    : null;
+  return nothingWished && waitedMs >= QUIET_MS ? "It is quiet just now. Whoever comes next will do." : null;
 }
 
 /** `0.3 s`, to a tenth; never `0.0 s`, which nobody would believe. */
