@@ -102,7 +102,7 @@ fmt: $(PACKAGES) ## Format everything
 .PHONY: bindings
 bindings: ## Write what is generated: TypeScript types, JSON Schema, the table of settings
 	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-protocol bindings
-	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-server --lib document
+	VISAVIS_WRITE_BINDINGS=1 cargo test --profile checked -p visavis-server --lib the_document
 
 # Where visitors are, from the registries' data (credit nro.net); only `make geo` needs it, not the build.
 GEO_SOURCE := @ip-location-db/geo-whois-asn-country-mmdb

@@ -1,7 +1,7 @@
 //! What the lobby counts for the operator. Plain numbers: the shell turns them into metrics.
 
-use crate::Span;
-use visavis_protocol::{ErrorCode, Kind, LeftReason, Path};
+use crate::{Paths, Span};
+use visavis_protocol::{ErrorCode, Kind, LeftReason};
 
 /// Totals since the lobby was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,12 +34,9 @@ pub struct Counters {
     pub resumed: u64,
     pub not_resumed: u64,
     /// What clients report of their calls.
-    pub connected_direct: u64,
-    pub connected_relay: u64,
+    pub paths: Paths,
     /// From ticket to match.
     pub wait: Histogram,
-    /// From match to the first frame, as clients report it.
-    pub connect: Histogram,
     /// Candidates that the matchmaker looked at.
     pub probes: u64,
 }
@@ -51,14 +48,6 @@ impl Counters {
 
     pub(crate) fn count_refusal(&mut self, code: ErrorCode) {
         count(&mut self.refused, code);
-    }
-
-    pub(crate) fn count_connected(&mut self, path: Path, elapsed: Span) {
-        match path {
-            Path::Direct => self.connected_direct += 1,
-            Path::Relay => self.connected_relay += 1,
-        }
-        self.connect.record(elapsed);
     }
 }
 

@@ -33,6 +33,7 @@ mod lobby;
 mod matches;
 mod matchmaker;
 mod nodes;
+mod paths;
 mod planted;
 mod rates;
 mod replay;
@@ -55,6 +56,7 @@ pub use nodes::{
     Bucket, Claimed, Export, Frame, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag,
     TicketId,
 };
+pub use paths::{Paths, Tally};
 #[cfg(feature = "planted")]
 pub use planted::{Fault, plant};
 pub use time::{Span, Time};

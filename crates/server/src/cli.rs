@@ -1,6 +1,7 @@
 //! The command line: its flags come from the table of settings.
 
 use crate::config::{Given, SETTINGS, Setting, Shape};
+use crate::cost;
 use crate::failure::Failure;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -41,6 +42,7 @@ pub(crate) fn read(
         Some(("turn", matches)) => Order::Turn(given(matches, variables)),
         Some(("check-config", matches)) => Order::CheckConfig(given(matches, variables)),
         Some(("health", matches)) => Order::Health(given(matches, variables)),
+        Some(("cost", matches)) => Order::Print(cost::answer(matches)),
         Some((_, matches)) => Order::SelfSigned {
             folder: matches.get_one::<PathBuf>("out").cloned().unwrap_or_else(|| ".".into()),
         },
@@ -75,6 +77,7 @@ fn command() -> Command {
                 "Ask the server with these settings on this machine whether it lives: exit code 0 or 1",
             ),
         )
+        .subcommand(cost::command())
         .subcommand(
             Command::new("self-signed")
                 .about(
@@ -95,7 +98,7 @@ fn with_settings(command: Command) -> Command {
             .long(NO_ICE_SERVERS)
             .action(ArgAction::SetTrue)
             .conflicts_with("ice.server")
-            .help("Give browsers no STUN servers: they then connect on one machine or network only"),
+            .help("Name no STUN servers: where there is no relay either, browsers connect on one machine or network only"),
     )
 }
 

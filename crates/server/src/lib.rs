@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod config;
+mod cost;
 mod driver;
 mod edge;
 mod failure;

@@ -1,5 +1,7 @@
 //! `GET /metrics`: the figures in Prometheus' text format, version 0.0.4.
 
+mod figures;
+mod paths;
 mod relay;
 
 use crate::driver::{Event, Snapshot};
@@ -10,7 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
 use std::fmt::{Display, Write as _};
 use std::fs;
@@ -26,16 +28,30 @@ struct Sources {
 }
 
 pub(crate) fn router(edge: Arc<Edge>, sockets: Arc<Admission>, relay: Option<RelayLink>) -> Router {
-    Router::new().route("/metrics", get(answer)).with_state(Sources { edge, sockets, relay })
+    Router::new()
+        .route("/metrics", get(answer))
+        .route("/", get(look))
+        .route(figures::STYLE_PATH, get(figures::style))
+        .with_state(Sources { edge, sockets, relay })
+}
+
+/// The same for people: who connects how.
+async fn look(State(sources): State<Sources>) -> Response {
+    let Some(snapshot) = snapshot(&sources).await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    Html(figures::render(&snapshot)).into_response()
+}
+
+/// `None`: the process is about to end.
+async fn snapshot(sources: &Sources) -> Option<Snapshot> {
+    let (reply, snapshot) = oneshot::channel();
+    sources.edge.link.inbox.send(Event::Snapshot(reply)).await.ok()?;
+    snapshot.await.ok()
 }
 
 async fn answer(State(sources): State<Sources>) -> Response {
-    let (reply, snapshot) = oneshot::channel();
-    let asked = sources.edge.link.inbox.send(Event::Snapshot(reply)).await;
-    let Ok(snapshot) = (match asked {
-        Ok(()) => snapshot.await.map_err(|_| ()),
-        Err(_) => Err(()),
-    }) else {
+    let Some(snapshot) = snapshot(&sources).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let mut page = render(&snapshot, &sources);
@@ -94,20 +110,9 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
     page.counter("visavis_silent_cut_total", "Connections cut for silence.", counters.cut);
     page.counter("visavis_resumed_total", "Sessions that came back with a token.", counters.resumed);
     page.counter("visavis_not_resumed_total", "Tokens that were of no use.", counters.not_resumed);
-    page.labelled(
-        "visavis_calls_connected_total",
-        "counter",
-        "Calls that clients report as connected.",
-        "path",
-        [("direct", counters.connected_direct), ("relay", counters.connected_relay)],
-    );
+    paths::render(&counters.paths, &mut page);
     page.counter("visavis_match_probes_total", "Tickets the matchmaker looked at.", counters.probes);
     page.histogram("visavis_wait_seconds", "From ticket to match.", &counters.wait);
-    page.histogram(
-        "visavis_connect_seconds",
-        "From match to first frame, as clients report it.",
-        &counters.connect,
-    );
 
     page.gauge("visavis_connections", "Open WebSocket connections.", edge.visitors.total());
     page.gauge("visavis_sockets", "Open TCP sockets, plain HTTP included.", sockets.total());
@@ -186,14 +191,21 @@ impl Page {
 
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, "histogram", help);
+        self.buckets(name, "", histogram);
+    }
+
+    /// The lines of one histogram; `label` is empty or `name="value"`.
+    fn buckets(&mut self, name: &str, label: &str, histogram: &Histogram) {
+        let (comma, braced) =
+            if label.is_empty() { ("", String::new()) } else { (",", format!("{{{label}}}")) };
         let mut below = 0;
         for (bound_ms, count) in histogram.buckets() {
             below += count;
             let bound = bound_ms.map_or("+Inf".to_owned(), |ms| (ms as f64 / 1e3).to_string());
-            let _ = writeln!(self.0, "{name}_bucket{{le=\"{bound}\"}} {below}");
+            let _ = writeln!(self.0, "{name}_bucket{{{label}{comma}le=\"{bound}\"}} {below}");
         }
         let sum_s = histogram.sum().as_micros() as f64 / 1e6;
-        let _ = writeln!(self.0, "{name}_sum {sum_s}\n{name}_count {}", histogram.count());
+        let _ = writeln!(self.0, "{name}_sum{braced} {sum_s}\n{name}_count{braced} {}", histogram.count());
     }
 }
 

@@ -121,13 +121,16 @@ impl Lobby {
                 }
                 seat.candidates = sent;
             }
-            ClientMessage::Connected(Connected { path, elapsed_ms, .. }) => {
+            ClientMessage::Connected(report) => {
                 // Both sides report; the first report makes the match a real one.
+                if !present.connected {
+                    self.counters.paths.matches += 1;
+                }
                 present.connected = true;
                 // The client's word, but no longer than the match is old.
-                let elapsed =
-                    Span::from_micros((elapsed_ms * 1_000.0) as u64).min(self.now.since(present.formed));
-                self.counters.count_connected(*path, elapsed);
+                let elapsed = Span::from_micros((report.elapsed_ms * 1_000.0) as u64)
+                    .min(self.now.since(present.formed));
+                self.counters.paths.record(report, elapsed);
             }
             ClientMessage::Message(_) if present.kind == Kind::Text => present.connected = true,
             ClientMessage::Message(_)

@@ -103,7 +103,7 @@ fn a_signal_of_an_earlier_match_is_dropped_and_counted() {
     script.say(B, frame!("connected", match_id: first, path: "direct", elapsed_ms: 1));
     let dropped = every_signal(first).len() as u64 * 3 + 1;
     assert_eq!(script.lobby().counters().stale_signals, dropped);
-    assert_eq!(script.lobby().counters().connected_direct, 0);
+    assert_eq!(script.lobby().counters().paths.direct.count(), 0);
 }
 
 #[test]
@@ -153,17 +153,21 @@ fn connected_is_counted_and_goes_to_nobody() {
         local_type: "host", remote_type: "srflx", protocol: "udp", family: "ipv6"),
     );
     script.say(B, frame!("connected", match_id: present, path: "relay", elapsed_ms: 900));
-    let counters = script.lobby().counters();
-    assert_eq!((counters.connected_direct, counters.connected_relay), (1, 1));
-    assert_eq!(counters.connect.count(), 2);
-    assert_eq!(counters.connect.sum(), crate::Span::from_micros(312_500 + 900_000));
+    let paths = &script.lobby().counters().paths;
+    assert_eq!((paths.matches, paths.direct.count(), paths.relay.count()), (1, 1, 1));
+    assert_eq!(paths.direct.sum(), crate::Span::from_micros(312_500));
+    assert_eq!(paths.relay.sum(), crate::Span::from_micros(900_000));
+    assert_eq!(paths.direct_share(), Some(0.5));
+    let counted = |tally: &mut dyn Iterator<Item = (&'static str, u64)>| {
+        tally.filter(|(_, count)| *count > 0).map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&mut paths.local.by_name()), ["host", "unknown"]);
+    assert_eq!(counted(&mut paths.remote.by_name()), ["srflx", "unknown"]);
+    assert_eq!(counted(&mut paths.transport.by_name()), ["udp", "unknown"]);
+    assert_eq!(counted(&mut paths.family.by_name()), ["ipv6", "unknown"]);
     script.say(A, frame!("connected", match_id: present, path: "direct", elapsed_ms: 1e300));
-    let sum = script.lobby().counters().connect.sum();
-    assert_eq!(
-        sum,
-        crate::Span::from_micros(312_500 + 900_000 + 1_000_000),
-        "no longer than the match is old"
-    );
+    let sum = script.lobby().counters().paths.direct.sum();
+    assert_eq!(sum, crate::Span::from_micros(312_500 + 1_000_000), "no longer than the match is old");
 }
 
 #[test]

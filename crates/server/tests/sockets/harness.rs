@@ -96,8 +96,17 @@ impl Server {
     }
 
     pub(crate) async fn figures(&self) -> String {
+        self.ask_metrics("/metrics").await
+    }
+
+    /// The figures as people see them.
+    pub(crate) async fn look(&self) -> String {
+        self.ask_metrics("/").await
+    }
+
+    async fn ask_metrics(&self, path: &str) -> String {
         let tcp = TcpStream::connect(self.metrics.expect("--metrics-listen")).await.expect("connects");
-        request(tcp, "GET", "/metrics", &[]).await.text()
+        request(tcp, "GET", path, &[]).await.text()
     }
 
     /// One value of the metrics, by name and labels.

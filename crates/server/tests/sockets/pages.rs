@@ -119,3 +119,47 @@ async fn the_figures_are_prometheus_text_and_count() {
     let answer = server.request("GET", "/", &[]).await;
     assert_ne!(answer.status, 500);
 }
+
+#[tokio::test]
+async fn who_connects_how_is_counted_and_shown() {
+    let server = Server::start(&["--metrics-listen", "127.0.0.1:0"]);
+    let empty = server.look().await;
+    assert!(empty.contains("<b id=\"direct-share\">–</b>"), "{empty}");
+    let mut clients = [server.connect().await, server.connect().await];
+    for client in &mut clients {
+        client.say(r#"{"type":"find_partner","kind":"video"}"#).await;
+    }
+    let reports = [
+        r#""path":"direct","elapsed_ms":1,"local_type":"host","remote_type":"srflx","protocol":"udp","family":"ipv6""#,
+        r#""path":"relay","elapsed_ms":1,"local_type":"relay","protocol":"tls""#,
+    ];
+    for (client, report) in clients.iter_mut().zip(reports) {
+        let found = loop {
+            let heard = client.hear().await;
+            if heard["type"] == "partner_found" {
+                break heard;
+            }
+        };
+        let id = found["match_id"].as_str().unwrap();
+        client.say(&format!(r#"{{"type":"connected","match_id":"{id}",{report}}}"#)).await;
+    }
+    server.figure_becomes("visavis_calls_connected_total{path=\"relay\"}", 1.0).await;
+    for (name, value) in [
+        ("visavis_calls_connected_total{path=\"direct\"}", 1.0),
+        ("visavis_matches_connected_total", 1.0),
+        ("visavis_direct_ratio", 0.5),
+        ("visavis_connect_seconds_count{path=\"direct\"}", 1.0),
+        ("visavis_connect_seconds_bucket{path=\"relay\",le=\"+Inf\"}", 1.0),
+        ("visavis_calls_by_local_candidate_total{type=\"host\"}", 1.0),
+        ("visavis_calls_by_local_candidate_total{type=\"relay\"}", 1.0),
+        ("visavis_calls_by_remote_candidate_total{type=\"srflx\"}", 1.0),
+        ("visavis_calls_by_remote_candidate_total{type=\"unknown\"}", 1.0),
+        ("visavis_calls_by_transport_total{protocol=\"tls\"}", 1.0),
+        ("visavis_calls_by_family_total{family=\"ipv6\"}", 1.0),
+    ] {
+        assert_eq!(server.figure(name).await, value, "{name}");
+    }
+    let page = server.look().await;
+    assert!(page.contains("<b id=\"direct-share\">50.0 %</b>"), "{page}");
+    assert!(page.contains("1 direct") && page.contains("1 relay"), "{page}");
+}
