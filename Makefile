@@ -118,6 +118,11 @@ bench: build ## Measure, against the peers and against the floor
 	cargo build --release --workspace
 	bench/run
 
+.PHONY: chaos
+chaos: build ## Break nodes, Redis and the lines between them under load, for about 8 minutes
+	cargo build --release -p visavis-sim
+	bench/chaos/run.mjs
+
 .PHONY: lighthouse
 lighthouse: build ## What Lighthouse says of the landing and the chat page
 	bench/lighthouse/run
