@@ -36,6 +36,9 @@ pub(crate) enum Event {
         outbox: Arc<Outbox>,
     },
     Happened(Input),
+    /// Several things that one read of a connection brought. Together, so that what follows from them for somebody else
+    /// is written together: under a storm one by one would cost that many more system calls.
+    Read(Vec<Input>),
     /// Ask for the figures.
     Snapshot(oneshot::Sender<Snapshot>),
     /// Match nobody any more, take nobody in, ask everybody to move within this span.
@@ -165,6 +168,11 @@ impl Driver {
                 }
             }
             Event::Happened(input) => self.lobby.handle(now, input, &mut self.outputs),
+            Event::Read(inputs) => {
+                for input in inputs {
+                    self.lobby.handle(now, input, &mut self.outputs);
+                }
+            }
             Event::Snapshot(reply) => {
                 // Who asked may be gone already.
                 let _ = reply.send(Snapshot {

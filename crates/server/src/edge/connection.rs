@@ -31,6 +31,9 @@ const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// The largest read, and what a connection may get done before others have their turn.
 const READ_BYTES: usize = 32 * 1024;
 
+/// What one event may tell at most: a turn of the driver counts events. A description and its candidates fit.
+const EVENT_INPUTS: usize = 8;
+
 thread_local! {
     static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
     static WRITE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(READ_BYTES));
@@ -117,7 +120,11 @@ pub(crate) enum End {
 /// Why reading and writing pause.
 enum Pause {
     /// The driver's inbox is full: wait there, and read nothing meanwhile.
-    Full(Box<Event>),
+    Full {
+        event: Box<Event>,
+        /// What came right behind it.
+        then: Option<End>,
+    },
     End(End),
 }
 
@@ -126,9 +133,12 @@ impl Connection {
         loop {
             match poll_fn(|context| self.poll(context)).await {
                 // Boxed, as above.
-                Pause::Full(event) => {
+                Pause::Full { event, then } => {
                     if Box::pin(self.presence.edge.link.inbox.send(*event)).await.is_err() {
                         return End::Stopped;
+                    }
+                    if let Some(end) = then {
+                        return end;
                     }
                 }
                 Pause::End(end) => return end,
@@ -245,37 +255,41 @@ impl Connection {
     /// Reads whole frames and tells the driver what they say; how many bytes they took.
     fn read_frames(&mut self, bytes: &mut [u8]) -> (usize, Result<(), Pause>) {
         let id = self.presence.id;
+        let mut inputs = Vec::new();
         let mut at = 0;
         loop {
             let (taken, frame) = match self.frames.read(&mut bytes[at..]) {
                 Ok(Some(found)) => found,
-                Ok(None) => return (at, self.tell_sign()),
-                Err(violation) => return (at, Err(Pause::End(End::Violated(violation)))),
+                Ok(None) => {
+                    inputs.extend(self.take_sign());
+                    return (at, self.tell(inputs, None));
+                }
+                Err(violation) => return (at, self.tell(inputs, Some(End::Violated(violation)))),
             };
             at += taken;
-            let input = match frame {
+            match frame {
                 Frame::Text(text) => {
                     self.presence.edge.tallies.messages_in.add(1);
-                    match read_client_message(&text, &self.presence.edge.limits) {
+                    inputs.push(match read_client_message(&text, &self.presence.edge.limits) {
                         Ok(message) => Input::Received { connection: id, message },
                         Err(refusal) => Input::Malformed { connection: id, refusal },
-                    }
+                    });
                 }
-                Frame::Part => continue,
-                Frame::Close(code) => return (at, Err(Pause::End(End::Left(code)))),
+                Frame::Part => {}
+                Frame::Close(code) => return (at, self.tell(inputs, Some(End::Left(code)))),
                 Frame::Ping(payload) => {
                     self.pong = Some(payload.into());
                     self.sign.get_or_insert_default();
-                    continue;
                 }
                 Frame::Pong(payload) => {
                     let mark = payload.try_into().ok().map(u32::from_be_bytes);
                     let sign = self.sign.get_or_insert_default();
                     sign.mark = mark.or(sign.mark);
-                    continue;
                 }
-            };
-            if let Err(pause) = self.tell(input) {
+            }
+            if inputs.len() == EVENT_INPUTS
+                && let Err(pause) = self.tell(std::mem::take(&mut inputs), None)
+            {
                 return (at, Err(pause));
             }
         }
@@ -283,15 +297,23 @@ impl Connection {
 
     /// Tells of the pings and pongs of a read, once: a flood of them shall not become a flood of events. The newest mark
     /// says all that the earlier ones said.
-    fn tell_sign(&mut self) -> Result<(), Pause> {
-        let Some(Sign { mark }) = self.sign.take() else { return Ok(()) };
-        self.tell(Input::Alive { connection: self.presence.id, mark })
+    fn take_sign(&mut self) -> Option<Input> {
+        self.sign.take().map(|Sign { mark }| Input::Alive { connection: self.presence.id, mark })
     }
 
-    fn tell(&self, input: Input) -> Result<(), Pause> {
-        match self.presence.edge.link.inbox.try_send(Event::Happened(input)) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(event)) => Err(Pause::Full(Box::new(event))),
+    /// Tells the driver what came, and ends if something came that ends the conversation.
+    fn tell(&self, mut inputs: Vec<Input>, then: Option<End>) -> Result<(), Pause> {
+        let event = match (inputs.len(), inputs.pop()) {
+            (_, None) => return then.map_or(Ok(()), |end| Err(Pause::End(end))),
+            (1, Some(only)) => Event::Happened(only),
+            (_, Some(last)) => {
+                inputs.push(last);
+                Event::Read(inputs)
+            }
+        };
+        match self.presence.edge.link.inbox.try_send(event) {
+            Ok(()) => then.map_or(Ok(()), |end| Err(Pause::End(end))),
+            Err(TrySendError::Full(event)) => Err(Pause::Full { event: Box::new(event), then }),
             Err(TrySendError::Closed(_)) => Err(Pause::End(End::Stopped)),
         }
     }
