@@ -8,6 +8,8 @@ use visavis_protocol::Limits;
 pub struct Config {
     /// Sizes; the lobby itself uses those of wishes and of candidates per match.
     pub limits: Limits,
+    /// Whether nobody may learn a stranger's address: only relay candidates pass, from everybody.
+    pub relay_only: bool,
     /// How long a waiting offer stays usable: ICE credentials and NAT mappings age.
     pub offer_ttl: Span,
     /// How long the last partners stay incompatible, from the later of the two tickets.
@@ -69,6 +71,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             limits: Limits::default(),
+            relay_only: false,
             offer_ttl: Span::from_secs(60),
             recent_pause: Span::from_secs(3),
             recent_partners: 5,

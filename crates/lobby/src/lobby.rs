@@ -214,6 +214,7 @@ impl Lobby {
         if !self.admit(session, outputs) || self.is_arriving(session, &message, outputs) {
             return;
         }
+        let Some(message) = self.hide_if_wished(session, message) else { return };
         match message {
             ClientMessage::Hello(hello) => self.on_hello(session, hello, outputs),
             ClientMessage::FindPartner(wanted) => self.on_find_partner(session, wanted, outputs),
@@ -228,6 +229,17 @@ impl Lobby {
             | ClientMessage::Message(_)
             | ClientMessage::Typing(_) => self.on_signal(session, message, outputs),
         }
+    }
+
+    /// `None`: there was nothing in it but addresses that must not pass.
+    fn hide_if_wished(&self, session: SessionKey, message: ClientMessage) -> Option<ClientMessage> {
+        let wished = if let ClientMessage::FindPartner(wanted) = &message {
+            wanted.relay_only
+        } else {
+            let wishes = self.sessions.get(session).and_then(|session| session.wishes.as_ref());
+            wishes.is_some_and(|wishes| wishes.relay_only)
+        };
+        if wished || self.config.relay_only { message.through_relays_only() } else { Some(message) }
     }
 
     /// Takes the session out of everything it is in; its partner, if any, is told `reason`.

@@ -82,7 +82,9 @@ impl Ticket {
             self.created = old.created;
             self.overtaken = old.overtaken;
             self.told = old.told;
-            self.offer = self.offer.take().or(old.offer);
+            // One that was made before the visitor wished to hide would give them away.
+            let fits = old.wishes.relay_only || !self.wishes.relay_only;
+            self.offer = self.offer.take().or(old.offer.filter(|_| fits));
         }
     }
 

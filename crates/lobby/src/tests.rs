@@ -18,6 +18,7 @@ mod observer;
 mod random;
 mod rates;
 mod relaxing;
+mod relay_only;
 mod requeue;
 mod resuming;
 mod signals;

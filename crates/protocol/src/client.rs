@@ -127,6 +127,10 @@ pub struct FindPartner {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub pool: Option<String>,
+    /// Hide my address: of what I send, only relay candidates reach strangers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+    pub relay_only: bool,
 }
 
 impl FindPartner {
@@ -140,6 +144,7 @@ impl FindPartner {
             requeue: false,
             pin: Vec::new(),
             pool: None,
+            relay_only: false,
         }
     }
 }

@@ -9,6 +9,7 @@ mod codes;
 mod limits;
 mod payload;
 mod read;
+mod relay_only;
 mod server;
 mod sound;
 mod untagged;

@@ -84,6 +84,9 @@ pub struct Wishes {
     pub pin_interests: bool,
     /// Visitors of different pools never meet. Empty: the open pool.
     pub pool: String,
+    /// Of what this visitor sends, only relay candidates reach strangers.
+    #[serde(default)]
+    pub relay_only: bool,
 }
 
 impl Wishes {
@@ -96,6 +99,7 @@ impl Wishes {
             pin_language: false,
             pin_interests: false,
             pool: String::new(),
+            relay_only: false,
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, Pace, Security, listen, router};
 use crate::failure::Failure;
 use crate::geo::Geo;
-use crate::ice::IcePasses;
+use crate::ice::{IcePasses, IcePolicy};
 use crate::relay::{RelayLink, listen_with_relay, open as open_relay};
 use crate::self_signed::local_addresses;
 use crate::{driver, metrics, relay, session_key, tally};
@@ -66,6 +66,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let admission_rate = config.lobby.admission_rate;
     let mut lobby = config.lobby.clone();
     let ice = config.ice.clone();
+    lobby.relay_only = ice.policy == IcePolicy::Relay;
     if (config.session_resume || ice.require_session) && lobby.session_secrets.is_empty() {
         lobby.session_secrets.push(session_key::load_or_make(&config.state_dir)?);
     }

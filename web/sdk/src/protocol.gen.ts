@@ -27,7 +27,11 @@ export type FindPartner = { kind: Kind, interests?: Array<string>, languages?: A
 /**
  * Whether a survivor goes back to waiting at once.
  */
-requeue?: boolean, pin?: Array<Pin>, pool?: string, };
+requeue?: boolean, pin?: Array<Pin>, pool?: string, 
+/**
+ * Hide my address: of what I send, only relay candidates reach strangers.
+ */
+relay_only?: boolean, };
 export type TicketOffer = { sdp: string, };
 export type Next = { 
 /**

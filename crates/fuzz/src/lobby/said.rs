@@ -76,6 +76,7 @@ fn find_partner(choices: &mut Choices<'_>) -> FindPartner {
             .map(|(_, pin)| pin)
             .collect(),
         pool: (pins & 4 != 0).then(|| format!("pool {}", bits >> 7)),
+        relay_only: false,
     }
 }
 

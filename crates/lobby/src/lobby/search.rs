@@ -329,6 +329,7 @@ impl Lobby {
             pin_language: wanted.pin.contains(&Pin::Language),
             pin_interests: wanted.pin.contains(&Pin::Interests),
             pool,
+            relay_only: wanted.relay_only,
         };
         Ok((wishes, wanted.offer))
     }

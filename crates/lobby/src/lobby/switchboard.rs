@@ -1,4 +1,5 @@
-//! The switchboard: carries signals between the two sides of a match, unread.
+//! The switchboard: carries signals between the two sides of a match, unread (but for visitors who hide their address:
+//! what they send was read, and cleared of it, before it came here).
 //!
 //! What always holds: a signal reaches only the present partner, under the id of the present match. What names another
 //! match, or comes after the end, is dropped and counted: no late candidate reaches the next stranger.

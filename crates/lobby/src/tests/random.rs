@@ -171,6 +171,7 @@ impl World {
             requeue: self.dice.once_in(2),
             pin: self.dice.one_of(pins).to_vec(),
             pool: self.dice.one_of(&[None, None, None, Some("adults")]).map(str::to_owned),
+            relay_only: false,
         }
     }
 

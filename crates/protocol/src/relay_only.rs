@@ -1,0 +1,196 @@
+//! Takes a visitor's own address out of what it sends to a stranger: only relay candidates pass.
+//!
+//! What always holds: of the result no line and no candidate names an address but that of a relay (or none: `0.0.0.0`,
+//! `::`), whatever the input; a description keeps its sections, fingerprints and codecs.
+//! Lines are read by the grammar of RFC 8866 and RFC 8839. Only visitors who ask for it, or whose operator does, pay for
+//! this: everybody else's descriptions are forwarded unread.
+
+use crate::{Candidate, ClientMessage, FindPartner, IceCandidate, Next, Offer, Sdp, Signal, TicketOffer};
+use serde_json::{Map, Value};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Extensions of a candidate (RFC 8839, section 5.1) that say nothing of where somebody is.
+const HARMLESS_EXTENSIONS: [&str; 5] = ["generation", "ufrag", "network-id", "network-cost", "tcptype"];
+
+/// Members of an RTCIceCandidateInit; browsers know no others.
+const MEMBERS: [&str; 4] = ["candidate", "sdpMid", "sdpMLineIndex", "usernameFragment"];
+
+impl ClientMessage {
+    /// The same message without the address of its sender. `None`: nothing of it is left to say.
+    pub fn through_relays_only(self) -> Option<Self> {
+        let offer =
+            |offer: Option<Offer>| offer.and_then(|Offer { sdp }| hide(&sdp)).map(|sdp| Offer { sdp });
+        let signal = |signal: Signal| Some(Signal { sdp: hide(&signal.sdp)?, ..signal });
+        match self {
+            ClientMessage::FindPartner(wanted) => {
+                Some(ClientMessage::FindPartner(FindPartner { offer: offer(wanted.offer), ..wanted }))
+            }
+            ClientMessage::Next(next) => Some(ClientMessage::Next(Next { offer: offer(next.offer), ..next })),
+            ClientMessage::TicketOffer(TicketOffer { sdp }) => {
+                hide(&sdp).map(|sdp| ClientMessage::TicketOffer(TicketOffer { sdp }))
+            }
+            ClientMessage::Offer(sent) => signal(sent).map(ClientMessage::Offer),
+            ClientMessage::Answer(sent) => signal(sent).map(ClientMessage::Answer),
+            ClientMessage::IceCandidate(sent) => {
+                let candidate = hide_candidates(&sent.candidate)?;
+                Some(ClientMessage::IceCandidate(IceCandidate { candidate, ..sent }))
+            }
+            ClientMessage::Hello(_)
+            | ClientMessage::Stop(_)
+            | ClientMessage::Connected(_)
+            | ClientMessage::Message(_)
+            | ClientMessage::Typing(_)
+            | ClientMessage::Block(_) => Some(self),
+        }
+    }
+}
+
+fn hide(sdp: &Sdp) -> Option<Sdp> {
+    let text: String = serde_json::from_str(sdp.reveal_json()).ok()?;
+    Sdp::from_text(&hide_description(&text))
+}
+
+/// A session description without addresses other than those of relays. Every line ends in CRLF.
+fn hide_description(sdp: &str) -> String {
+    let mut hidden = String::with_capacity(sdp.len());
+    // Browsers differ in what ends a line, so everything that does in any of them does here.
+    for line in sdp.split(['\r', '\n']).filter_map(hide_line) {
+        hidden.push_str(&line);
+        hidden.push_str("\r\n");
+    }
+    hidden
+}
+
+/// `None`: the line goes.
+fn hide_line(line: &str) -> Option<String> {
+    if line.chars().any(char::is_control) {
+        return None;
+    }
+    let (kind, value) = line.split_once('=')?;
+    match kind {
+        "o" => {
+            let mut words = value.split_ascii_whitespace();
+            let mut word = || words.next().filter(|word| !names_address(word)).unwrap_or("0");
+            Some(format!("o={} {} {} IN IP4 0.0.0.0", word(), word(), word()))
+        }
+        "c" => Some(if value.contains("IP6") { "c=IN IP6 ::" } else { "c=IN IP4 0.0.0.0" }.to_owned()),
+        "m" => hide_section(value),
+        "a" => hide_attribute(value),
+        "v" | "s" | "t" | "b" => (!names_address(value)).then(|| line.to_owned()),
+        // Links, mail addresses, telephone numbers, keys, and whatever is no SDP.
+        _ => None,
+    }
+}
+
+/// The port belongs to the address that was in `c=`; 9 stands for none (RFC 8839, section 4.2.1.2), 0 for a section
+/// that is not wanted.
+fn hide_section(value: &str) -> Option<String> {
+    let (media, rest) = value.split_once(' ')?;
+    let (port, rest) = rest.split_once(' ')?;
+    let port = if port == "0" { "0" } else { "9" };
+    (!names_address(media) && !names_address(rest)).then(|| format!("m={media} {port} {rest}"))
+}
+
+fn hide_attribute(value: &str) -> Option<String> {
+    let name = value.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match name.as_str() {
+        "candidate" => hide_candidate(value).map(|candidate| format!("a={candidate}")),
+        "rtcp" => Some("a=rtcp:9 IN IP4 0.0.0.0".to_owned()),
+        "remote-candidates" | "source-filter" => None,
+        _ => (!names_address(value)).then(|| format!("a={value}")),
+    }
+}
+
+/// One candidate as it stands in an attribute or an event, with or without `a=`; `None` unless it is a relay's.
+fn hide_candidate(candidate: &str) -> Option<String> {
+    let mut words = candidate.split_ascii_whitespace();
+    let mut word = || words.next();
+    let (foundation, component, transport, priority) = (word()?, word()?, word()?, word()?);
+    let (address, port, typ, kind) = (word()?, word()?, word()?, word()?);
+    let foundation = foundation.strip_prefix("candidate:")?;
+    let sound = foundation.len() <= 32
+        && foundation.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+        && [component, priority, port].iter().all(|number| number.parse::<u32>().is_ok())
+        && ["udp", "tcp"].contains(&transport.to_ascii_lowercase().as_str())
+        && (address.parse::<Ipv4Addr>().is_ok() || address.parse::<Ipv6Addr>().is_ok())
+        && (typ, kind) == ("typ", "relay");
+    if !sound {
+        return None;
+    }
+    let mut hidden = format!(
+        "candidate:{foundation} {component} {transport} {priority} {address} {port} typ relay raddr 0.0.0.0 rport 9"
+    );
+    while let (Some(name), Some(value)) = (words.next(), words.next()) {
+        if HARMLESS_EXTENSIONS.contains(&name) && !names_address(value) {
+            hidden.push_str(&format!(" {name} {value}"));
+        }
+    }
+    Some(hidden)
+}
+
+fn hide_candidates(candidate: &Candidate) -> Option<Candidate> {
+    let hidden = match serde_json::from_str(candidate.reveal_json()).ok()? {
+        Value::Array(all) => {
+            let relays: Vec<Value> = all.into_iter().filter_map(hide_init).collect();
+            if relays.is_empty() {
+                return None;
+            }
+            Value::Array(relays)
+        }
+        Value::Object(one) => hide_init(Value::Object(one))?,
+        Value::String(end) if end.is_empty() => Value::String(end),
+        Value::Null => Value::Null,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
+    };
+    Candidate::from_json(hidden.to_string())
+}
+
+/// An RTCIceCandidateInit; one whose candidate is empty ends the candidates and says nothing.
+fn hide_init(init: Value) -> Option<Value> {
+    let Value::Object(mut given) = init else { return None };
+    let candidate = match given.remove("candidate")? {
+        Value::String(text) if text.is_empty() => text,
+        Value::String(text) => hide_candidate(text.strip_prefix("a=").unwrap_or(&text))?,
+        _ => return None,
+    };
+    let mut kept = Map::new();
+    kept.insert("candidate".to_owned(), Value::String(candidate));
+    for name in MEMBERS.into_iter().skip(1) {
+        match given.remove(name) {
+            Some(Value::String(text)) if names_address(&text) => {}
+            Some(value @ (Value::String(_) | Value::Number(_) | Value::Null)) => {
+                kept.insert(name.to_owned(), value);
+            }
+            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => {}
+        }
+    }
+    Some(Value::Object(kept))
+}
+
+/// Whether there is anything in a text that reads as an address, whatever stands around it. Rather too much than too
+/// little, but nothing that browsers write: a fingerprint has 16 groups at the least (MD5, RFC 8122), an address of IPv6
+/// in full has 8.
+fn names_address(text: &str) -> bool {
+    let ipv4 = text
+        .split(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .any(|run| longest_row(run.split('.').map(|group| !group.is_empty())) >= 4);
+    let ipv6 = text.split(|c: char| !(c.is_ascii_hexdigit() || c == ':')).any(|run| {
+        run.contains("::") || (8..16).contains(&longest_row(run.split(':').map(|group| !group.is_empty())))
+    });
+    // A name that only multicast DNS knows stands for an address (RFC 8828).
+    ipv4 || ipv6 || text.to_ascii_lowercase().contains(".local")
+}
+
+/// How many in a row are true.
+fn longest_row(all: impl Iterator<Item = bool>) -> usize {
+    let mut row = 0;
+    all.map(|each| {
+        row = if each { row + 1 } else { 0 };
+        row
+    })
+    .max()
+    .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
