@@ -7,6 +7,7 @@ mod alone;
 mod batch;
 mod carrier;
 mod door;
+mod egress;
 mod open;
 mod place;
 mod sockets;

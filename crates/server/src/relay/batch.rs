@@ -1,8 +1,7 @@
-//! Many datagrams for one system call, where there are many.
+//! Datagrams in: one by one where they come so, many in one system call where many wait.
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg, sendmmsg};
-use std::io::{IoSlice, IoSliceMut};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
+use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use visavis_turn::{Family, Packet};
@@ -13,82 +12,74 @@ pub(super) const PACKET_BYTES: usize = 9 * 1024;
 /// Datagrams in one call, at most.
 pub(super) const MOST: usize = 32;
 
-/// Reads and writes in batches. One for all sockets: the headers are scratch space.
-///
-/// Never the same headers for both: `sendmmsg` leaves its addresses in them, where `recvmmsg` would write.
+/// Reads in batches. One for all sockets: the headers are scratch space.
 pub(super) struct Batch {
-    receive_ipv4: MultiHeaders<SockaddrIn>,
-    receive_ipv6: MultiHeaders<SockaddrIn6>,
-    send_ipv4: MultiHeaders<SockaddrIn>,
-    send_ipv6: MultiHeaders<SockaddrIn6>,
+    ipv4: MultiHeaders<SockaddrIn>,
+    ipv6: MultiHeaders<SockaddrIn6>,
+}
+
+/// How many datagrams a socket is likely to hold. A batch costs more than a single read, and less than two.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expectation {
+    is_many: bool,
+    /// When it was read last, in turns of the event loop.
+    turn: u64,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Batch {
-            receive_ipv4: MultiHeaders::preallocate(MOST, None),
-            receive_ipv6: MultiHeaders::preallocate(MOST, None),
-            send_ipv4: MultiHeaders::preallocate(MOST, None),
-            send_ipv6: MultiHeaders::preallocate(MOST, None),
-        }
+        Batch { ipv4: MultiHeaders::preallocate(MOST, None), ipv6: MultiHeaders::preallocate(MOST, None) }
     }
 
-    /// Fills packets from the first on and tells who sent each. Never waits.
+    /// Fills packets from the first on and tells who sent each. Never waits; what cannot be read is not there.
     pub(super) fn receive(
         &mut self,
         socket: &UdpSocket,
         family: Family,
+        expectation: &mut Expectation,
+        turn: u64,
         packets: &mut [Packet],
         senders: &mut Vec<SocketAddr>,
-    ) -> Result<(), Errno> {
+    ) {
         senders.clear();
-        match family {
-            Family::Ipv4 => receive(&mut self.receive_ipv4, socket, packets, senders),
-            Family::Ipv6 => receive(&mut self.receive_ipv6, socket, packets, senders),
-        }
-    }
-
-    /// Sends what it can; what a full socket buffer does not take is lost, as on any network.
-    pub(super) fn send(&mut self, socket: &UdpSocket, family: Family, outgoing: &[(SocketAddr, Packet)]) {
-        match outgoing {
-            [] => {}
-            // One needs no batch, which would only cost.
-            [(to, packet)] => {
-                let _ = socket.send_to(packet.bytes(), to);
+        if expectation.is_many {
+            match family {
+                Family::Ipv4 => receive_many(&mut self.ipv4, socket, packets, senders),
+                Family::Ipv6 => receive_many(&mut self.ipv6, socket, packets, senders),
             }
-            many => {
-                for some in many.chunks(MOST) {
-                    match family {
-                        Family::Ipv4 => send(&mut self.send_ipv4, socket, some, |address| match address {
-                            SocketAddr::V4(address) => Some(address.into()),
-                            SocketAddr::V6(_) => None,
-                        }),
-                        Family::Ipv6 => send(&mut self.send_ipv6, socket, some, |address| match address {
-                            SocketAddr::V4(_) => None,
-                            SocketAddr::V6(address) => Some(address.into()),
-                        }),
-                    }
-                }
-            }
+            expectation.is_many = senders.len() > 1;
+        } else {
+            receive_one(socket, packets, senders);
+            // Readable again at once: there was more.
+            expectation.is_many = expectation.turn + 1 == turn;
         }
+        expectation.turn = turn;
     }
 }
 
-fn receive<S: SockaddrLike + Copy + Into<SocketAddr>>(
+fn receive_one(socket: &UdpSocket, packets: &mut [Packet], senders: &mut Vec<SocketAddr>) {
+    if let Some(packet) = packets.first_mut()
+        && let Ok((len, sender)) = socket.recv_from(packet.room())
+    {
+        packet.set_len(len);
+        senders.push(sender);
+    }
+}
+
+fn receive_many<S: SockaddrLike + Copy + Into<SocketAddr>>(
     headers: &mut MultiHeaders<S>,
     socket: &UdpSocket,
     packets: &mut [Packet],
     senders: &mut Vec<SocketAddr>,
-) -> Result<(), Errno> {
+) {
     let mut lens = [0; MOST];
     {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =
             packets.iter_mut().take(MOST).map(|packet| [IoSliceMut::new(packet.room())]).collect();
-        let received =
-            recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let received = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None);
+        let Ok(received) = received else { return };
         for (message, len) in received.zip(&mut lens) {
-            // Cut off is damaged: nothing in it can be trusted to be whole.
-            *len = if message.flags.contains(MsgFlags::MSG_TRUNC) { 0 } else { message.bytes };
+            *len = message.bytes;
             if let Some(sender) = message.address {
                 senders.push(sender.into());
             }
@@ -96,27 +87,5 @@ fn receive<S: SockaddrLike + Copy + Into<SocketAddr>>(
     }
     for (packet, len) in packets.iter_mut().zip(lens).take(senders.len()) {
         packet.set_len(len);
-    }
-    Ok(())
-}
-
-fn send<S: SockaddrLike + Copy>(
-    headers: &mut MultiHeaders<S>,
-    socket: &UdpSocket,
-    outgoing: &[(SocketAddr, Packet)],
-    address: impl Fn(SocketAddr) -> Option<S>,
-) {
-    let slices: Vec<[IoSlice<'_>; 1]> =
-        outgoing.iter().map(|(_, packet)| [IoSlice::new(packet.bytes())]).collect();
-    let addresses: Vec<Option<S>> = outgoing.iter().map(|(to, _)| address(*to)).collect();
-    let mut done = 0;
-    while done < outgoing.len() {
-        let (Some(slices), Some(addresses)) = (slices.get(done..), addresses.get(done..)) else { return };
-        match sendmmsg(socket.as_raw_fd(), headers, slices, addresses, [], MsgFlags::MSG_DONTWAIT) {
-            Ok(sent) => done += sent.count().max(1),
-            // That one cannot be sent; the others may.
-            Err(Errno::EAGAIN) => return,
-            Err(_) => done += 1,
-        }
     }
 }

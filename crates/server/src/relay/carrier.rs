@@ -4,9 +4,10 @@
 //! what goes out to clients, in as few system calls as can be; deadlines. Level-triggered: what a turn leaves unread
 //! is readable in the next, so a flood on one socket starves no other.
 
-use super::batch::{Batch, MOST, PACKET_BYTES};
+use super::batch::{Batch, Expectation, MOST, PACKET_BYTES};
+use super::egress::{Egress, Exit};
 use super::place::Place;
-use super::sockets::{RelaySocket, Sockets, Token};
+use super::sockets::{Listener, RelaySocket, Sockets, Token};
 use super::stream::{Arrival, Going, Interest, Stream};
 use super::{Figures, Order};
 use nix::errno::Errno;
@@ -16,16 +17,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use visavis_turn::{Client, Family, Forward, Packet, Relay, RelayId, Time, Via};
+use visavis_turn::{Client, Family, Forward, Fragments, Packet, Relay, RelayId, Time, Via};
 
 /// Sockets that are looked at in one turn.
 const TURN_EVENTS: usize = 256;
 
 /// Packets of one relay socket in one turn.
 const RELAY_MOST: usize = 8;
-
-/// Packets that wait for the end of the turn to go out through one listener.
-const OUTGOING_MOST: usize = 64;
 
 pub(super) struct Carrier {
     relay: Relay,
@@ -44,10 +42,11 @@ pub(super) struct Carrier {
     streams_made: u64,
 }
 
-struct Listener {
-    socket: UdpSocket,
-    family: Family,
-    outgoing: Vec<(SocketAddr, Packet)>,
+/// What system calls work with: full of pointers, it is made in the thread and stays there.
+struct Calls {
+    batch: Batch,
+    egress: Egress,
+    turn: u64,
 }
 
 /// The wall clock at the start, and what has passed since by a clock that never jumps.
@@ -77,7 +76,7 @@ impl Carrier {
         for (index, socket) in (0u8..).zip(listeners) {
             epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, Token::Listener(index).encode()))?;
             let ip = socket.local_addr().map_err(|_| Errno::EINVAL)?.ip();
-            known.push(Listener { socket, family: Family::of(ip), outgoing: Vec::new() });
+            known.push(Listener { socket, family: Family::of(ip), expectation: Expectation::default() });
         }
         Ok(Carrier {
             relay,
@@ -100,8 +99,7 @@ impl Carrier {
     /// Runs until the server is gone.
     pub(super) fn run(mut self) {
         let mut events = vec![EpollEvent::empty(); TURN_EVENTS];
-        // Made here: it is full of pointers, and stays in its thread.
-        let batch = &mut Batch::new();
+        let calls = &mut Calls { batch: Batch::new(), egress: Egress::new(), turn: 0 };
         loop {
             let ready = match self.sockets.epoll.wait(&mut events, self.patience()) {
                 Ok(count) => events.get(..count).unwrap_or_default(),
@@ -112,19 +110,20 @@ impl Carrier {
                 }
             };
             let now = self.clock.now();
+            calls.turn += 1;
             for event in ready {
                 match Token::decode(event.data()) {
                     Token::Bell => {
-                        if self.take_orders(now, batch) == Going::Ended {
+                        if self.take_orders(now, calls) == Going::Ended {
                             return;
                         }
                     }
-                    Token::Listener(index) => self.read_listener(now, index, batch),
-                    Token::Relay(relay) => self.read_relay(now, relay, batch),
-                    Token::Stream(stream) => self.serve_stream(now, stream, event.events(), batch),
+                    Token::Listener(index) => self.read_listener(now, index, calls),
+                    Token::Relay(relay) => self.read_relay(now, relay, calls),
+                    Token::Stream(stream) => self.serve_stream(now, stream, event.events(), calls),
                 }
             }
-            self.send_outgoing(batch);
+            self.send_outgoing(calls);
             if self.relay.poll_timeout().is_some_and(|due| due <= now) {
                 self.relay.handle_timeout(now, &mut self.sockets);
             }
@@ -139,11 +138,11 @@ impl Carrier {
         EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
     }
 
-    fn take_orders(&mut self, now: Time, batch: &mut Batch) -> Going {
+    fn take_orders(&mut self, now: Time, calls: &mut Calls) -> Going {
         let _ = self.bell.read();
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Adopt(arrival)) => self.adopt(now, *arrival, batch),
+                Ok(Order::Adopt(arrival)) => self.adopt(now, *arrival, calls),
                 Ok(Order::Figures(reply)) => {
                     let figures = Figures {
                         counters: self.relay.counters().clone(),
@@ -159,71 +158,68 @@ impl Carrier {
         }
     }
 
-    fn read_listener(&mut self, now: Time, index: u8, batch: &mut Batch) {
-        let Some(listener) = self.listeners.get(usize::from(index)) else { return };
-        let received = batch.receive(&listener.socket, listener.family, &mut self.packets, &mut self.senders);
-        if received.is_err() {
+    fn read_listener(&mut self, now: Time, index: u8, calls: &mut Calls) {
+        let Some(Listener { socket, family, expectation }) = self.listeners.get_mut(usize::from(index))
+        else {
             return;
-        }
+        };
+        let (packets, senders) = (&mut self.packets, &mut self.senders);
+        calls.batch.receive(socket, *family, expectation, calls.turn, packets, senders);
         for at in 0..self.senders.len() {
             let (Some(sender), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else {
                 break;
             };
             let client = Client { via: Via::Udp(index), address: *sender };
             let forward = self.relay.handle_client(now, client, packet, &mut self.sockets);
-            self.forward(forward, at, batch);
+            self.forward(forward, at, calls);
         }
     }
 
-    fn read_relay(&mut self, now: Time, relay: RelayId, batch: &mut Batch) {
+    fn read_relay(&mut self, now: Time, relay: RelayId, calls: &mut Calls) {
         // Closed since the event was made.
-        let Some(RelaySocket { socket, family }) = self.sockets.relay(relay) else { return };
+        let Some(RelaySocket { socket, family, expectation }) = self.sockets.relay_mut(relay) else { return };
         let packets = self.packets.get_mut(..RELAY_MOST).unwrap_or_default();
-        if batch.receive(socket, *family, packets, &mut self.senders).is_err() {
-            return;
-        }
+        calls.batch.receive(socket, *family, expectation, calls.turn, packets, &mut self.senders);
         for at in 0..self.senders.len() {
             let (Some(peer), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else { break };
             let forward = self.relay.handle_peer(now, relay, *peer, packet);
-            self.forward(forward, at, batch);
+            self.forward(forward, at, calls);
         }
     }
 
     /// Carries the packet in that place where it is to go.
-    fn forward(&mut self, forward: Forward, at: usize, batch: &mut Batch) {
+    fn forward(&mut self, forward: Forward, at: usize, calls: &mut Calls) {
         let Some(packet) = self.packets.get_mut(at) else { return };
-        match forward {
-            Forward::Nowhere => {}
-            Forward::ToPeer { relay, peer, fragments } => {
-                self.sockets.send_to_peer(relay, peer, fragments, packet)
-            }
-            Forward::ToClient(Client { via: Via::Udp(index), address }) => {
-                let Some(listener) = self.listeners.get_mut(usize::from(index)) else { return };
-                let fresh = self.spare.pop().unwrap_or_else(|| Packet::with_room(PACKET_BYTES));
-                listener.outgoing.push((address, std::mem::replace(packet, fresh)));
-                if listener.outgoing.len() >= OUTGOING_MOST {
-                    listener.send(batch, &mut self.spare);
-                }
+        let (exit, to) = match forward {
+            Forward::Nowhere => return,
+            Forward::ToPeer { relay, peer, fragments: Fragments::Forbidden } => {
+                return self.sockets.send_whole(relay, peer, packet);
             }
             Forward::ToClient(Client { via: Via::Stream(stream), .. }) => {
                 if let Some(to) = self.sockets.streams.get_mut(&stream) {
                     to.queue(packet.bytes());
                     self.dirty.push(stream);
                 }
+                return;
             }
+            Forward::ToPeer { relay, peer, fragments: Fragments::Allowed } => (Exit::Relay(relay), peer),
+            Forward::ToClient(Client { via: Via::Udp(index), address }) => (Exit::Listener(index), address),
+        };
+        let fresh = self.spare.pop().unwrap_or_else(|| Packet::with_room(PACKET_BYTES));
+        calls.egress.push(exit, to, std::mem::replace(packet, fresh));
+        if calls.egress.is_full() {
+            calls.egress.flush(&self.listeners, &self.sockets, &mut self.spare);
         }
     }
 
-    fn send_outgoing(&mut self, batch: &mut Batch) {
-        for listener in &mut self.listeners {
-            listener.send(batch, &mut self.spare);
-        }
+    fn send_outgoing(&mut self, calls: &mut Calls) {
+        calls.egress.flush(&self.listeners, &self.sockets, &mut self.spare);
         for stream in std::mem::take(&mut self.dirty) {
             self.flush(stream);
         }
     }
 
-    fn adopt(&mut self, now: Time, arrival: Arrival, batch: &mut Batch) {
+    fn adopt(&mut self, now: Time, arrival: Arrival, calls: &mut Calls) {
         self.streams_made += 1;
         let number = self.streams_made;
         let client = Client { via: Via::Stream(number), address: arrival.peer };
@@ -235,19 +231,19 @@ impl Carrier {
         self.sockets.streams.insert(number, stream);
         self.relay.handle_stream_opened(now, client);
         // What came with the TLS handshake makes nothing readable.
-        self.read_stream(now, number, batch);
+        self.read_stream(now, number, calls);
     }
 
-    fn serve_stream(&mut self, now: Time, number: u64, ready: EpollFlags, batch: &mut Batch) {
+    fn serve_stream(&mut self, now: Time, number: u64, ready: EpollFlags, calls: &mut Calls) {
         if ready.contains(EpollFlags::EPOLLOUT) {
             self.dirty.push(number);
         }
         if ready.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
-            self.read_stream(now, number, batch);
+            self.read_stream(now, number, calls);
         }
     }
 
-    fn read_stream(&mut self, now: Time, number: u64, batch: &mut Batch) {
+    fn read_stream(&mut self, now: Time, number: u64, calls: &mut Calls) {
         // Taken out meanwhile: frames of one connection may be for another, or for itself.
         let Some(mut stream) = self.sockets.streams.remove(&number) else { return };
         let client = stream.client;
@@ -265,7 +261,7 @@ impl Carrier {
             }
             match self.relay.handle_client(now, client, packet, &mut self.sockets) {
                 Forward::ToClient(to) if to == client => replies.extend_from_slice(packet.bytes()),
-                forward => self.forward(forward, 0, batch),
+                forward => self.forward(forward, 0, calls),
             }
         }
         stream.queue(&replies);
@@ -302,12 +298,5 @@ impl Carrier {
                 self.relay.handle_stream_closed(stream.client, &mut self.sockets);
             }
         }
-    }
-}
-
-impl Listener {
-    fn send(&mut self, batch: &mut Batch, spare: &mut Vec<Packet>) {
-        batch.send(&self.socket, self.family, &self.outgoing);
-        spare.extend(self.outgoing.drain(..).map(|(_, packet)| packet));
     }
 }

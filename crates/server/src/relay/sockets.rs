@@ -1,5 +1,6 @@
 //! The sockets of relay addresses and of connections: what the core's orders are carried out on.
 
+use super::batch::Expectation;
 use super::place::{Place, bind};
 use super::stream::Stream;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
@@ -61,6 +62,14 @@ pub(super) struct Sockets {
 pub(super) struct RelaySocket {
     pub(super) socket: UdpSocket,
     pub(super) family: Family,
+    pub(super) expectation: Expectation,
+}
+
+/// A socket that clients send to.
+pub(super) struct Listener {
+    pub(super) socket: UdpSocket,
+    pub(super) family: Family,
+    pub(super) expectation: Expectation,
 }
 
 impl Sockets {
@@ -78,20 +87,16 @@ impl Sockets {
         self.relays.get(relay)
     }
 
-    /// What a full socket buffer does not take is lost, as on any network.
-    pub(super) fn send_to_peer(
-        &self,
-        relay: RelayId,
-        peer: SocketAddr,
-        fragments: Fragments,
-        packet: &Packet,
-    ) {
-        let Some(RelaySocket { socket, family }) = self.relays.get(relay) else { return };
-        match fragments {
-            Fragments::Allowed => {
-                let _ = socket.send_to(packet.bytes(), peer);
-            }
-            Fragments::Forbidden => send_whole(socket, *family, peer, packet.bytes()),
+    pub(super) fn relay_mut(&mut self, relay: RelayId) -> Option<&mut RelaySocket> {
+        self.relays.get_mut(relay)
+    }
+
+    /// With "don't fragment" set for this one packet: few ask for it, so it need not be fast.
+    pub(super) fn send_whole(&self, relay: RelayId, peer: SocketAddr, packet: &Packet) {
+        let Some(RelaySocket { socket, family, .. }) = self.relays.get(relay) else { return };
+        if set_fragments(socket, *family, Fragments::Forbidden).is_ok() {
+            let _ = socket.send_to(packet.bytes(), peer);
+            let _ = set_fragments(socket, *family, Fragments::Allowed);
         }
     }
 }
@@ -111,7 +116,7 @@ impl Shell for Sockets {
         if self.epoll.add(&socket, event).is_err() {
             return Opened::Failed;
         }
-        self.relays.insert(relay, RelaySocket { socket, family });
+        self.relays.insert(relay, RelaySocket { socket, family, expectation: Expectation::default() });
         Opened::Yes
     }
 
@@ -122,14 +127,6 @@ impl Shell for Sockets {
 
     fn close_stream(&mut self, stream: u64) {
         self.closing.push(stream);
-    }
-}
-
-/// With "don't fragment" set for this one packet: few ask for it, so it need not be fast.
-fn send_whole(socket: &UdpSocket, family: Family, peer: SocketAddr, bytes: &[u8]) {
-    if set_fragments(socket, family, Fragments::Forbidden).is_ok() {
-        let _ = socket.send_to(bytes, peer);
-        let _ = set_fragments(socket, family, Fragments::Allowed);
     }
 }
 
