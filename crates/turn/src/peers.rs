@@ -88,21 +88,28 @@ static REFUSED_IPV4: [Ipv4Net; 15] = [
     ipv4(240, 0, 0, 0, 4),
 ];
 
-static REFUSED_IPV6: [Ipv6Net; 12] = [
+static REFUSED_IPV6: [Ipv6Net; 17] = [
     // Unspecified, loopback, and the old IPv4-compatible form.
     ipv6([0, 0, 0], [0, 0, 0], 96),
     // IPv4 in IPv6, and translated.
     ipv6([0, 0, 0], [0xffff, 0, 0], 96),
     ipv6([0x64, 0xff9b, 0], [0, 0, 0], 96),
     ipv6([0x64, 0xff9b, 1], [0, 0, 0], 48),
-    // Discard only.
+    // Discard only, and the dummy prefix behind it (RFC 9780).
     ipv6([0x100, 0, 0], [0, 0, 0], 64),
+    Ipv6Net::new_assert(Ipv6Addr::new(0x100, 0, 0, 1, 0, 0, 0, 0), 64),
     // Teredo.
     ipv6([0x2001, 0, 0], [0, 0, 0], 32),
-    // Documentation.
+    // Benchmarks, and ORCHID of old.
+    ipv6([0x2001, 2, 0], [0, 0, 0], 48),
+    ipv6([0x2001, 0x10, 0], [0, 0, 0], 28),
+    // Documentation, also of RFC 9637.
     ipv6([0x2001, 0xdb8, 0], [0, 0, 0], 32),
+    ipv6([0x3fff, 0, 0], [0, 0, 0], 20),
     // 6to4.
     ipv6([0x2002, 0, 0], [0, 0, 0], 16),
+    // Segment routing (RFC 9602).
+    ipv6([0x5f00, 0, 0], [0, 0, 0], 16),
     // Unique local.
     ipv6([0xfc00, 0, 0], [0, 0, 0], 7),
     // Link-local, and site-local of old.
@@ -116,7 +123,7 @@ static REFUSED_IPV6: [Ipv6Net; 12] = [
 mod tests {
     use super::*;
 
-    const SPECIAL: [&str; 46] = [
+    const SPECIAL: [&str; 52] = [
         "0.0.0.0",
         "0.1.2.3",
         "10.0.0.1",
@@ -152,9 +159,15 @@ mod tests {
         "64:ff9b:1::1",
         "64:ff9b:1:ffff::1",
         "100::1",
+        "100:0:0:1::1",
         "2001::1",
         "2001:0:ffff::1",
+        "2001:2::1",
+        "2001:1f::1",
         "2001:db8::1",
+        "3fff::1",
+        "3fff:fff::1",
+        "5f00::1",
         "2002::1",
         "2002:a00:1::1",
         "fc00::1",
@@ -165,7 +178,7 @@ mod tests {
         "ff02::1",
     ];
 
-    const PUBLIC: [&str; 18] = [
+    const PUBLIC: [&str; 21] = [
         "1.0.0.1",
         "9.255.255.255",
         "11.0.0.1",
@@ -182,6 +195,9 @@ mod tests {
         "198.20.0.1",
         "223.255.255.255",
         "2001:1::1",
+        "2001:2:1::1",
+        "2001:20::1",
+        "4000::1",
         "2003::1",
         "2a00:1450:4001:82a::200e",
     ];
