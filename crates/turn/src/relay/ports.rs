@@ -130,5 +130,6 @@ impl Relay {
                 self.users.remove(&allocation.username);
             }
         }
+        self.sweep_timers();
     }
 }

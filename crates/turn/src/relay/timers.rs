@@ -13,6 +13,8 @@ const STREAM_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<Entry>>,
+    /// How many were left when those of nothing were last swept out.
+    swept_to: usize,
 }
 
 struct Entry {
@@ -36,6 +38,22 @@ impl Timers {
         self.set(now + STREAM_PATIENCE, Due::Stream(client));
     }
 
+    /// Whether so many have piled up that those of things which are gone should go, too.
+    fn has_grown(&self) -> bool {
+        const SWEEP_ABOVE: usize = 1_024;
+        self.heap.len() > SWEEP_ABOVE.max(self.swept_to.saturating_mul(2))
+    }
+
+    fn sweep(&mut self, is_alive: impl Fn(&Due) -> bool) {
+        self.heap.retain(|Reverse(entry)| is_alive(&entry.due));
+        self.swept_to = self.heap.len();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     pub(super) fn soonest(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse(entry)| entry.at)
     }
@@ -49,6 +67,19 @@ impl Timers {
 }
 
 impl Relay {
+    /// Who allocates and lets go in a loop leaves a deadline behind each time: they must not pile up until they ring.
+    pub(super) fn sweep_timers(&mut self) {
+        if !self.timers.has_grown() {
+            return;
+        }
+        let Relay { timers, allocations, reservations, .. } = self;
+        timers.sweep(|due| match due {
+            Due::Allocation(id) => allocations.contains_key(*id),
+            Due::Reservation(token) => reservations.contains_key(token),
+            Due::Stream(_) => true,
+        });
+    }
+
     pub(super) fn on_timer(&mut self, now: Time, due: Due, shell: &mut impl Shell) {
         match due {
             Due::Allocation(id) => match self.allocations.get(id) {

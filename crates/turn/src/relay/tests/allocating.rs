@@ -57,6 +57,19 @@ fn the_same_request_again_gets_the_same_answer_and_another_one_437() {
 }
 
 #[test]
+fn deadlines_of_what_is_gone_do_not_pile_up() {
+    let mut world = World::new();
+    world.allocate("bob", udp("8.8.8.9:4000"));
+    for _ in 0..5_000 {
+        world.allocate("alice", alice());
+        world.refresh("alice", alice(), 0);
+    }
+    assert!(world.relay.timers.len() <= 1_025, "{}", world.relay.timers.len());
+    world.pass(600);
+    world.assert_nothing_is_kept();
+}
+
+#[test]
 fn only_udp_is_relayed() {
     let mut world = World::new();
     for (transport, code) in [([6, 0, 0, 0], 442), ([0; 4], 442), ([255, 0, 0, 0], 442)] {
