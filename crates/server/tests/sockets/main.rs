@@ -1,6 +1,7 @@
 //! The real binary on real sockets: what it answers, refuses, cuts, and how it starts and stops.
 
 mod admission;
+mod conformance;
 mod credentials;
 mod harness;
 mod ice;
