@@ -6,6 +6,7 @@
 
 mod choices;
 mod lobby;
+mod turn;
 mod wire;
 
 // Private to the server, and pure: compiled here once more, so that a fuzzer need not compile the sockets around it.
@@ -13,10 +14,11 @@ mod wire;
 mod frame;
 
 pub use lobby::lobby;
+pub use turn::{stun, turn};
 pub use wire::wire;
 
 /// Takes whatever comes, and panics when something does not hold.
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also the name of their corpus under `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 2] = [("wire", wire), ("lobby", lobby)];
+pub const TARGETS: [(&str, Target); 4] = [("wire", wire), ("lobby", lobby), ("stun", stun), ("turn", turn)];

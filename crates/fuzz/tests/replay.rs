@@ -30,3 +30,13 @@ fn the_corpus_of_the_wire_holds() {
 fn the_corpus_of_the_lobby_holds() {
     replay("lobby");
 }
+
+#[test]
+fn the_corpus_of_stun_holds() {
+    replay("stun");
+}
+
+#[test]
+fn the_corpus_of_turn_holds() {
+    replay("turn");
+}
