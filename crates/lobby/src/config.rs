@@ -61,6 +61,8 @@ pub struct Config {
     pub crowds: CrowdBounds,
     /// Which of several nodes this is. `None`: there is only one.
     pub node: Option<NodeId>,
+    /// The secret that nodes share, where it is not the first of `session_secrets`.
+    pub node_secret: Option<SessionSecret>,
     /// Who has found nobody here for this long is shown to other nodes.
     pub overflow_after: Span,
     /// Refused for rate this often in a row, a connection is closed with 1008.
@@ -100,6 +102,7 @@ impl Default for Config {
             text_interval: Span::from_millis(500),
             crowds: CrowdBounds::default(),
             node: None,
+            node_secret: None,
             overflow_after: Span::from_millis(300),
             max_refusals: 200,
         }

@@ -14,6 +14,7 @@ mod values;
 pub(crate) use read::{Given, Loaded, load};
 pub(crate) use table::{SETTINGS, Setting, Shape};
 
+use crate::backend::redis::{NodeName, RedisUrl};
 use crate::edge::{AllowedOrigin, Networks};
 use crate::failure::Failure;
 use crate::ice::IceSettings;
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) session_resume: bool,
     pub(crate) state_dir: PathBuf,
     pub(crate) bounds: Bounds,
+    pub(crate) redis: RedisSettings,
     pub(crate) lobby: visavis_lobby::Config,
     pub(crate) turn: TurnSettings,
 }
@@ -89,6 +91,17 @@ pub(crate) struct Bounds {
     pub(crate) queue_messages: usize,
     pub(crate) queue_bytes: usize,
     pub(crate) write_stall: Duration,
+}
+
+/// Where nodes meet, and what this one is called there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RedisSettings {
+    pub(crate) url: Option<RedisUrl>,
+    pub(crate) node: Option<NodeName>,
+    /// Whether the node is ready only while Redis can be reached.
+    pub(crate) required: bool,
+    /// Whether the operator gave the secret that nodes share.
+    pub(crate) has_secret: bool,
 }
 
 impl Config {
@@ -163,6 +176,7 @@ impl Default for Config {
                 queue_bytes: 0,
                 write_stall: Duration::ZERO,
             },
+            redis: RedisSettings::default(),
             lobby: visavis_lobby::Config::default(),
             turn: TurnSettings {
                 enabled: false,

@@ -7,6 +7,7 @@ mod outbox;
 
 pub(crate) use outbox::{Last, Outbound, Outbox, QueueBounds, Taken};
 
+use crate::backend::Requests;
 use crate::ice::IcePasses;
 use rustc_hash::FxHashMap;
 use std::pin::pin;
@@ -60,6 +61,8 @@ pub(crate) struct Link {
     pub(crate) inbox: mpsc::Sender<Event>,
     /// People here, as of the driver's last turn.
     pub(crate) online: Arc<AtomicUsize>,
+    /// People here and on other nodes.
+    pub(crate) everywhere: Arc<AtomicUsize>,
 }
 
 pub(crate) struct Driver {
@@ -72,7 +75,9 @@ pub(crate) struct Driver {
     outputs: Outputs,
     bounds: QueueBounds,
     passes: Option<Arc<IcePasses>>,
+    requests: Option<Requests>,
     online: Arc<AtomicUsize>,
+    everywhere: Arc<AtomicUsize>,
     phase: Phase,
 }
 
@@ -85,16 +90,18 @@ enum Phase {
 }
 
 impl Driver {
-    /// With `passes`, every `welcome` carries one.
+    /// With `passes`, every `welcome` carries one; with `requests`, other nodes can be asked.
     pub(crate) fn new(
         config: Config,
         seed: u64,
         bounds: QueueBounds,
         passes: Option<Arc<IcePasses>>,
+        requests: Option<Requests>,
     ) -> (Self, Link) {
         let (sender, inbox) = mpsc::channel(INBOX_EVENTS);
         let online = Arc::new(AtomicUsize::new(0));
-        let link = Link { inbox: sender, online: Arc::clone(&online) };
+        let everywhere = Arc::new(AtomicUsize::new(0));
+        let link = Link { inbox: sender, online: Arc::clone(&online), everywhere: Arc::clone(&everywhere) };
         let driver = Driver {
             lobby: Lobby::new(config, seed),
             started: Instant::now(),
@@ -104,7 +111,9 @@ impl Driver {
             outputs: Outputs::new(),
             bounds,
             passes,
+            requests,
             online,
+            everywhere,
             phase: Phase::Serving,
         };
         (driver, link)
@@ -142,6 +151,7 @@ impl Driver {
             }
             self.route();
             self.online.store(self.lobby.online(), Ordering::Relaxed);
+            self.everywhere.store(self.lobby.online_everywhere(), Ordering::Relaxed);
             // An alarm that rings too early costs an empty turn; setting it anew each turn would cost more.
             if let Some((due, _)) = self.lobby.poll_timeout()
                 && alarm_at.is_none_or(|at| due < at)
@@ -209,8 +219,12 @@ impl Driver {
                 }
                 Output::Ping { connection, mark } => (connection, Outbound::Ping(mark)),
                 Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
-                // Only of a lobby that is one of several.
-                Output::Nodes(_) => continue,
+                Output::Nodes(request) => {
+                    if let Some(requests) = &self.requests {
+                        requests.send(request);
+                    }
+                    continue;
+                }
             };
             // A connection that is gone has told so already; its messages are nobody's.
             if let Some(outbox) = self.outboxes.get(&connection) {

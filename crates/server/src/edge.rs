@@ -31,6 +31,7 @@ pub(crate) use origin::AllowedOrigin;
 pub(crate) use pace::Pace;
 pub(crate) use tls::Certificates;
 
+use crate::backend::Status;
 use crate::driver::Link;
 use crate::tally::Tallies;
 use std::net::SocketAddr;
@@ -51,8 +52,17 @@ pub(crate) struct Edge {
     /// Sockets after the upgrade, by visitor.
     pub(crate) visitors: Arc<Admission>,
     pub(crate) tallies: Tallies,
+    /// How it stands with Redis, if there is one.
+    pub(crate) nodes: Option<NodesView>,
     pub(crate) draining: AtomicBool,
     pub(crate) connections_made: AtomicU64,
+}
+
+/// What the edge tells of other nodes.
+pub(crate) struct NodesView {
+    pub(crate) status: Arc<Status>,
+    /// Whether this node is ready only with Redis.
+    pub(crate) required: bool,
 }
 
 impl Edge {

@@ -3,6 +3,7 @@
 //! The shell decides nothing about visitors: it reads bytes, tells the lobby what happened, and carries out what the
 //! lobby says. `driver` owns the lobby, `edge` owns the sockets, `config` the operator's settings.
 
+mod backend;
 mod check;
 mod cli;
 mod config;

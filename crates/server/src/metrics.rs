@@ -4,6 +4,7 @@ mod figures;
 mod paths;
 mod relay;
 
+use crate::backend::{Census, Reach, Status};
 use crate::driver::{Event, Snapshot};
 use crate::edge::{Admission, Edge};
 use crate::relay::RelayLink;
@@ -17,8 +18,9 @@ use axum::routing::get;
 use std::fmt::{Display, Write as _};
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
-use visavis_lobby::{Histogram, PerKind};
+use visavis_lobby::{Counters, Gauges, Histogram, PerKind};
 
 #[derive(Clone)]
 struct Sources {
@@ -114,6 +116,10 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
     page.counter("visavis_match_probes_total", "Tickets the matchmaker looked at.", counters.probes);
     page.histogram("visavis_wait_seconds", "From ticket to match.", &counters.wait);
 
+    if let Some(nodes) = &edge.nodes {
+        nodes_page(&mut page, &nodes.status, counters, gauges);
+    }
+
     page.gauge("visavis_connections", "Open WebSocket connections.", edge.visitors.total());
     page.gauge("visavis_sockets", "Open TCP sockets, plain HTTP included.", sockets.total());
     page.gauge("visavis_driver_events_waiting", "Events that wait for the driver.", *events_waiting);
@@ -154,6 +160,71 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
     page
 }
 
+/// Of several nodes only. What is summed over all of them is what Redis last told; nothing while it is away.
+fn nodes_page(page: &mut Page, status: &Status, counters: &Counters, gauges: &Gauges) {
+    let total = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let reach = status.reach();
+    page.gauge("visavis_redis_up", "Whether Redis can be reached.", u8::from(reach != Reach::Away));
+    let nodes = match reach {
+        Reach::Away => Vec::new(),
+        Reach::Ok(nodes) => nodes,
+    };
+    page.gauge("visavis_nodes", "Nodes that are there.", nodes.len());
+    for (name, help, of) in [
+        ("visavis_people_online", "People, by node.", (|node| node.online) as fn(&Census) -> u32),
+        ("visavis_people_waiting", "People who wait, by node.", |node| node.waiting),
+        ("visavis_people_in_calls", "People in matches, by node.", |node| node.in_calls),
+    ] {
+        page.labelled(name, "gauge", help, "node", nodes.iter().map(|node| (node.name.as_str(), of(node))));
+    }
+    page.gauge("visavis_matches_across", "Matches with a visitor of another node.", gauges.across);
+    page.counter(
+        "visavis_matches_across_total",
+        "Such matches made; the proposer counts.",
+        counters.matches_across,
+    );
+    page.counter("visavis_exports_total", "Tickets shown to other nodes.", counters.exports);
+    page.counter("visavis_proposals_total", "Proposals to other nodes.", counters.proposals);
+    page.counter(
+        "visavis_proposals_failed_total",
+        "Reservations of which nothing came.",
+        counters.proposals_failed,
+    );
+    page.counter(
+        "visavis_sessions_moved_in_total",
+        "Sessions that came from another node.",
+        counters.moved_in,
+    );
+    page.counter(
+        "visavis_sessions_moved_out_total",
+        "Sessions that went to another node.",
+        counters.moved_out,
+    );
+    page.counter("visavis_nodes_gone_total", "Nodes that were seen to be gone.", counters.nodes_gone);
+    page.counter("visavis_redis_connects_total", "Connections made to Redis.", total(&status.connects));
+    page.counter(
+        "visavis_redis_requests_total",
+        "Requests to Redis and other nodes.",
+        total(&status.requests),
+    );
+    page.counter(
+        "visavis_redis_dropped_total",
+        "Requests dropped as too many waited.",
+        total(&status.dropped),
+    );
+    page.labelled(
+        "visavis_frames_total",
+        "counter",
+        "Messages between nodes.",
+        "direction",
+        [
+            ("in", total(&status.frames_in)),
+            ("out", total(&status.frames_out)),
+            ("unreadable", total(&status.frames_foreign)),
+        ],
+    );
+}
+
 fn per_kind<T: Copy>(of: &PerKind<T>) -> [(&'static str, T); 3] {
     [("video", of.video), ("audio", of.audio), ("text", of.text)]
 }
@@ -175,13 +246,13 @@ impl Page {
         let _ = writeln!(self.0, "{name} {value}");
     }
 
-    fn labelled<V: Display>(
+    fn labelled<L: Display, V: Display>(
         &mut self,
         name: &str,
         kind: &str,
         help: &str,
         label: &str,
-        values: impl IntoIterator<Item = (&'static str, V)>,
+        values: impl IntoIterator<Item = (L, V)>,
     ) {
         self.head(name, kind, help);
         for (value, count) in values {

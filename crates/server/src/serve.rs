@@ -1,8 +1,9 @@
 //! `visavis serve`: starts everything, waits for the signal, stops in order.
 
+use crate::backend::Nodes;
 use crate::config::{Config, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
-use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, Pace, Security, listen, router};
+use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, listen, router};
 use crate::failure::Failure;
 use crate::geo::Geo;
 use crate::ice::{IcePasses, IcePolicy};
@@ -77,6 +78,9 @@ async fn run(config: Config) -> Result<(), Failure> {
         }
     };
     let passes = ice.require_session.then(|| Arc::new(IcePasses::new(&lobby.session_secrets)));
+    let nodes = Nodes::prepare(&config.redis, &config.state_dir, &mut lobby)?;
+    let nodes_view =
+        nodes.as_ref().map(|nodes| NodesView { status: nodes.status(), required: config.redis.required });
     if !config.session_resume {
         lobby.session_secrets.clear();
     }
@@ -96,8 +100,10 @@ async fn run(config: Config) -> Result<(), Failure> {
         }
         (_, _) => (None, None, None),
     };
-    let (driver, link) = Driver::new(lobby, seed()?, bounds, passes.clone());
+    let requests = nodes.as_ref().map(Nodes::requests);
+    let (driver, link) = Driver::new(lobby, seed()?, bounds, passes.clone(), requests);
     let mut driver = tokio::spawn(driver.run());
+    let leaving = nodes.map(|nodes| nodes.start(link.clone()));
 
     let exempt = config.bounds.exempt;
     let edge = Arc::new(Edge {
@@ -117,6 +123,7 @@ async fn run(config: Config) -> Result<(), Failure> {
         },
         visitors: Admission::new(capacity.visitors, per_address, vec![exempt]),
         tallies: tally::Tallies::default(),
+        nodes: nodes_view,
         draining: AtomicBool::new(false),
         connections_made: AtomicU64::new(0),
     });
@@ -184,6 +191,9 @@ async fn run(config: Config) -> Result<(), Failure> {
         tracing::info!(visitors = edge.visitors.total(), "stopping: closing sockets");
         let _ = link.inbox.send(Event::Stop).await;
         all_gone(&edge, deadline, &mut signals).await;
+    }
+    if let Some(leaving) = leaving {
+        leaving.leave().await;
     }
     let left = edge.visitors.total();
     if left > 0 {

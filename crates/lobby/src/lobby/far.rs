@@ -79,7 +79,7 @@ impl Far {
         Far {
             me: config.node,
             reach: Reach::Away,
-            veil: Veil::new(config.session_secrets.first()),
+            veil: Veil::new(config.node_secret.as_ref().or(config.session_secrets.first())),
             peers: BTreeMap::new(),
             matches: FxHashMap::default(),
             reservations: FxHashMap::default(),

@@ -191,6 +191,7 @@ mod tests {
             "session_secrets",
             "admission_rate",
             "overflow_after",
+            "node_secret",
         ];
         let crowd = ["messages_per_s", "nexts_per_s", "texts_per_s"];
         for name in names.filter(|name| !named_otherwise.contains(name) && !crowd.contains(name)) {

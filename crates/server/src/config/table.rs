@@ -5,6 +5,7 @@ use super::values::{
     address, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional, path, ports,
     positive, realm, relay_addresses, secret, set, span, switch, turn_secret,
 };
+use crate::backend::redis::{NodeName, RedisUrl};
 use crate::edge::{AllowedOrigin, Networks};
 use crate::ice::Region;
 use visavis_turn::LocalPeers;
@@ -31,8 +32,9 @@ pub(crate) enum Shape {
 }
 
 impl Setting {
+    /// `--redis` and not `--redis-url`: by what a thing is reached goes without saying.
     pub(crate) fn flag(&self) -> String {
-        self.key.replace(['.', '_'], "-")
+        self.key.trim_end_matches(".url").replace(['.', '_'], "-")
     }
 
     pub(crate) fn variable(&self) -> String {
@@ -155,7 +157,10 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "SECRET",
         "",
         "Seals the tokens by which sessions are resumed; the first seals, all open. Unset: made at the first start, in `state_dir`.",
-        |c, v| set(&mut c.lobby.session_secrets, v.iter().map(|v| secret(v)).collect()),
+        |c, v| {
+            c.redis.has_secret = !v.is_empty();
+            set(&mut c.lobby.session_secrets, v.iter().map(|v| secret(v)).collect())
+        },
     ),
     one(
         "turn.enabled",
@@ -243,6 +248,32 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "./.visavis",
         "Where the server keeps what must outlive it: the key of its tokens.",
         |c, v| set(&mut c.state_dir, path(v)),
+    ),
+    one(
+        "redis.url",
+        "URL",
+        "",
+        "Where several servers meet: `redis://…`, or `rediss://user:password@…` for TLS. Unset: this one is alone.",
+        |c, v| set(&mut c.redis.url, optional(v, RedisUrl::read)),
+    ),
+    one(
+        "node",
+        "NAME",
+        "",
+        "What this server is called among several; no two alike. Unset: a random name.",
+        |c, v| set(&mut c.redis.node, optional(v, NodeName::read)),
+    ),
+    flag(
+        "readiness.require_redis",
+        "`/readyz` is 503 while Redis is away. Off: it stays 200, as visitors of one server meet each other without it.",
+        |c, on| c.redis.required = on,
+    ),
+    one(
+        "overflow_after_ms",
+        "MS",
+        "300",
+        "Who has found nobody on this server for so long is shown to the others.",
+        |c, v| set(&mut c.lobby.overflow_after, span(v)),
     ),
     one(
         "admission_rate",

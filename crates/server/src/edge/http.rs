@@ -31,7 +31,7 @@ async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     struct Answer {
         online: usize,
     }
-    let online = edge.link.online.load(Ordering::Relaxed);
+    let online = edge.link.everywhere.load(Ordering::Relaxed);
     shared(&edge, &headers, respond::json(StatusCode::OK, &Answer { online }))
 }
 
@@ -60,12 +60,17 @@ async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
     #[derive(Serialize)]
     struct Answer {
         status: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        redis: Option<&'static str>,
     }
-    if edge.is_draining() {
-        respond::json(StatusCode::SERVICE_UNAVAILABLE, &Answer { status: "draining" })
-    } else {
-        respond::json(StatusCode::OK, &Answer { status: "ready" })
-    }
+    let away = edge.nodes.as_ref().map(|nodes| !nodes.status.is_up());
+    let missed = edge.nodes.as_ref().is_some_and(|nodes| nodes.required) && away == Some(true);
+    let (code, status) = match (edge.is_draining(), missed) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for redis"),
+        (false, false) => (StatusCode::OK, "ready"),
+    };
+    respond::json(code, &Answer { status, redis: away.map(|away| if away { "away" } else { "ok" }) })
 }
 
 async fn page(request: Request) -> Response {

@@ -40,7 +40,13 @@ pub(crate) fn visavis() -> Command {
 impl Server {
     /// Starts with these flags beside `--listen 127.0.0.1:0`, and waits until it listens everywhere.
     pub(crate) fn start(flags: &[&str]) -> Self {
+        Server::start_with_env(flags, &[])
+    }
+
+    /// The same, with more in the environment.
+    pub(crate) fn start_with_env(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = visavis();
+        command.envs(environment.iter().copied());
         command.args(["--listen", "127.0.0.1:0", "--no-ice-servers"]).args(flags);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
