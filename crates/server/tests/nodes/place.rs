@@ -111,7 +111,9 @@ pub(crate) async fn ask(at: SocketAddr, command: &[&str]) -> String {
 pub(crate) fn node(redis: &str, name: &str, more: &[&str]) -> Server {
     let flags = ["--redis", redis, "--node", name, "--session-secret", SECRET, "--session-resume", "on"];
     let limits = ["--limits-exempt", "127.0.0.1", "--metrics-listen", "127.0.0.1:0"];
-    let flags: Vec<&str> = flags.iter().chain(&limits).chain(more).copied().collect();
+    // A loaded machine may take longer than a visitor's patience between a fault and its mend.
+    let grace = ["--lobby-grace-ms", "60000"];
+    let flags: Vec<&str> = flags.iter().chain(&limits).chain(&grace).chain(more).copied().collect();
     Server::start(&flags)
 }
 
@@ -154,8 +156,11 @@ impl Guest {
 
     /// The next message of this type; others are passed over.
     pub(crate) async fn hear(&mut self, wanted: &str) -> Value {
+        let deadline = Instant::now() + 2 * PATIENCE;
         loop {
-            let message = self.client.hear().await;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let next = tokio::time::timeout(left, self.client.hear()).await;
+            let message = next.unwrap_or_else(|_| panic!("no {wanted} came"));
             if let Some(token) = message.get("resume_token") {
                 self.token = token.clone();
             }
