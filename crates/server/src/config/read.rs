@@ -192,6 +192,8 @@ mod tests {
             "admission_rate",
             "overflow_after",
             "node_secret",
+            // Follows from `ice.policy`.
+            "relay_only",
         ];
         let crowd = ["messages_per_s", "nexts_per_s", "texts_per_s"];
         for name in names.filter(|name| !named_otherwise.contains(name) && !crowd.contains(name)) {
