@@ -176,12 +176,14 @@ impl Guest {
     }
 }
 
-/// Two guests, matched; the id.
+/// Two guests, matched, and each node knows that the other knows: a match that breaks off before that is given up. The id.
 pub(crate) async fn match_up(a: &mut Guest, b: &mut Guest, kind: &str) -> Value {
     a.search(kind).await;
     b.search(kind).await;
     let id = a.hear("partner_found").await["match_id"].clone();
     assert_eq!(b.hear("partner_found").await["match_id"], id);
+    speak(a, b, &id, "are you there?").await;
+    speak(b, a, &id, "I am").await;
     id
 }
 
