@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BUILD, MAX_CHAT_BYTES, scriptBytes } from "./size.js";
 
-const PAGES = ["index.html", "chat.html", "rules.html", "privacy.html", "about.html", "404.html"];
+const PAGES = [
+  "index.html",
+  "chat.html",
+  "rules.html",
+  "privacy.html",
+  "about.html",
+  "test.html",
+  "404.html",
+];
 
 describe.skipIf(!existsSync(join(BUILD, "chat.html")))("the built site", () => {
   test("the_chat_page_loads_at_most_60_kb_of_javascript", () => {

@@ -51,7 +51,7 @@ test("all links of all pages lead somewhere, and the way back works", async () =
     ahead.push(...links.filter((link) => link.startsWith(ann.site)));
   }
   const paths = [...seen].map((page) => new URL(page).pathname);
-  expect(paths).toEqual(expect.arrayContaining(["/", "/chat", "/rules", "/privacy", "/about"]));
+  expect(paths).toEqual(expect.arrayContaining(["/", "/chat", "/rules", "/privacy", "/about", "/test"]));
 
   await ann.page.goto(ann.site);
   for (const name of ["Rules", "Privacy", "About"]) {
@@ -91,7 +91,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     test("on any page", async () => {
       const { ann } = crew;
       await ann.page.emulateMedia({ colorScheme });
-      for (const path of ["/", "/rules", "/privacy", "/about", "/chat", "/chat?kind=text"]) {
+      for (const path of ["/", "/rules", "/privacy", "/about", "/test", "/chat", "/chat?kind=text"]) {
         await ann.page.goto(ann.site + path);
         expect(await findings(ann), path).toEqual([]);
       }

@@ -14,7 +14,7 @@ const crew = useCrew(stage, "ann", "ben");
 
 test("every page fits every screen without scrolling sideways", async () => {
   const { ann } = crew;
-  for (const path of ["/", "/rules", "/privacy", "/about", "/chat", "/chat?kind=text"]) {
+  for (const path of ["/", "/rules", "/privacy", "/about", "/test", "/chat", "/chat?kind=text"]) {
     await ann.page.goto(ann.site + path);
     await onEveryScreen(ann, `page ${path}`, async (screen) => {
       expect(await scrollsSideways(ann), `${path}, ${screen}`).toEqual([]);
