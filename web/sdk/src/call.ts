@@ -119,8 +119,8 @@ export class Call {
     const peer = this.#peer;
     switch (message.type) {
       case "offer":
-        // Only the initiator makes offers, so there is never a collision to resolve.
-        if (!this.initiator) peer?.answerTo(message.sdp);
+        // Two offers may cross only after both changed networks: then the initiator's counts.
+        if (!this.initiator || peer?.settled) peer?.answerTo(message.sdp);
         return;
       case "answer":
         return peer?.acceptAnswer(message.sdp);
@@ -160,6 +160,14 @@ export class Call {
     if (this.#phase.name === "interrupted") this.#phase = { ...this.#phase, sinceMs: this.#growthMs };
     const state = this.#peer?.connectionState;
     if (state === "disconnected" || state === "failed") this.#mend("now");
+  }
+
+  /** On another network: the path that was is probably gone, and another is sought at once. */
+  move(): void {
+    this.wake();
+    const standing = this.#phase.name === "connected" || this.#phase.name === "interrupted";
+    if (!standing || !this.#peer?.settled || this.#listener.server() === "unknown") return;
+    this.#peer.restartIce(this.#listener.iceServers());
   }
 
   /** `bye` is told to the stranger, who may be out of the server's reach. */

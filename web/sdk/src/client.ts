@@ -42,10 +42,10 @@ export class VisavisClient implements Client {
       media: this.#media,
       ice: new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice", "http")),
       url: options.url ?? ownOrigin(environment, "/ws", "ws"),
-      policy: options.iceTransportPolicy ?? "all",
       offerOrder: options.offerOrder ?? "ticket",
       autoContinue: () => this.autoContinue,
     });
+    if (options.relayOnly) this.relayOnly = true;
     if (!environment.window) return;
     this.#unwatchPage = watchPage(environment.window, {
       onGone: () => this.#session.leave(),
@@ -56,6 +56,12 @@ export class VisavisClient implements Client {
 
   get state(): ChatState {
     return this.#session.state;
+  }
+  get relayOnly(): boolean {
+    return this.#session.relayOnly;
+  }
+  set relayOnly(on: boolean) {
+    this.#session.hide(on);
   }
   get localStream(): MediaStream | null {
     return this.#media.stream;

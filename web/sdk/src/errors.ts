@@ -33,7 +33,6 @@ const RETRIABLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
 
 /** What getUserMedia rejected with, in our vocabulary. */
 export function mediaError(cause: unknown): ClientError {
-  if (cause instanceof ClientError) return cause;
   const { name, message } = cause as Partial<Error>;
   return new ClientError(
     MEDIA_REASONS[name ?? ""] ?? "media_failed",
@@ -41,16 +40,12 @@ export function mediaError(cause: unknown): ClientError {
   );
 }
 
-// Names of https://w3c.github.io/mediacapture-main/#dom-mediadevices-getusermedia and, after
-// them, what older browsers still throw.
+// Names of https://w3c.github.io/mediacapture-main/#dom-mediadevices-getusermedia
 const MEDIA_REASONS: Record<string, ErrorReason> = {
   NotAllowedError: "camera_denied",
   SecurityError: "camera_denied",
-  PermissionDeniedError: "camera_denied",
   NotFoundError: "camera_missing",
   OverconstrainedError: "camera_missing",
-  DevicesNotFoundError: "camera_missing",
   NotReadableError: "camera_in_use",
   AbortError: "camera_in_use",
-  TrackStartError: "camera_in_use",
 };

@@ -61,15 +61,9 @@ export class IceSource {
   async #fetch(): Promise<RTCIceServer[]> {
     const { now, setTimeout, clearTimeout } = this.#environment;
     const abort = new AbortController();
-    let timer = 0;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        abort.abort();
-        reject(new Error("timeout"));
-      }, TIMEOUT_MS);
-    });
+    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
     try {
-      const { iceServers, ttl_s, policy } = await Promise.race([this.#ask(abort.signal), timeout]);
+      const { iceServers, ttl_s, policy } = await this.#ask(abort.signal);
       if (!Array.isArray(iceServers)) return STUN_ONLY;
       this.relayOnly = policy === "relay";
       const ttlMs = typeof ttl_s === "number" ? ttl_s * 1000 : CACHE_MS;
@@ -86,7 +80,6 @@ export class IceSource {
   async #ask(signal: AbortSignal): Promise<Answer> {
     const headers: HeadersInit = this.#token ? { authorization: `Bearer ${this.#token}` } : {};
     const response = await this.#environment.fetch(this.#url, { signal, headers });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return (await response.json()) as Answer;
+    return response.ok ? ((await response.json()) as Answer) : {};
   }
 }

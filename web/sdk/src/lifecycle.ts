@@ -15,6 +15,17 @@ export function watchPage(window: Window, listener: PageListener): () => void {
   window.addEventListener("pagehide", ({ persisted }) => !persisted && listener.onGone(), { signal });
   window.addEventListener("pageshow", ({ persisted }) => persisted && listener.onAwake(), { signal });
   window.addEventListener("online", () => listener.onNetwork(), { signal });
+  // Chromium alone has it. Its estimates of speed change all the time; another kind of network is news.
+  const { connection } = (window.navigator ?? {}) as { connection?: EventTarget & { type?: string } };
+  let type = connection?.type;
+  connection?.addEventListener(
+    "change",
+    () => {
+      if (type === (type = connection.type)) listener.onAwake();
+      else listener.onNetwork();
+    },
+    { signal },
+  );
   const { document } = window;
   document.addEventListener(
     "visibilitychange",

@@ -137,8 +137,8 @@ export class LocalMedia {
     const { mediaDevices, window } = this.#environment;
     if (!mediaDevices?.getUserMedia) {
       throw window?.isSecureContext === false
-        ? new ClientError("insecure_context", "The browser offers camera and microphone only over HTTPS.")
-        : new ClientError("unsupported_browser", "This browser offers no camera or microphone.");
+        ? new ClientError("insecure_context", "Camera and microphone need HTTPS.")
+        : new ClientError("unsupported_browser", "This browser has no camera access.");
     }
     const { cameraId, microphoneId } = this.#choice;
     const of = (id: string | undefined) =>

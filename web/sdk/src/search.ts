@@ -17,7 +17,6 @@ export interface SearchParts {
   ice: IceSource;
   spares: SparePeers;
   media: LocalMedia;
-  policy: RTCIceTransportPolicy;
   offerOrder: "ticket" | "classic";
   requeue: () => boolean;
   onPaused: (retryAfterMs: number) => void;
@@ -35,7 +34,8 @@ export class Search {
   readonly standing = new Standing();
   #parts: SearchParts;
   #wishes: Wishes | null = null;
-  #recipe: (Recipe & { kind: string; servers: RTCIceServer[] }) | null = null;
+  relayOnly = false;
+  #recipe: (Recipe & { kind: Wishes["kind"]; servers: RTCIceServer[]; relayOnly: boolean }) | null = null;
   #turn = 0;
   #timer: number | null = null;
   #pauseTimer: number | null = null;
@@ -51,6 +51,15 @@ export class Search {
     this.#turn += 1;
     this.#renewIn(delayMs);
     void this.#offer(wishes);
+  }
+
+  /** Whether strangers see no address but a relay's: of connections made from now on. */
+  hide(relayOnly: boolean): void {
+    this.relayOnly = relayOnly;
+    this.standing.forgetWishes();
+    // At once: somebody may be found before the server knows.
+    if (this.#recipe) this.#parts.spares.use(this.#recipeFor(this.#recipe, this.#recipe.servers));
+    void this.announce();
   }
 
   /** Makes the server's view ours. Harmless at any time: it says nothing that was said already. */
@@ -161,18 +170,21 @@ export class Search {
     return spares.offerSdp();
   }
 
-  #recipeFor({ kind }: Wishes, servers: RTCIceServer[]): Recipe {
-    const { ice, media, policy } = this.#parts;
-    if (this.#recipe?.kind !== kind || this.#recipe.servers !== servers) {
+  #recipeFor({ kind }: Pick<Wishes, "kind">, servers: RTCIceServer[]): Recipe {
+    const { ice, media } = this.#parts;
+    const relayOnly = this.relayOnly || ice.relayOnly;
+    const known = this.#recipe;
+    if (known?.kind !== kind || known.servers !== servers || known.relayOnly !== relayOnly) {
       this.#recipe = {
         kind,
         servers,
-        configuration: { iceServers: servers, iceTransportPolicy: ice.relayOnly ? "relay" : policy },
+        relayOnly,
+        configuration: { iceServers: servers, iceTransportPolicy: relayOnly ? "relay" : "all" },
         tracks: () => media.tracks(kind),
         stream: () => media.stream,
       };
     }
-    return this.#recipe;
+    return this.#recipe as Recipe;
   }
 
   #request({ kind, interests, languages, pin, pool }: Wishes): FindPartner {
@@ -181,6 +193,7 @@ export class Search {
     if (languages?.length) request.languages = languages;
     if (pin?.length) request.pin = pin;
     if (pool !== undefined) request.pool = pool;
+    if (this.relayOnly) request.relay_only = true;
     return request;
   }
 }

@@ -24,7 +24,6 @@ export interface SessionParts {
   media: LocalMedia;
   ice: IceSource;
   url: string;
-  policy: RTCIceTransportPolicy;
   offerOrder: "ticket" | "classic";
   autoContinue: () => boolean;
 }
@@ -88,6 +87,10 @@ export class Session {
 
   get state(): ChatState {
     return this.#state;
+  }
+
+  get relayOnly(): boolean {
+    return this.#search.relayOnly;
   }
 
   get remoteStream(): MediaStream | null {
@@ -163,8 +166,7 @@ export class Session {
   send(text: string): boolean {
     const call = this.#call;
     if (!call) return false;
-    if (!call.send(text, this.#messages + 1))
-      throw new ClientError("too_fast", "Too many messages wait for the connection.");
+    if (!call.send(text, this.#messages + 1)) throw new ClientError("too_fast", "Too many texts wait.");
     this.#onText("you", text);
     return true;
   }
@@ -184,12 +186,16 @@ export class Session {
     this.#call?.wake();
   }
 
+  hide(relayOnly: boolean): void {
+    this.#search.hide(relayOnly);
+  }
+
   onNetwork(): void {
     this.#spares.renew();
     // A session that cannot be resumed would end the call it carries: then the old socket must do.
     if (this.#socket.resumable || !this.#call) this.#socket.replace();
     else this.#socket.hurry();
-    this.#call?.wake();
+    this.#call?.move();
   }
 
   fail(error: ClientError): void {

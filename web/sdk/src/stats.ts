@@ -1,7 +1,7 @@
 // What getStats says, in the few words that we need: the path of the call, its quality, and how many
 // bytes have arrived. Reads only; missing fields are left out, because browsers differ in what they report.
 
-import type { Connected } from "./protocol.gen.js";
+import type { CandidateType, Connected } from "./protocol.gen.js";
 import type { CallQuality } from "./types.js";
 
 type Stat = Record<string, unknown> & { type: string };
@@ -23,8 +23,8 @@ export function readPath(report: RTCStatsReport): CallPath {
   const path: CallPath = {
     path: local?.candidateType === "relay" || remote?.candidateType === "relay" ? "relay" : "direct",
   };
-  if (isCandidateType(local?.candidateType)) path.local_type = local.candidateType;
-  if (isCandidateType(remote?.candidateType)) path.remote_type = remote.candidateType;
+  if (local) path.local_type = local.candidateType as CandidateType;
+  if (remote) path.remote_type = remote.candidateType as CandidateType;
   // To a relay it is the way there that counts; the relay itself speaks UDP to the other side.
   const protocol = local?.relayProtocol ?? local?.protocol;
   if (protocol === "udp" || protocol === "tcp" || protocol === "tls") path.protocol = protocol;
@@ -75,7 +75,7 @@ function selectedPair(report: RTCStatsReport): Stat | undefined {
 }
 
 function stat(report: RTCStatsReport, id: unknown): Stat | undefined {
-  return typeof id === "string" ? (report.get(id) as Stat | undefined) : undefined;
+  return report.get(id as string) as Stat | undefined;
 }
 
 function count(value: unknown): number {
@@ -85,8 +85,4 @@ function count(value: unknown): number {
 // An address may be hidden behind a random `.local` name, which says nothing of the family.
 function isAddress(value: unknown): value is string {
   return typeof value === "string" && value !== "" && !value.endsWith(".local");
-}
-
-function isCandidateType(value: unknown): value is NonNullable<Connected["local_type"]> {
-  return value === "host" || value === "srflx" || value === "prflx" || value === "relay";
 }

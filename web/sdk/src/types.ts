@@ -154,8 +154,8 @@ export interface ClientOptions {
   /** Whether the search goes on by itself when a stranger leaves. Default true. */
   autoContinue?: boolean;
   devices?: MediaDeviceChoice;
-  /** `relay`: the stranger never learns this address. Default `all`. */
-  iceTransportPolicy?: RTCIceTransportPolicy;
+  /** The initial `Client.relayOnly`. Default false. */
+  relayOnly?: boolean;
   /** `classic` makes the offer only after the match, as other clients do; for comparison. Default `ticket`. */
   offerOrder?: "ticket" | "classic";
   environment?: Partial<Environment>;
@@ -169,6 +169,8 @@ export interface Client {
   readonly microphoneOn: boolean;
   readonly cameraOn: boolean;
   autoContinue: boolean;
+  /** Strangers met from now on never learn this address: all media goes through a relay. The server enforces it. */
+  relayOnly: boolean;
   /** Calls back at once with the present state and then at every change (a Svelte store, an observable). */
   subscribe(listener: (state: ChatState) => void): () => void;
   on<E extends keyof ClientEvents>(event: E, listener: (payload: ClientEvents[E]) => void): () => void;

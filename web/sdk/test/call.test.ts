@@ -111,9 +111,12 @@ describe("a call", () => {
     expect(world.server.of("answer")).toHaveLength(2);
   });
 
-  test("ignores an offer where it is the one to make offers", async () => {
+  test("ignores an offer that crosses its own, where it is the initiator", async () => {
     const world = new World();
     const connection = await world.call();
+    connection.become("failed");
+    await world.pass(0);
+    expect(world.server.of("offer")).toHaveLength(1);
     world.server.say({ type: "offer", match_id: "m1", sdp: "glare" });
     await world.pass(0);
     expect(connection.applied).toEqual(["their-answer"]);

@@ -14,7 +14,11 @@ function source(answer: (call: number) => Promise<unknown>) {
     now: clock.now,
     setTimeout: clock.setTimeout,
     clearTimeout: clock.clearTimeout,
-    fetch: () => answer(++calls),
+    fetch: (_: string, { signal }: RequestInit) =>
+      Promise.race([
+        answer(++calls),
+        new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("aborted")))),
+      ]),
   } as unknown as Environment;
   return { ice: new IceSource(environment, "/api/ice"), clock, calls: () => calls };
 }
@@ -71,7 +75,7 @@ describe("the ICE configuration", () => {
   });
 
   test("reaches the connections, with the policy of the options", async () => {
-    const world = new World({ iceTransportPolicy: "relay" });
+    const world = new World({ relayOnly: true });
     world.ice = () => ok(600);
     await world.wait();
     expect(world.connection(1).configuration).toMatchObject({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FakeConnection, host, relay, World } from "./world.js";
+import { FakeConnection, FakePage, World, host, relay } from "./world.js";
 
 const NEAREST = { urls: ["turn:near.example:3478"], username: "u", credential: "c" };
 const OTHERS = { urls: ["turns:near.example:443", "turn:far.example:3478"], username: "u", credential: "c" };
@@ -131,5 +131,87 @@ describe("relays", () => {
     expect(world.connection(1).closed).toBe(true);
     expect(serversOf(world.connection(3))).toEqual([NEAREST]);
     expect(world.server.of("ticket_offer").at(-1)?.sdp).toBe("offer-of-3");
+  });
+});
+
+describe("hiding one's address", () => {
+  test("is asked of the server, and of the browser, from the next connection on", async () => {
+    const world = new World();
+    await world.wait();
+    expect(world.server.of("find_partner")[0]).not.toHaveProperty("relay_only");
+    world.client.relayOnly = true;
+    await world.pass(60);
+    expect(world.server.of("find_partner").at(-1)).toMatchObject({ relay_only: true });
+    expect(world.server.of("find_partner").at(-1)?.offer).toBeDefined();
+    expect([...FakeConnection.live].map(({ configuration }) => configuration.iceTransportPolicy)).toEqual([
+      "relay",
+      "relay",
+    ]);
+    world.client.relayOnly = false;
+    await world.pass(60);
+    expect(world.server.of("find_partner").at(-1)).not.toHaveProperty("relay_only");
+  });
+
+  test("in a call it begins with the next stranger, even if that one comes before the server was told", async () => {
+    const world = new World();
+    await world.call();
+    world.client.relayOnly = true;
+    expect(world.state.name).toBe("connected");
+    world.server.say({ type: "partner_left", match_id: "m1", reason: "next", requeued: true });
+    world.server.say({
+      type: "partner_found",
+      match_id: "m2",
+      initiator: false,
+      mode: "answer_offer",
+      shared_interests: [],
+      language: null,
+      offer: { sdp: "their-offer" },
+    });
+    await world.pass(0);
+    const answering = FakeConnection.made.find(({ applied }) => applied.includes("their-offer"));
+    expect(answering?.configuration.iceTransportPolicy).toBe("relay");
+  });
+
+  test("is a choice from the start", async () => {
+    const world = new World({ relayOnly: true });
+    await world.wait();
+    expect(world.server.of("find_partner")).toMatchObject([{ relay_only: true }]);
+    expect(world.client.relayOnly).toBe(true);
+  });
+});
+
+describe("another network in a call", () => {
+  for (const initiator of [true, false]) {
+    test(`is answered by a new search for a path at once, ${initiator ? "by" : "also by"} who ${initiator ? "initiates" : "answers"}`, async () => {
+      const world = new World();
+      await world.wait({ kind: "video" }, "token-1");
+      await world.find(initiator ? {} : { initiator: false, offer: { sdp: "their-offer" } });
+      if (initiator) world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+      await world.pass(60);
+      const connection = FakeConnection.made.find(({ applied }) => applied.length > 0);
+      connection?.connect();
+      await world.pass(0);
+      expect(world.state.name).toBe("connected");
+      world.page.happens("online");
+      await world.pass(0);
+      world.server.accept();
+      world.server.say({ type: "welcome", version: 1, online: 2, resumed: true, match_id: "m1" });
+      await world.pass(0);
+      expect(world.server.of("offer")).toHaveLength(1);
+      expect(connection?.closed).toBe(false);
+    });
+  }
+
+  test("with another kind of connection counts as one, another estimate of its speed does not", async () => {
+    const connection = Object.assign(new EventTarget(), { type: "wifi" });
+    const page = new FakePage();
+    const window = Object.assign(page, { navigator: { connection } }) as unknown as Window;
+    const world = new World({ environment: { window } });
+    await world.call("token-1");
+    connection.dispatchEvent(new Event("change"));
+    expect(world.sockets).toHaveLength(1);
+    connection.type = "cellular";
+    connection.dispatchEvent(new Event("change"));
+    expect(world.sockets).toHaveLength(2);
   });
 });

@@ -153,7 +153,7 @@ export class World {
   }
 }
 
-class FakePage extends EventTarget {
+export class FakePage extends EventTarget {
   isSecureContext = true;
   location = { href: "https://chat.example/chat" };
   document = Object.assign(new EventTarget(), { visibilityState: "visible" });

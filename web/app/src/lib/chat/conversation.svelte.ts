@@ -31,6 +31,7 @@ export class Conversation {
   autoContinue = $state(true);
   escapeIsNext = $state(true);
   volume = $state(1);
+  hideAddress = $state(false);
 
   /** The stranger this page is with, or null. */
   match = $derived<MatchInfo | null>(
@@ -53,8 +54,10 @@ export class Conversation {
     this.autoContinue = remembered.autoContinue;
     this.escapeIsNext = remembered.escapeIsNext;
     this.volume = remembered.volume;
+    this.hideAddress = remembered.hideAddress;
     const client = createClient({
       autoContinue: remembered.autoContinue,
+      relayOnly: remembered.hideAddress,
       devices: {
         ...(remembered.cameraId === null ? {} : { cameraId: remembered.cameraId }),
         ...(remembered.microphoneId === null ? {} : { microphoneId: remembered.microphoneId }),
@@ -149,6 +152,12 @@ export class Conversation {
   setEscapeIsNext(on: boolean): void {
     this.escapeIsNext = on;
     remember({ escapeIsNext: on });
+  }
+
+  setHideAddress(on: boolean): void {
+    this.#client.relayOnly = on;
+    this.hideAddress = on;
+    remember({ hideAddress: on });
   }
 
   setVolume(volume: number): void {

@@ -21,7 +21,7 @@ test("what_was_remembered_is_recalled_beside_the_rest", () => {
 });
 
 test("nonsense_in_the_shelf_is_ignored", () => {
-  expect(recall(shelf("{{{"))).toMatchObject({ interests: [], volume: 1 });
+  expect(recall(shelf("{{{"))).toMatchObject({ interests: [], volume: 1, hideAddress: false });
   expect(recall(shelf('{"interests":[1,"a"],"volume":7,"autoContinue":"no"}'))).toMatchObject({
     interests: ["a"],
     volume: 1,

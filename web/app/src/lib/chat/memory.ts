@@ -8,6 +8,7 @@ export interface Remembered {
   autoContinue: boolean;
   escapeIsNext: boolean;
   volume: number;
+  hideAddress: boolean;
   cameraId: string | null;
   microphoneId: string | null;
 }
@@ -20,6 +21,7 @@ const DEFAULTS: Remembered = {
   autoContinue: true,
   escapeIsNext: true,
   volume: 1,
+  hideAddress: false,
   cameraId: null,
   microphoneId: null,
 };
@@ -59,6 +61,7 @@ function checked(found: unknown): Remembered {
     autoContinue: flag(from.autoContinue, DEFAULTS.autoContinue),
     escapeIsNext: flag(from.escapeIsNext, DEFAULTS.escapeIsNext),
     volume: typeof from.volume === "number" && from.volume >= 0 && from.volume <= 1 ? from.volume : 1,
+    hideAddress: flag(from.hideAddress, DEFAULTS.hideAddress),
     cameraId: typeof from.cameraId === "string" ? from.cameraId : null,
     microphoneId: typeof from.microphoneId === "string" ? from.microphoneId : null,
   };
