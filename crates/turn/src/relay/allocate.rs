@@ -66,7 +66,7 @@ impl Relay {
         let id = self.allocations.insert(Allocation {
             client,
             username: Arc::clone(&username),
-            key: caller.key.clone(),
+            key: Box::new(caller.key.clone()),
             made_by: message.transaction,
             relay_ipv4: None,
             relay_ipv6: None,

@@ -44,7 +44,8 @@ pub(super) struct Allocation {
     pub(super) client: Client,
     /// With [`Allocation::key`], what it was made with.
     pub(super) username: Arc<str>,
-    pub(super) key: Key,
+    /// Boxed: it is large, and packets need none of it.
+    pub(super) key: Box<Key>,
     /// Of the request that made it: the same again is that request, sent again.
     pub(super) made_by: Transaction,
     pub(super) relay_ipv4: Option<RelayId>,
@@ -84,11 +85,20 @@ pub(super) struct Channel {
     pub(super) expires: Time,
 }
 
+/// The same channel, as packets of its peer see it: all that they need in one place.
+#[derive(Clone, Copy)]
+pub(super) struct Bound {
+    pub(super) number: u16,
+    pub(super) expires: Time,
+    /// As the permission of that peer's address.
+    pub(super) permitted_until: Time,
+}
+
 /// Channels by number and by peer, always in step.
 #[derive(Default)]
 pub(super) struct Channels {
     by_number: FxHashMap<u16, Channel>,
-    by_peer: FxHashMap<SocketAddr, u16>,
+    by_peer: FxHashMap<SocketAddr, Bound>,
 }
 
 impl Allocation {
@@ -113,23 +123,33 @@ impl Channels {
         self.by_number.get(&number).copied().filter(|channel| channel.expires > now)
     }
 
-    pub(super) fn by_peer(&self, now: Time, peer: SocketAddr) -> Option<u16> {
-        let number = self.by_peer.get(&peer).copied()?;
-        self.by_number(now, number).map(|_| number)
+    pub(super) fn by_peer(&self, now: Time, peer: SocketAddr) -> Option<Bound> {
+        self.by_peer.get(&peer).copied().filter(|bound| bound.expires > now)
     }
 
-    /// Both ends must be free, or bound to each other.
-    pub(super) fn bind(&mut self, number: u16, channel: Channel) {
+    /// Both ends must be free, or bound to each other; the peer's permission is as old as the binding.
+    pub(super) fn bind(&mut self, number: u16, channel: Channel, permitted_until: Time) {
         // What stood in the way has expired, as the caller has seen.
         if let Some(former) = self.by_number.insert(number, channel)
             && former.peer != channel.peer
         {
             self.by_peer.remove(&former.peer);
         }
-        if let Some(former) = self.by_peer.insert(channel.peer, number)
-            && former != number
+        let bound = Bound { number, expires: channel.expires, permitted_until };
+        if let Some(former) = self.by_peer.insert(channel.peer, bound)
+            && former.number != number
         {
-            self.by_number.remove(&former);
+            self.by_number.remove(&former.number);
+        }
+        self.permit(channel.peer.ip(), permitted_until);
+    }
+
+    /// A permission was given: for all ports of that address.
+    pub(super) fn permit(&mut self, ip: IpAddr, until: Time) {
+        for (peer, bound) in &mut self.by_peer {
+            if peer.ip() == ip {
+                bound.permitted_until = until;
+            }
         }
     }
 

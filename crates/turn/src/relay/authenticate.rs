@@ -57,7 +57,7 @@ impl Relay {
         if let Some(known) = allocation.and_then(|id| self.allocations.get(id))
             && *known.username == *username
         {
-            let caller = Caller { username, key: known.key.clone(), allocation };
+            let caller = Caller { username, key: Key::clone(&known.key), allocation };
             return if message.is_signed_by(&caller.key) { Ok(caller) } else { Err(ErrorCode::Unauthorized) };
         }
         let keys = self

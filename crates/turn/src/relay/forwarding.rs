@@ -117,7 +117,12 @@ impl Relay {
         let owner = self.addresses.get(relay).map(|at| at.owner);
         let Some(Owner::Allocation(id)) = owner else { return self.dropped(Drop::NoAllocation) };
         let Some(allocation) = self.allocations.get_mut(id) else { return self.dropped(Drop::NoAllocation) };
-        if allocation.permission(now, peer.ip()).is_none() {
+        let channel = allocation.channels.by_peer(now, peer);
+        let is_permitted = match channel {
+            Some(bound) => bound.permitted_until > now,
+            None => allocation.permission(now, peer.ip()).is_some(),
+        };
+        if !is_permitted {
             return self.dropped(Drop::NoPermission);
         }
         let len = packet.len();
@@ -126,9 +131,9 @@ impl Relay {
             return self.dropped(Drop::Bandwidth);
         }
         let client = allocation.client;
-        match allocation.channels.by_peer(now, peer) {
-            Some(channel) => {
-                let ([a, b], [c, d]) = (channel.to_be_bytes(), length.to_be_bytes());
+        match channel {
+            Some(bound) => {
+                let ([a, b], [c, d]) = (bound.number.to_be_bytes(), length.to_be_bytes());
                 packet.prepend(&[a, b, c, d]);
                 // Over a stream padding is a must, over UDP it only costs (RFC 8656, section 12.5).
                 if let Via::Stream(_) = client.via {

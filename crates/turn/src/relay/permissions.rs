@@ -35,7 +35,9 @@ impl Relay {
         let missing = reaches.iter().filter(|(ip, _)| !allocation.permissions.contains_key(ip)).count();
         make_room(allocation, now, missing, self.config.bounds.permissions)?;
         for (ip, reach) in reaches {
-            allocation.permissions.insert(ip, Permission { expires: now + PERMISSION_LIFETIME, reach });
+            let expires = now + PERMISSION_LIFETIME;
+            allocation.permissions.insert(ip, Permission { expires, reach });
+            allocation.channels.permit(ip, expires);
         }
         Ok(Reply::success(message))
     }
@@ -61,7 +63,7 @@ impl Relay {
             return Err(ErrorCode::Forbidden);
         }
         let is_bound_elsewhere = allocation.channels.by_number(now, number).is_some_and(|at| at.peer != peer)
-            || allocation.channels.by_peer(now, peer).is_some_and(|bound| bound != number);
+            || allocation.channels.by_peer(now, peer).is_some_and(|bound| bound.number != number);
         if is_bound_elsewhere {
             return Err(ErrorCode::BadRequest);
         }
@@ -76,8 +78,10 @@ impl Relay {
         }
         let missing = usize::from(!allocation.permissions.contains_key(&peer.ip()));
         make_room(allocation, now, missing, bounds.permissions)?;
-        allocation.permissions.insert(peer.ip(), Permission { expires: now + PERMISSION_LIFETIME, reach });
-        allocation.channels.bind(number, Channel { peer, reach, expires: now + CHANNEL_LIFETIME });
+        let permitted_until = now + PERMISSION_LIFETIME;
+        allocation.permissions.insert(peer.ip(), Permission { expires: permitted_until, reach });
+        let channel = Channel { peer, reach, expires: now + CHANNEL_LIFETIME };
+        allocation.channels.bind(number, channel, permitted_until);
         Ok(Reply::success(message))
     }
 }

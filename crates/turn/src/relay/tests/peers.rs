@@ -166,3 +166,22 @@ fn permissions_and_channels_have_bounds_and_expired_ones_make_room() {
     world.pass(601);
     assert_eq!(world.bind("alice", alice(), 0x4002, "1.1.1.4:3"), 0);
 }
+
+#[test]
+fn a_permission_is_for_every_port_and_every_channel_of_its_address() {
+    let mut world = World::new();
+    let relayed = world.allocate("alice", alice()).relayed();
+    let relay = world.socket(relayed);
+    for (channel, peer) in [(0x4000, "9.9.9.9:1"), (0x4001, "9.9.9.9:2"), (0x4002, "1.1.1.1:1")] {
+        assert_eq!(world.bind("alice", alice(), channel, peer), 0);
+    }
+    world.pass(200);
+    assert_eq!(world.permit("alice", alice(), &["9.9.9.9:77"]), 0);
+    world.pass(200);
+    for (peer, passes) in
+        [("9.9.9.9:1", true), ("9.9.9.9:2", true), ("9.9.9.9:3", true), ("1.1.1.1:1", false)]
+    {
+        let (forward, _) = world.receive_from_peer(relay, peer, b"x");
+        assert_eq!(forward != Forward::Nowhere, passes, "{peer}");
+    }
+}
