@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // People who stopped reading and people who are not there any more, among ten thousand: does anybody else notice?
 //
-//   bench/ghosts/run.mjs [--visitors 10000] [--stalled 1000] [--ghosts 1000] [--seconds 36] [--stay-ms 5000] [--repeat 2] [--out FILE]
+//   bench/ghosts/run.mjs [--visitors 10000] [--stalled 1000] [--ghosts 1000] [--seconds 44] [--stay-ms 2500] [--repeat 2] [--out FILE]
 //
-// A usual evening: everybody stays some seconds with a stranger and presses Next. With and without the deviants in turn;
+// A busy evening: everybody stays some seconds with a stranger and presses Next. With and without the deviants in turn;
 // without them the others are as many as with them. Stalled readers are connected and then read no more, while their
 // partners write as much as the server lets them; ghosts search and are gone without closing.
 import { parseArgs } from "node:util";
@@ -15,8 +15,8 @@ const { values: options } = parseArgs({
     visitors: { type: "string", default: "10000" },
     stalled: { type: "string", default: "1000" },
     ghosts: { type: "string", default: "1000" },
-    seconds: { type: "string", default: "36" },
-    "stay-ms": { type: "string", default: "5000" },
+    seconds: { type: "string", default: "44" },
+    "stay-ms": { type: "string", default: "2500" },
     repeat: { type: "string", default: "2" },
     out: { type: "string" },
   },

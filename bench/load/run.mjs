@@ -3,8 +3,8 @@
 //
 //   bench/load/run.mjs [--visitors 10000] [--rounds 3] [--connected 15000] [--repeat 2] [--trickle-ms 400] [--no-peers] [--out FILE]
 //
-// In the classic order candidates come over some time, as a browser finds them; with the offer in the ticket a side's
-// come in one batch, as the SDK sends them. Each run has a fresh server; the servers take turns, so that a disturbance of the machine meets all of them. Trust the
+// In the classic order a side's candidates come right behind its description, as one goes; once more with the candidates
+// spread over a time, as a browser finds them, which no server can batch. Each run has a fresh server; the servers take turns, so that a disturbance of the machine meets all of them. Trust the
 // ratios, which are of one run, and not the microseconds.
 import { parseArgs } from "node:util";
 import { atLeast, atMost, attempt, median, ratio, report } from "../lib/results.mjs";
@@ -26,7 +26,8 @@ requireBuilt({ peer: !options["no-peers"] });
 const cpu = "server_cpu_us_per_pair";
 const [US, NODE, NODE_BARE] = ["visavis", "node-socketio-redis", "node-socketio"];
 const storm = ["--scenario", "storm", "--visitors", options.visitors, "--rounds", options.rounds, "--settle-ms", 1000];
-const classic = [...storm, "--order", "classic", "--trickle-ms", options["trickle-ms"]];
+const classic = [...storm, "--order", "classic"];
+const trickled = [...classic, "--trickle-ms", options["trickle-ms"]];
 const matchOnly = [...storm, "--order", "classic", "--no-handshake"];
 // One storm after all are connected: memory of idle connections, and of the same after a handshake.
 const crowd = ["--scenario", "storm", "--visitors", options.connected, "--source-addresses", 4, "--settle-ms", 4000];
@@ -37,6 +38,8 @@ const plan = [
   { name: "match only", server: US, args: matchOnly, repeated: true },
   { name: "match only", server: NODE, args: matchOnly, repeated: true },
   { name: "classic", server: NODE_BARE, args: classic },
+  { name: "trickled", server: US, args: trickled },
+  { name: "trickled", server: NODE, args: trickled },
   { name: "memory", server: US, args: [...crowd, "--order", "ticket"] },
   { name: "memory", server: NODE, args: [...crowd, "--order", "classic"] },
 ];
@@ -60,6 +63,7 @@ const ratios = {
   cpu_ticket_to_node: ratio(find("ticket", US)[cpu], find("classic", NODE)[cpu]),
   cpu_classic_to_node_without_redis: ratio(find("classic", US)[cpu], find("classic", NODE_BARE)[cpu]),
   cpu_ticket_to_node_without_redis: ratio(find("ticket", US)[cpu], find("classic", NODE_BARE)[cpu]),
+  cpu_trickled_to_node: ratio(find("trickled", US)[cpu], find("trickled", NODE)[cpu]),
   cpu_ticket_to_classic: ratio(find("ticket", US)[cpu], find("classic", US)[cpu]),
   node_last_matched_to_ours: ratio(find("match only", NODE).found_last_ms, find("match only", US).found_last_ms),
   node_idle_memory_to_ours: ratio(find("memory", NODE).idle_kib, find("memory", US).idle_kib),

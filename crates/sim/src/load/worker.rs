@@ -216,11 +216,11 @@ impl Worker {
         self.tale.press_spread_us = self.clock.now().since(at).as_micros();
     }
 
-    /// A usual evening has no common instant: the first press comes within one stay; of a deviant, in the first third.
+    /// A usual evening has no common instant: the first press comes within one stay; of a deviant, in the first quarter.
     fn spread_presses(&mut self, from: Time) {
         for index in 0..self.clients.len() {
             let within_ms = match self.options.script_of(self.first + index as u32).habit {
-                Habit::Ghost | Habit::Stalls => self.options.seconds * 333,
+                Habit::Ghost | Habit::Stalls => self.options.seconds * 250,
                 Habit::Patient | Habit::Restless { .. } | Habit::Returns => self.options.stay_ms,
             };
             let at = from + Span::from_micros(self.chance.below(within_ms * 1_000));

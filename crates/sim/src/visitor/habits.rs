@@ -2,6 +2,7 @@
 
 use super::script::{Act, Alarm, Then};
 use super::{Past, Phase, Visitor};
+use std::sync::LazyLock;
 use visavis_lobby::{Ending, Span, Time};
 use visavis_protocol::{ClientMessage, Message, Stop, Typing};
 
@@ -9,6 +10,7 @@ use visavis_protocol::{ClientMessage, Message, Stop, Typing};
 /// a burst and then on and on. Characters of four bytes each fill a reader's line within a second.
 const WRITTEN: char = '\u{1f300}';
 const WRITTEN_CHARS: usize = 1_900;
+static FILLING: LazyLock<String> = LazyLock::new(|| std::iter::repeat_n(WRITTEN, WRITTEN_CHARS).collect());
 const WRITE_BURST: u32 = 28;
 pub(super) const WRITE_BURST_INTERVAL: Span = Span::from_millis(20);
 const WRITE_INTERVAL: Span = Span::from_millis(550);
@@ -45,8 +47,7 @@ impl Visitor {
                     acts.push(Act::Send(ClientMessage::Typing(Typing { match_id, on: true })));
                     return self.set_alarm(now + LIFE_INTERVAL, Then::ShowLife);
                 }
-                let filling: String = std::iter::repeat_n(WRITTEN, WRITTEN_CHARS).collect();
-                let text = encounter.marker(speaker, now).text(&filling);
+                let text = encounter.marker(speaker, now).text(&FILLING);
                 acts.push(Act::Send(ClientMessage::Message(Message { match_id, text })));
                 self.writes += 1;
                 let pause = if self.writes < WRITE_BURST { WRITE_BURST_INTERVAL } else { WRITE_INTERVAL };
