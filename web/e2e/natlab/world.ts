@@ -7,7 +7,7 @@ import { binary } from "../kit/server";
 import { noteStatus, Visitor } from "../kit/visitor";
 import type { AccessName } from "./access";
 import { browserAt } from "./browser";
-import { Coturn, credential, listening, selfSigned, VERBOSE, type Pem } from "./coturn";
+import { Coturn, listening, selfSigned, VERBOSE, type Pem } from "./coturn";
 import { Internet, type Home, type Host } from "./internet";
 import { Laboratory } from "./laboratory";
 import { Wiretap } from "./wiretap";
@@ -70,9 +70,16 @@ export class World {
     const { cert, key } = this.#pem;
     const tls = ["--tls-listen", "[::]:443", "--tls-cert", cert, "--tls-key", key];
     const rest = ["--listen", "127.0.0.1:8080", "--state-dir", `${this.laboratory.folder}/state`];
-    const lobby = ["--no-ice-servers", "--lobby-recent-pause-ms", "100"];
+    const lobby = ["--lobby-recent-pause-ms", "100"];
+    const urls = [
+      `turn:${RELAY}:3478`,
+      `turn:${RELAY}:3478?transport=tcp`,
+      `turns:${RELAY}:443?transport=tcp`,
+    ];
+    const region = `name=laboratory place=48.9|2.4 urls=${urls.join("|")}`;
+    const relay = ["--ice-region", region, "--turn-secret", REALM.secret];
     const { namespace } = this.server;
-    const child = namespace.spawn(binary(), [...rest, ...tls, ...lobby, ...flags], {
+    const child = namespace.spawn(binary(), [...rest, ...tls, ...lobby, ...relay, ...flags], {
       stdio: ["ignore", "ignore", VERBOSE ? "inherit" : "ignore"],
     });
     await listening(namespace, [443], child);
@@ -87,18 +94,8 @@ export class World {
     context.setDefaultTimeout(30_000);
     await context.addInitScript(noteStatus);
     await context.addInitScript(countConnections);
-    await context.route("**/api/ice", (route) => route.fulfill({ json: this.#ice() }));
     const page = await context.newPage();
     const tap = new Wiretap(page);
     return { home, tap, visitor: new Visitor(page, `${access} ${label}`, `https://${SITE}`) };
-  }
-
-  #ice(): { iceServers: RTCIceServer[]; ttl_s: number } {
-    const urls = [
-      `turn:${RELAY}:3478`,
-      `turn:${RELAY}:3478?transport=tcp`,
-      `turns:${RELAY}:443?transport=tcp`,
-    ];
-    return { iceServers: [{ urls, ...credential(REALM.secret) }], ttl_s: 3_600 };
   }
 }
