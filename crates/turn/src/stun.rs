@@ -98,6 +98,9 @@ pub(crate) mod attribute {
     pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub(crate) const RESERVATION_TOKEN: u16 = 0x0022;
     pub(crate) const ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8000;
+    /// Its number before RFC 8656, which coturn and its clients still use. Ignored where it is somebody else's: Microsoft's
+    /// servers say a name in it.
+    pub(crate) const DRAFT_ADDITIONAL_ADDRESS_FAMILY: u16 = 0x8032;
     pub(crate) const ADDRESS_ERROR_CODE: u16 = 0x8001;
     pub(crate) const FINGERPRINT: u16 = 0x8028;
     pub(crate) const MOBILITY_TICKET: u16 = 0x8030;

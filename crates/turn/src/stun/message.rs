@@ -130,6 +130,9 @@ impl<'a> Attributes<'a> {
                 attribute::LIFETIME => &mut found.lifetime,
                 attribute::REQUESTED_ADDRESS_FAMILY => &mut found.requested_address_family,
                 attribute::ADDITIONAL_ADDRESS_FAMILY => &mut found.additional_address_family,
+                attribute::DRAFT_ADDITIONAL_ADDRESS_FAMILY if matches!(at.value, [1 | 2, 0, 0, 0]) => {
+                    &mut found.additional_address_family
+                }
                 attribute::EVEN_PORT => &mut found.even_port,
                 attribute::REQUESTED_TRANSPORT => &mut found.requested_transport,
                 attribute::RESERVATION_TOKEN => &mut found.reservation_token,

@@ -126,6 +126,18 @@ fn a_dual_allocation_has_both_families_or_tells_which_is_missing() {
 }
 
 #[test]
+fn a_dual_allocation_is_understood_by_its_old_number_too() {
+    let draft = attribute::DRAFT_ADDITIONAL_ADDRESS_FAMILY;
+    let mut world = World::new();
+    let answer = world.try_allocate(|request| request.with(draft, &IPV6));
+    assert_eq!(answer.addresses(attribute::XOR_RELAYED_ADDRESS).len(), 2);
+
+    let mut world = World::new();
+    let answer = world.try_allocate(|request| request.with(draft, b"a.microsoft.server"));
+    assert_eq!(answer.addresses(attribute::XOR_RELAYED_ADDRESS).len(), 1);
+}
+
+#[test]
 fn wishes_that_contradict_each_other_are_400() {
     let (family, additional, even, token) = (
         attribute::REQUESTED_ADDRESS_FAMILY,
