@@ -147,15 +147,15 @@ impl Pump {
                     }
                     flows.receive(Duration::ZERO)?;
                 }
-                Pace::Saturated { window, lost } => {
-                    let under_way = flows.counts.sent.saturating_sub(flows.counts.received + *lost);
+                &mut Pace::Saturated { window, ref mut lost } => {
                     if flows.counts.received != heard.0 {
                         heard = (flows.counts.received, now);
                     } else if now - heard.1 > LOST_AFTER {
-                        *lost += under_way;
+                        *lost = flows.counts.sent.saturating_sub(flows.counts.received);
                         heard.1 = now;
                     }
-                    if under_way + self.burst <= *window {
+                    let under_way = flows.counts.sent.saturating_sub(flows.counts.received + *lost);
+                    for _ in 0..window.saturating_sub(under_way) / self.burst {
                         self.send_burst(flows)?;
                     }
                     flows.receive(Duration::ZERO)?;

@@ -35,12 +35,12 @@ export function sightOf(visitor: Visitor): Promise<Sight> {
 }
 
 /** Waits until the stranger's picture moves: more frames than there are now, and something on them. */
-export async function seesStranger(visitor: Visitor, furtherFrames = 5): Promise<void> {
+export async function seesStranger(visitor: Visitor, furtherFrames = 5, withinMs = 20_000): Promise<void> {
   const { frames } = await sightOf(visitor);
   await expect
     .poll(async () => (await sightOf(visitor)).frames, {
       message: `frames that ${visitor.name} sees`,
-      timeout: 20_000,
+      timeout: withinMs,
     })
     .toBeGreaterThanOrEqual(frames + furtherFrames);
   const sight = await sightOf(visitor);

@@ -2,6 +2,7 @@
 // One battery for every relay: what passes here by a mistake of ours would have to be coturn's mistake, too.
 
 import { fileURLToPath } from "node:url";
+import { credential } from "./coturn";
 import { Internet, type Host } from "./internet";
 import { Laboratory } from "./laboratory";
 
@@ -31,10 +32,13 @@ export interface Drill {
   to?: "ipv4" | "ipv6";
   peer?: "ipv4" | "ipv6";
   tls?: boolean;
+  /** The client makes its own credentials from the secret. */
+  mints?: boolean;
 }
 
 export const DRILLS: Drill[] = [
   { name: "channels", flags: [] },
+  { name: "channels, with credentials of the client's making", flags: [], mints: true },
   { name: "channels, reached over IPv6", flags: [], to: "ipv6" },
   { name: "send and data indications", flags: ["-s"] },
   { name: "client to client, relay to relay", flags: ["-y"] },
@@ -61,10 +65,16 @@ export interface Totals {
 }
 
 /** Runs coturn's client. Its exit code is 0 even if every packet was lost: only the totals count. */
-export async function drill(range: Range, { flags, to = "ipv4", peer = "ipv4", tls }: Drill, ports: Ports) {
+export async function drill(
+  range: Range,
+  { flags, to = "ipv4", peer = "ipv4", tls, mints }: Drill,
+  ports: Ports,
+) {
   const id = `drill${++drills}`;
-  const login = ["-W", SECRET, "-u", id];
-  const load = ["-n", "20", "-m", "2", "-l", "400", "-z", "5"];
+  const { username, credential: password } = credential(SECRET, 3_600, id);
+  // With -W the client makes its names anew with every second, and then takes answers to an older one for forged.
+  const login = mints ? ["-W", SECRET, "-u", id] : ["-u", username, "-w", password];
+  const load = ["-n", "20", "-m", "2", "-l", "400", "-z", tls ? "20" : "5"];
   const at = ["-p", String(tls ? ports.tls : ports.plain), "-e", addressOf(range.peer, peer)];
   const all = [...flags, ...login, ...load, ...at, "-r", String(PEER_PORT), addressOf(range.relay, to)];
   // It sometimes waits for ever for a relay that does not answer.

@@ -70,8 +70,8 @@ export async function listening(namespace: Namespace, ports: number[], child: Ch
 }
 
 /** A name and password in the REST form: good until then, for whoever. */
-export function credential(secret: string, lifetimeS = 3_600): { username: string; credential: string } {
-  const username = `${Math.floor(Date.now() / 1000) + lifetimeS}:${randomBytes(6).toString("hex")}`;
+export function credential(secret: string, lifetimeS = 3_600, id = randomBytes(6).toString("hex")) {
+  const username = `${Math.floor(Date.now() / 1000) + lifetimeS}:${id}`;
   return { username, credential: passwordOf(secret, username) };
 }
 
