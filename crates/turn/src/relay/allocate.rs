@@ -23,7 +23,7 @@ const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy)]
 enum Wish {
     One(Family, Parity),
-    Dual,
+    Dual(Parity),
     Reserved(Token),
 }
 
@@ -125,9 +125,9 @@ impl Relay {
                 self.give(id, family, relay);
                 Ok(None)
             }
-            Wish::Dual => {
+            Wish::Dual(parity) => {
                 let families = [Family::Ipv4, Family::Ipv6];
-                let opened = families.map(|family| self.open_for(id, family, Parity::Any, shell));
+                let opened = families.map(|family| self.open_for(id, family, parity, shell));
                 for (family, opened) in families.into_iter().zip(&opened) {
                     if let Ok(Ports { relay, .. }) = opened {
                         self.give(id, family, *relay);
@@ -219,8 +219,9 @@ impl Wish {
             (None, family, parity) => {
                 Ok(Wish::One(family.unwrap_or(Family::Ipv4), parity.unwrap_or(Parity::Any)))
             }
-            // Only IPv6 may be the additional one, to nothing else that is special.
-            (Some(Family::Ipv6), None, None) => Ok(Wish::Dual),
+            // Only IPv6 may be the additional one, and no port beside them may be kept (RFC 8656, section 7.2).
+            (Some(Family::Ipv6), None, None | Some(Parity::Any)) => Ok(Wish::Dual(Parity::Any)),
+            (Some(Family::Ipv6), None, Some(Parity::Even)) => Ok(Wish::Dual(Parity::Even)),
             (Some(_), _, _) => Err(ErrorCode::BadRequest),
         }
     }

@@ -132,6 +132,13 @@ fn a_dual_allocation_is_understood_by_its_old_number_too() {
     let answer = world.try_allocate(|request| request.with(draft, &IPV6));
     assert_eq!(answer.addresses(attribute::XOR_RELAYED_ADDRESS).len(), 2);
 
+    // As coturn's client asks: for even ports, too.
+    let mut world = World::new();
+    let answer = world.try_allocate(|request| request.with(draft, &IPV6).with(attribute::EVEN_PORT, &[0]));
+    let ports: Vec<u16> =
+        answer.addresses(attribute::XOR_RELAYED_ADDRESS).iter().map(|address| address.port()).collect();
+    assert_eq!(ports.iter().map(|port| port % 2).collect::<Vec<_>>(), [0, 0]);
+
     let mut world = World::new();
     let answer = world.try_allocate(|request| request.with(draft, b"a.microsoft.server"));
     assert_eq!(answer.addresses(attribute::XOR_RELAYED_ADDRESS).len(), 1);
