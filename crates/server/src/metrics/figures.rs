@@ -29,7 +29,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
         page,
         "<div class=\"numbers\"><p><b id=\"direct-share\">{}</b>of calls are direct</p>\
          <p><b>{}</b>of matches with picture or sound connected</p><p><b>{}</b>visitors now</p></div>\
-         <p>Since the start, as clients report it: each side of a call counts. Text formats: <a href=\"/metrics\">/metrics</a>.</p>",
+         <p>Since the start, as clients report it: each side of a call counts. The same for programs: <a href=\"/metrics\">/metrics</a>.</p>",
         percent(share),
         percent(connected),
         gauges.sessions,
@@ -87,7 +87,7 @@ fn times(page: &mut String, paths: &Paths) {
                  <td class=\"bar\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
                  <rect class=\"direct\" width=\"{of_direct:.2}\" height=\"10\"/>\
                  <rect class=\"relay\" x=\"{of_direct:.2}\" width=\"{of_relay:.2}\" height=\"10\"/></svg></td></tr>",
-                bound_text(*bound),
+                bound.map_or("longer".to_owned(), |_| format!("within {}", bound_text(*bound))),
             );
         }
     }
@@ -110,6 +110,6 @@ fn bound_text(bound_ms: Option<u64>) -> String {
     match bound_ms {
         Some(ms) if ms < 1_024 => format!("{ms} ms"),
         Some(ms) => format!("{:.1} s", ms as f64 / 1e3),
-        None => "longer".into(),
+        None => "more than a minute".into(),
     }
 }
