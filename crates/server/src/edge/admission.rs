@@ -1,4 +1,4 @@
-//! How many: in all, and of one subscriber. Used twice, for sockets at accept and for visitors at the upgrade.
+//! How many: in all, of one subscriber, and of one IPv6 /48, which holds many subscribers. Used twice, for sockets at accept and for visitors at the upgrade.
 //!
 //! What always holds: a permit is counted from its making to its drop, whatever happens in between.
 
@@ -20,11 +20,15 @@ pub(crate) struct Admission {
 struct Present {
     total: usize,
     by_subscriber: HashMap<Subscriber, usize>,
+    by_site: HashMap<u64, usize>,
 }
+
+/// One customer may hold a whole /48 of IPv6: it may have so many times what a /64 may have, as with the rates.
+const SUBSCRIBERS_PER_SITE: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// This subscriber has as many as one may have.
+    /// This subscriber, or its site, has as many as one may have.
     Subscriber,
     /// All places are taken.
     Full,
@@ -54,6 +58,13 @@ impl Admission {
             if count >= self.most_per_subscriber {
                 return Err(Refused::Subscriber);
             }
+            if let Some(site) = subscriber.source().site {
+                let of_site = present.by_site.entry(site).or_default();
+                if *of_site >= self.most_per_subscriber.saturating_mul(SUBSCRIBERS_PER_SITE) {
+                    return Err(Refused::Subscriber);
+                }
+                *of_site += 1;
+            }
             present.by_subscriber.insert(subscriber, count + 1);
         }
         present.total += 1;
@@ -79,13 +90,19 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut present = self.admission.present.lock().unwrap_or_else(PoisonError::into_inner);
         present.total = present.total.saturating_sub(1);
-        if let Some(subscriber) = self.subscriber
-            && let Entry::Occupied(mut count) = present.by_subscriber.entry(subscriber)
-        {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
+        let Some(subscriber) = self.subscriber else { return };
+        give_back(present.by_subscriber.entry(subscriber));
+        if let Some(site) = subscriber.source().site {
+            give_back(present.by_site.entry(site));
+        }
+    }
+}
+
+fn give_back<K>(entry: Entry<'_, K, usize>) {
+    if let Entry::Occupied(mut count) = entry {
+        *count.get_mut() = count.get().saturating_sub(1);
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }
@@ -114,6 +131,19 @@ mod tests {
         assert!(admission.admit(client("192.0.2.1")).is_ok());
         drop(admission.admit(client("192.0.2.3")));
         assert_eq!(admission.present.lock().unwrap().by_subscriber.len(), 2);
+    }
+
+    #[test]
+    fn the_subscribers_of_one_site_have_a_bound_together() {
+        let admission = Admission::new(100, 2, Vec::new());
+        let of_site = |n: u16| client(&format!("2001:db8:7:{n:x}::1"));
+        let mut permits: Vec<_> = (0..8).map(|n| admission.admit(of_site(n)).unwrap()).collect();
+        assert_eq!(admission.admit(of_site(8)).err(), Some(Refused::Subscriber));
+        let _elsewhere = admission.admit(client("2001:db8:8::1")).unwrap();
+        permits.pop();
+        permits.push(admission.admit(of_site(8)).unwrap());
+        permits.clear();
+        assert_eq!(admission.present.lock().unwrap().by_site.len(), 1, "of nobody nothing is kept");
     }
 
     #[test]

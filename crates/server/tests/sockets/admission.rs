@@ -111,6 +111,13 @@ async fn behind_a_trusted_proxy_the_visitor_counts_and_not_the_proxy() {
     let _six = server.connect_with(&[("x-forwarded-for", "2001:db8:0:1::1")]).await.unwrap();
     assert_eq!(server.refusal(&[("x-forwarded-for", "2001:db8:0:1:ffff::2")]).await, Some(429), "one /64");
     assert_eq!(server.refusal(&[("x-forwarded-for", "2001:db8:0:2::1")]).await, None);
+    // One customer may hold the whole /48.
+    let mut site = Vec::new();
+    for n in 1..=4 {
+        site.push(server.connect_with(&[("x-forwarded-for", &format!("2001:db8:7:{n}::1"))]).await.unwrap());
+    }
+    assert_eq!(server.refusal(&[("x-forwarded-for", "2001:db8:7:5::1")]).await, Some(429), "one /48");
+    assert_eq!(server.refusal(&[("x-forwarded-for", "2001:db8:8:1::1")]).await, None);
 }
 
 #[tokio::test]
