@@ -13,4 +13,5 @@ mod secure;
 mod settings;
 mod slow;
 mod stop;
+mod survival;
 mod turn_client;
