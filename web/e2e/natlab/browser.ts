@@ -4,6 +4,8 @@ import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chromium, type Browser } from "playwright-core";
 import { flagsOf } from "../kit/browsers";
+import { countConnections } from "../kit/census";
+import { noteStatus, Visitor } from "../kit/visitor";
 import type { Pem } from "./coturn";
 import type { Namespace } from "./namespace";
 
@@ -13,6 +15,15 @@ export function browserAt(machine: Namespace, pem: Pem, folder: string): Promise
     executablePath: machine.wrapper(process.env.CHROMIUM ?? "/usr/bin/chromium", folder),
     args: [...flagsOf("fake"), `--ignore-certificate-errors-spki-list=${fingerprint(pem)}`],
   });
+}
+
+/** A visitor of `site` in such a browser. */
+export async function visitorIn(browser: Browser, name: string, site: string): Promise<Visitor> {
+  const context = await browser.newContext({ viewport: { width: 800, height: 600 }, locale: "en-GB" });
+  context.setDefaultTimeout(30_000);
+  await context.addInitScript(noteStatus);
+  await context.addInitScript(countConnections);
+  return new Visitor(await context.newPage(), name, site);
 }
 
 /** What Chromium calls a certificate whose faults it shall overlook. */

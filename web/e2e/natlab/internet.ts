@@ -51,6 +51,12 @@ export class Internet {
     return { namespace, addresses };
   }
 
+  /** A further name for a public host. */
+  alias(name: string, { addresses }: Host): void {
+    this.#names[name] = [addresses.ipv4, addresses.ipv6].filter((address) => address !== undefined);
+    this.#tell();
+  }
+
   /** A visitor's machine. `label` tells homes of the same access apart. */
   home(name: AccessName, label: string): Home {
     const access = accessOf(name);

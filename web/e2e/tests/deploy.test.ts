@@ -3,12 +3,17 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Browser } from "playwright-core";
 import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Composition, ourImage } from "../deploy/composition";
 import { Container } from "../deploy/container";
 import { binary } from "../kit/server";
-import { selfSigned } from "../natlab/coturn";
+import { seesStranger } from "../kit/media";
+import { meet, type Visitor } from "../kit/visitor";
+import type { AccessName } from "../natlab/access";
+import { browserAt, visitorIn } from "../natlab/browser";
+import { selfSigned, type Pem } from "../natlab/coturn";
 import { Internet, type Home } from "../natlab/internet";
 import { Laboratory, skipped } from "../natlab/laboratory";
 
@@ -22,16 +27,21 @@ const NODES = ["node-1", "node-2", "node-3"];
 describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", () => {
   let laboratory: Laboratory;
   let composition: Composition;
+  let internet: Internet;
+  let pem: Pem;
   let visitor: Home;
+  const browsers: Browser[] = [];
 
   beforeAll(async () => {
     laboratory = new Laboratory();
-    const internet = new Internet(laboratory);
+    internet = new Internet(laboratory);
     const host = internet.host(DOMAIN);
+    internet.alias(`turn.${DOMAIN}`, host);
     visitor = internet.home("open", "a");
-    tls(laboratory);
+    pem = tls(laboratory);
     composition = Composition.on(host, laboratory, {
       DOMAIN,
+      TURN_RELAY_IP: host.addresses.ipv4 ?? "",
       TLS_FOLDER: `${laboratory.folder}/tls`,
       VISAVIS_SESSION_SECRET: randomBytes(32).toString("base64"),
       VISAVIS_TURN_SECRET: randomBytes(32).toString("hex"),
@@ -46,6 +56,7 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
   }, 60_000);
 
   afterAll(async () => {
+    await Promise.all(browsers.map((browser) => browser.close().catch(() => undefined)));
     await composition?.stop();
     await laboratory?.close();
   });
@@ -83,6 +94,39 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
     const statuses = await Promise.all(Array.from({ length: 10 }, (_, claim) => open(claim)));
     expect(statuses.filter((status) => status === 101)).toHaveLength(NODES.length * PER_ADDRESS);
   });
+
+  test("strangers at different nodes meet, through the one open port if it must be, and stay while all nodes are renewed", async () => {
+    const [ann, ben] = await Promise.all([arrive("open", "b"), arrive("443 only", "c")]);
+    await meet(ann, ben);
+    await Promise.all([seesStranger(ann), seesStranger(ben)]);
+    expect(await visitorsPerNode(), "least_conn deals them out").toEqual([0, 1, 1]);
+    for (const node of NODES) {
+      await composition.get(node).stop();
+      await composition.get(node).start(8080);
+    }
+    await Promise.all([seesStranger(ann), seesStranger(ben)]);
+    await ann.say("still there?");
+    await ben.hears("still there?");
+    for (const each of [ann, ben]) {
+      expect((await each.history()).filter((words) => /left|lost/i.test(words))).toEqual([]);
+    }
+    await ben.next();
+    await ann.looking();
+  }, 120_000);
+
+  async function arrive(access: AccessName, label: string): Promise<Visitor> {
+    const browser = await browserAt(internet.home(access, label).machine, pem, laboratory.folder);
+    browsers.push(browser);
+    return visitorIn(browser, `${access} ${label}`, `https://${DOMAIN}`);
+  }
+
+  async function visitorsPerNode(): Promise<number[]> {
+    const all = NODES.map((node) => {
+      const figures = composition.get(node).namespace.run("curl", ["-sS", "http://127.0.0.1:9090/metrics"]);
+      return Number(/^visavis_connections (\d+)$/m.exec(figures)?.[1]);
+    });
+    return all.sort();
+  }
 });
 
 describe.skipIf(skipped("the systemd unit of deploy/"))("deploy/systemd", () => {
@@ -122,7 +166,7 @@ test("Kubernetes' Redis has the configuration of the one beside it", () => {
 });
 
 /** A certificate where the configurations look for it. */
-function tls(laboratory: Laboratory): void {
+function tls(laboratory: Laboratory): Pem {
   const { cert, key } = selfSigned(laboratory.folder, [DOMAIN, `turn.${DOMAIN}`]);
   mkdirSync(`${laboratory.folder}/tls`);
   for (const [from, to] of [
@@ -133,4 +177,5 @@ function tls(laboratory: Laboratory): void {
     chmodSync(`${laboratory.folder}/tls/${to}`, 0o644);
   }
   chmodSync(laboratory.folder, 0o755);
+  return { cert, key };
 }
