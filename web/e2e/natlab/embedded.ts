@@ -24,11 +24,11 @@ export class EmbeddedRelay {
     return new EmbeddedRelay(child);
   }
 
-  static version(): string {
-    return execFileSync(binary(), ["--version"], { encoding: "utf8" }).trim();
-  }
-
   stop(): Promise<void> {
     return stop(this.process);
   }
+}
+
+export function version(): string {
+  return execFileSync(binary(), ["--version"], { encoding: "utf8" }).trim();
 }

@@ -8,6 +8,7 @@ import { noteStatus, Visitor } from "../kit/visitor";
 import type { AccessName } from "./access";
 import { browserAt } from "./browser";
 import { Coturn, listening, selfSigned, VERBOSE, type Pem } from "./coturn";
+import { version as ownRelay } from "./embedded";
 import { Internet, type Home, type Host } from "./internet";
 import { Laboratory } from "./laboratory";
 import { Wiretap } from "./wiretap";
@@ -15,6 +16,11 @@ import { Wiretap } from "./wiretap";
 export const SITE = "visavis-lab.net";
 const RELAY = "relay.visavis-lab.net";
 const REALM = { realm: SITE, secret: "north-by-northwest" };
+
+const URLS = [`turn:${RELAY}:3478`, `turn:${RELAY}:3478?transport=tcp`, `turns:${RELAY}:443?transport=tcp`];
+const REGION = `name=laboratory place=48.9|2.4 urls=${URLS.join("|")}`;
+/** `NATLAB_RELAY=coturn` puts coturn in the place of the server's own relay. */
+const WITH_COTURN = process.env.NATLAB_RELAY === "coturn";
 
 export interface Guest {
   home: Home;
@@ -26,6 +32,7 @@ export class World {
   readonly laboratory = new Laboratory();
   readonly internet = new Internet(this.laboratory);
   readonly server: Host;
+  /** Where the relay stands: our own at the server's address, coturn at one of its own. */
   readonly relayHost: Host;
   #pem: Pem;
   /** Which relay is at hand, and which browser was the last to come, with their versions. */
@@ -36,15 +43,15 @@ export class World {
 
   private constructor() {
     this.server = this.internet.host(SITE);
-    this.relayHost = this.internet.host(RELAY);
+    this.relayHost = WITH_COTURN ? this.internet.host(RELAY) : this.server;
     this.#pem = selfSigned(this.laboratory.folder, [SITE, RELAY]);
   }
 
   static async open(flags: string[] = []): Promise<World> {
     const world = new World();
     try {
-      await Coturn.start(world.relayHost, world.laboratory.folder, REALM, world.#pem);
-      world.relay = Coturn.version();
+      if (WITH_COTURN) await Coturn.start(world.relayHost, world.laboratory.folder, REALM, world.#pem);
+      world.relay = WITH_COTURN ? Coturn.version() : ownRelay();
       await world.#serve(flags);
       return world;
     } catch (error) {
@@ -71,18 +78,14 @@ export class World {
     const tls = ["--tls-listen", "[::]:443", "--tls-cert", cert, "--tls-key", key];
     const rest = ["--listen", "127.0.0.1:8080", "--state-dir", `${this.laboratory.folder}/state`];
     const lobby = ["--lobby-recent-pause-ms", "100"];
-    const urls = [
-      `turn:${RELAY}:3478`,
-      `turn:${RELAY}:3478?transport=tcp`,
-      `turns:${RELAY}:443?transport=tcp`,
-    ];
-    const region = `name=laboratory place=48.9|2.4 urls=${urls.join("|")}`;
-    const relay = ["--ice-region", region, "--turn-secret", REALM.secret];
+    const relay = WITH_COTURN
+      ? ["--ice-region", REGION, "--turn-secret", REALM.secret, "--turn-enabled", "off"]
+      : ["--turn-listen", "[::]:3478"];
     const { namespace } = this.server;
     const child = namespace.spawn(binary(), [...rest, ...tls, ...lobby, ...relay, ...flags], {
       stdio: ["ignore", "ignore", VERBOSE ? "inherit" : "ignore"],
     });
-    await listening(namespace, [443], child);
+    await listening(namespace, WITH_COTURN ? [443] : [443, 3478], child);
   }
 
   async #invite(access: AccessName, label: string): Promise<Guest> {

@@ -17,7 +17,7 @@ const MOVES: { from: AccessName; to: AccessName; then: "direct" | "relay" }[] = 
 describe.skipIf(skipped("calls whose network changes"))("a call comes back", () => {
   let world: World;
   beforeAll(async () => {
-    world = await World.open(["--session-resume", "on"]);
+    world = await World.open();
   });
   afterAll(() => world?.close());
 

@@ -23,7 +23,6 @@ describe.skipIf(skipped("four cells of the NAT laboratory"))("through every fire
   test.each(CELLS)("%s × %s", async (a, b) => {
     const [ann, ben] = await Promise.all([world.guest(a, "a"), world.guest(b, "b")]);
     const cell = await call(ann, ben);
-    console.log(cell);
     expect(cell.path).toBe(theory(accessOf(a), accessOf(b)));
   });
 });
