@@ -252,6 +252,12 @@ impl Lobby {
                 reason: "resumed elsewhere",
             });
         }
+        if let Some(State::Matched { key, side }) = self.state(known)
+            && let Some(present) = self.matches.get_mut(key)
+        {
+            // Coming back is a sign of life, too.
+            present.seat_mut(side).alive = true;
+        }
         self.watch(known);
         if let Link::Detached { until } = old {
             self.tell_back(known, until.since(now), outputs);

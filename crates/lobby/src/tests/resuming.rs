@@ -104,6 +104,26 @@ fn a_lost_socket_leaves_the_match_alive_and_the_partner_is_told() {
 }
 
 #[test]
+fn who_comes_back_within_the_sign_of_life_is_no_ghost() {
+    let (mut town, id) = Town::matched("video");
+    town.script.say(B, frame!("typing", match_id: id, on: true));
+    town.hear_type(A, "typing");
+    town.script.goes_silent(A);
+    town.script.goes_silent(A2);
+    town.script.advance(Span::from_secs(6));
+    town.script.discard();
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    town.script.advance(Span::from_secs(3));
+    town.come_back(A, A2);
+    town.hear_type(B, "partner_back");
+    town.script.discard();
+    town.script.advance(Span::from_secs(2));
+    town.script.say(B, frame!("typing", match_id: id, on: false));
+    assert_eq!(town.hear(A2), frame!("typing", match_id: id, on: false));
+}
+
+#[test]
 fn who_does_not_come_back_in_time_is_lost() {
     let (mut town, id) = Town::matched("video");
     town.lose(A);
