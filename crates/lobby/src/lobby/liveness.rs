@@ -95,22 +95,31 @@ impl Lobby {
             }
             return;
         }
-        match silent.as_slice() {
-            _ if planted!(GhostsStay) => {}
-            [] => {}
-            [ghost] => {
-                // Out of the match before its session is put aside: it may come back, but not to this partner.
-                self.close_silent(*ghost, outputs);
-                self.leave(*ghost, LeftReason::Lost, outputs);
-                self.detach(*ghost, outputs);
+        if !silent.is_empty() && !planted!(GhostsStay) {
+            self.dissolve_match(key, &silent, outputs);
+        }
+    }
+
+    /// Ends a match because of silent sides. They are cut first, so that neither is given to somebody else on the way out.
+    /// Who can come back hears then how the match ended, like any survivor: it may not even know that there was one.
+    fn dissolve_match(&mut self, key: MatchKey, ghosts: &[SessionKey], outputs: &mut Outputs) {
+        let until = self.now + self.config.grace;
+        for ghost in ghosts {
+            self.close_silent(*ghost, outputs);
+            let Some(session) = self.sessions.get_mut(*ghost) else { continue };
+            if session.identity.is_some() && session.connection().is_some() {
+                session.link = Link::Detached { until };
+                self.timers.set(&mut session.timer, Due::Session(*ghost), until);
             }
-            ghosts => {
-                // Neither may be given to somebody else on the way out.
-                self.end_match(key);
-                self.counters.count_end(LeftReason::Lost);
-                for ghost in ghosts {
-                    self.cut(*ghost, outputs);
-                }
+        }
+        let Some(ended) = self.end_match(key) else { return };
+        self.counters.count_end(LeftReason::Lost);
+        for seat in [ended.seat(Side::Initiator), ended.seat(Side::Responder)] {
+            let lost = ghosts.contains(&seat.session);
+            if lost && self.sessions.get(seat.session).is_some_and(|session| session.identity.is_none()) {
+                self.forget(seat.session, LeftReason::Lost, outputs);
+            } else {
+                self.survive(&ended, seat, LeftReason::Lost, outputs);
             }
         }
     }

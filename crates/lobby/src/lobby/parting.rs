@@ -100,7 +100,7 @@ impl Lobby {
         Some(ended)
     }
 
-    fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
+    pub(super) fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
         if planted!(SurvivorIsNotTold) && reason == LeftReason::Next {
             return;
         }

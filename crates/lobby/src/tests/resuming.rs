@@ -442,4 +442,8 @@ fn a_ghost_may_come_back_but_not_to_its_partner() {
     let welcome = town.hear_type(A2, "welcome");
     assert_eq!(welcome["resumed"], true);
     assert!(welcome.get("match_id").is_none());
+    // It may never have heard that it met somebody: now it does, and waits again as it had asked to.
+    assert_eq!(town.hear_type(A2, "partner_found")["match_id"], id);
+    assert_eq!(town.hear(A2), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(A2, "waiting");
 }
