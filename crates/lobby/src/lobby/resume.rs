@@ -11,7 +11,7 @@ use crate::planted::planted;
 use crate::replay::{Bounds, Replay};
 use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
 use crate::tokens::{Claims, Kept, MatchClaim, PlaceClaim, SessionId};
-use crate::{ConnectionId, Limiting, Output, Outputs, Span};
+use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
     CloseCode, ErrorCode, Hello, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION, Wishes,
@@ -374,14 +374,18 @@ impl Lobby {
         match place {
             PlaceClaim::Idle => self.welcome(key, Some(true), outputs),
             PlaceClaim::Waiting(since) => {
+                let since = if planted!(RestoredPlaceIsLost) { self.now } else { since.min(self.now) };
+                self.hold_place(key, since);
                 self.welcome(key, Some(true), outputs);
-                let since = if planted!(RestoredPlaceIsLost) { self.now } else { since };
                 self.search_again(key, since, outputs);
             }
             PlaceClaim::Matched(claim) => {
                 let Some(partner) = claim.partner else { return };
                 if self.identities.contains_key(&partner) || self.ended.contains(partner) {
                     // The partner came back before, by a newer token, and was elsewhere.
+                    if self.sessions.get(key).is_some_and(|session| session.requeue) {
+                        self.hold_place(key, self.now);
+                    }
                     self.welcome(key, Some(true), outputs);
                     return self.tell_match_is_over(key, claim.id, outputs);
                 }
@@ -410,8 +414,19 @@ impl Lobby {
         }
     }
 
-    pub(super) fn search_again(&mut self, key: SessionKey, since: crate::Time, outputs: &mut Outputs) {
-        let Some(wishes) = self.sessions.get(key).and_then(|session| session.wishes.clone()) else { return };
+    /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
+    fn hold_place(&mut self, key: SessionKey, since: Time) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && session.wishes.is_some()
+        {
+            session.transition_to_held(since, self.now);
+        }
+    }
+
+    pub(super) fn search_again(&mut self, key: SessionKey, since: Time, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(wishes) = session.wishes.clone() else { return };
+        session.transition_to_idle(None);
         let mut ticket = self.new_ticket(key, wishes, None);
         ticket.since = since.min(self.now);
         self.enter_line(ticket, outputs);

@@ -404,6 +404,23 @@ fn after_a_restart_who_waited_waits_on_with_its_age() {
 }
 
 #[test]
+fn who_waited_before_two_restarts_waits_on_though_only_the_welcome_arrived() {
+    let mut town = Town::new();
+    town.arrive(A);
+    town.script.say(A, find!("video", requeue: true));
+    town.hear_type(A, "waiting");
+    town.script.restart(config(), 8);
+    town.come_back(A, A2);
+    let token = town.script.hear(A2)["resume_token"].clone();
+    // Killed again before its `waiting` was on the way.
+    town.script.discard();
+    town.script.restart(config(), 9);
+    town.come_with(token, A3);
+    assert_eq!(town.hear_type(A3, "welcome")["resumed"], true);
+    town.hear_type(A3, "waiting");
+}
+
+#[test]
 fn a_session_that_ended_after_a_restart_does_not_come_back_once_more() {
     let mut town = Town::new();
     town.arrive(A);
