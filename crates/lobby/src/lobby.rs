@@ -309,8 +309,10 @@ impl Lobby {
         {
             return self.say_elsewhere(key, node, message, outputs);
         }
-        let in_need =
-            matches!(session.state(), State::Matched { .. }) || matches!(link, Link::Detached { .. });
+        // What follows something that may not have arrived is kept, too: a client that hears of a match hears of its end.
+        let in_need = matches!(session.state(), State::Matched { .. })
+            || matches!(link, Link::Detached { .. })
+            || session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
         // Said of this socket only: whoever resumes has followed it.
         let keep = in_need && !matches!(message, ServerMessage::Draining { .. });
         let mut ping = false;

@@ -5,7 +5,7 @@
 
 use crate::planted::planted;
 use std::collections::VecDeque;
-use visavis_protocol::ServerMessage;
+use visavis_protocol::{Mode, ServerMessage};
 
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
@@ -70,6 +70,33 @@ impl Replay {
                 self.bytes -= oldest.bytes;
             }
         }
+    }
+
+    /// Forgets what strangers said in a match that is over. That there was one, and how it ended, is still to be heard.
+    pub(crate) fn forget_signals(&mut self) {
+        self.kept.retain_mut(|kept| match &mut kept.message {
+            ServerMessage::Offer { .. }
+            | ServerMessage::Answer { .. }
+            | ServerMessage::IceCandidate { .. }
+            | ServerMessage::Message { .. }
+            | ServerMessage::Typing { .. } => false,
+            ServerMessage::PartnerFound(found) => {
+                if found.offer.take().is_some() {
+                    found.mode = Mode::Negotiate;
+                }
+                kept.bytes = weight(&kept.message);
+                true
+            }
+            ServerMessage::Welcome { .. }
+            | ServerMessage::Waiting { .. }
+            | ServerMessage::PartnerLeft { .. }
+            | ServerMessage::PartnerReconnecting { .. }
+            | ServerMessage::PartnerBack { .. }
+            | ServerMessage::Stopped { .. }
+            | ServerMessage::Error { .. }
+            | ServerMessage::Draining { .. } => true,
+        });
+        self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
     }
 
     /// All that is left, oldest first.

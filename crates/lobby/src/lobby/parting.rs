@@ -4,7 +4,6 @@ use super::{Due, Lobby};
 use crate::Outputs;
 use crate::matches::{Match, MatchKey, Seat};
 use crate::planted::planted;
-use crate::replay::Replay;
 use crate::session::{AgeCredit, SessionKey, State};
 use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage};
 
@@ -89,11 +88,11 @@ impl Lobby {
                 session.last_match = Some((ended.id, theirs));
                 session.acquaintances_mut().met(theirs, self.config.recent_partners);
                 session.transition_to_idle(None);
-                // A client that is here needs nothing of this match again; one that is away reads it when it is back.
+                // A client that is here needs no signal of this match again; one that is away reads them when it is back.
                 if session.connection().is_some()
                     && let Some(identity) = &mut session.identity
                 {
-                    identity.replay = Replay::default();
+                    identity.replay.forget_signals();
                 }
             }
         }

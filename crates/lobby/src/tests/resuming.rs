@@ -104,6 +104,30 @@ fn a_lost_socket_leaves_the_match_alive_and_the_partner_is_told() {
 }
 
 #[test]
+fn who_never_heard_of_its_match_hears_of_it_and_of_its_end() {
+    let mut town = Town::new();
+    town.arrive(A);
+    town.arrive(B);
+    town.script.say(A, find!("video"));
+    town.hear_type(A, "waiting");
+    town.script.say(B, find!("video"));
+    // Both messages to A are lost with its socket, which the server notices later.
+    let id = town.script.hear(A)["match_id"].clone();
+    town.hear_type(B, "partner_found");
+    town.script.say(B, frame!("stop"));
+    town.script.hear(A);
+    town.hear_type(B, "stopped");
+    town.lose(A);
+    town.script.open(A2);
+    let token = town.tokens[&A].clone();
+    town.script.say(A2, frame!("hello", version: 1, resume: token, received: 1));
+    assert_eq!(town.hear_type(A2, "welcome")["resumed"], true);
+    assert_eq!(town.hear_type(A2, "partner_found")["match_id"], id);
+    let left = town.hear_type(A2, "partner_left");
+    assert_eq!((&left["match_id"], &left["requeued"]), (&id, &false.into()), "it does not wait any more");
+}
+
+#[test]
 fn who_comes_back_within_the_sign_of_life_is_no_ghost() {
     let (mut town, id) = Town::matched("video");
     town.script.say(B, frame!("typing", match_id: id, on: true));
