@@ -81,6 +81,17 @@ fuzz: prerequisites ## Look for bytes that break what must hold, FUZZ_SECONDS (6
 			-- $$dictionary -max_len=2048 -timeout=20 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
 	done
 
+# Compiled alone: the server must not be built with the features that it needs.
+SIMULATOR := cargo run --quiet --profile checked -p visavis-sim --features simulator --bin visavis-sim --
+
+.PHONY: sim
+sim: prerequisites ## A swarm of visitors with faults over the lobby: 3,000 seeds, and every planted fault caught
+	$(SIMULATOR) run --seeds 3000 --prove $(SIM_OPTIONS)
+
+.PHONY: sim-long
+sim-long: prerequisites ## The same with ever new seeds, until stopped or a promise is broken
+	$(SIMULATOR) run --first 1000000 --forever
+
 .PHONY: lint
 lint: prerequisites lint-rust lint-web ## Formatting, clippy, eslint, types
 

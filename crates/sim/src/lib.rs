@@ -10,6 +10,8 @@ mod histogram;
 pub mod load;
 mod marker;
 mod prng;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod visitor;
 
 pub use audit::{Allowance, Meeting, Violation, audit};

@@ -4,6 +4,7 @@ use super::{Due, Lobby};
 use crate::Outputs;
 use crate::matches::{Match, MatchKey, Seat};
 use crate::planted::planted;
+use crate::replay::Replay;
 use crate::session::{AgeCredit, SessionKey, State};
 use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage};
 
@@ -57,9 +58,16 @@ impl Lobby {
                 }
                 self.take_ticket(ticket);
             }
-            Some(State::Matched { key, side }) => {
-                if let Some(ended) = self.end_match(key) {
+            Some(State::Matched { key: present, side }) => {
+                if let Some(ended) = self.end_match(present) {
                     self.counters.count_end(reason);
+                    // Who leaves knows of the match, and that it is over.
+                    if let Some(session) = self.sessions.get_mut(key)
+                        && session.connection().is_some()
+                        && let Some(identity) = &mut session.identity
+                    {
+                        identity.replay = Replay::default();
+                    }
                     self.survive(&ended, ended.seat(side.other()), reason, outputs);
                 }
             }

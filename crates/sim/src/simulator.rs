@@ -1,0 +1,83 @@
+//! The simulator: a swarm of visitors over the real lobby, in virtual time, with faults; every promise checked after every
+//! event. One seed is one run, and the same seed gives the same trace.
+
+mod cli;
+mod generate;
+mod guest;
+mod marks;
+mod network;
+mod observer;
+mod promises;
+mod script;
+mod shrink;
+mod swarm;
+mod trace;
+mod world;
+
+pub use cli::main;
+pub use generate::generate;
+pub use marks::{Mark, Marks};
+pub use promises::{Breach, Promise};
+pub use script::{Deed, Persona, Script, Step, Wish};
+pub use shrink::{Shrunk, shrink};
+pub use swarm::{Caught, Tally, hunt, swarm};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use visavis_lobby::{Fault, plant};
+use world::World;
+
+/// What came of one run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Inputs of the lobby.
+    pub events: u64,
+    /// Every input and output, in one number.
+    pub trace: u64,
+    pub marks: Marks,
+    /// When it ended, in microseconds of the world's time.
+    pub at: u64,
+    pub breach: Option<Breach>,
+    /// Every input and output, if asked for.
+    pub story: Vec<String>,
+}
+
+/// Runs a script, with a fault planted or none.
+pub fn run(script: &Script, fault: Option<Fault>) -> Outcome {
+    play(script, fault, false)
+}
+
+/// The same, and keeps what happened, line by line.
+pub fn run_telling(script: &Script, fault: Option<Fault>) -> Outcome {
+    play(script, fault, true)
+}
+
+fn play(script: &Script, fault: Option<Fault>, tells: bool) -> Outcome {
+    plant(fault);
+    let done = catch_unwind(AssertUnwindSafe(|| World::new(script, tells).run()));
+    plant(None);
+    match done {
+        Ok(run) => Outcome {
+            events: run.events,
+            trace: run.trace,
+            marks: run.marks,
+            at: run.at,
+            breach: run.breach,
+            story: run.story,
+        },
+        Err(panic) => {
+            let said = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()))
+                .unwrap_or_default();
+            Outcome {
+                events: 0,
+                trace: 0,
+                marks: Marks::default(),
+                at: 0,
+                breach: Some(Breach { promise: Promise::NothingPanics, details: said }),
+                story: Vec::new(),
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The interesting states: a run of many seeds has to reach every one of them, else it proves less than it seems.
+
+/// Declares the marks.
+macro_rules! marks {
+    ($($name:ident: $sentence:literal,)*) => {
+        /// Something that has to happen sometimes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Mark {
+            $(#[doc = $sentence] $name,)*
+        }
+
+        impl Mark {
+            pub const ALL: &[Mark] = &[$(Mark::$name,)*];
+
+            /// What happens, in one sentence.
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(Mark::$name => $sentence,)*
+                }
+            }
+        }
+    };
+}
+
+marks! {
+    OfferAnswered: "A waiting offer travels with the match.",
+    Negotiated: "Two meet of whom neither sent an offer.",
+    TextChat: "Two meet for text alone.",
+    SharedInterest: "Two meet who share an interest.",
+    InterestRelaxed: "Two meet who share no interest after waiting for one.",
+    LanguageRelaxed: "Two meet who share no language after waiting for one.",
+    PinHeld: "A pinned wish keeps two apart who would fit otherwise.",
+    MetAgain: "Recent partners meet again after the pause.",
+    BlockHeld: "A block keeps two apart who both wait and would fit otherwise.",
+    Overtaken: "The oldest in line is passed over as often as it may be.",
+    AgeKept: "A survivor goes back to the line with its age.",
+    CreditUsed: "A survivor who was not requeued asks in time and gets its age back.",
+    GhostLeft: "A match with a ghost is dissolved.",
+    BothGhosts: "Both sides of a match are ghosts.",
+    SilentCut: "A silent socket is cut.",
+    Resumed: "A session comes back in the same process.",
+    ResumedInMatch: "A session comes back into its match.",
+    ResumedInLine: "A session comes back to its place in line.",
+    MailDelivered: "Who comes back gets what it missed.",
+    MailRefused: "A full mailbox refuses.",
+    HalfOpenEvicted: "A resume closes an older socket that the server believed alive.",
+    LeftWhileAway: "A survivor leaves a stranger who is reconnecting.",
+    GraceOver: "A lost session does not come back in time.",
+    PairRebuilt: "After a restart both sides of a pair come back.",
+    HalfPairLost: "After a restart the other half does not come back in time.",
+    PartnerElsewhere: "After a restart the partner had moved on already.",
+    PlaceRestored: "After a restart a waiting visitor has its age.",
+    UsedTokenRefused: "A token is used a second time.",
+    OldTokenRefused: "A token of an older generation is shown after a restart.",
+    EndedTokenRefused: "A token of an ended session is shown.",
+    ForgedTokenRefused: "A forged token is shown.",
+    ExpiredTokenRefused: "An expired token is shown.",
+    SecretRotated: "A token sealed with the old secret is opened after a rotation.",
+    AdmissionRefused: "The admission rate is reached.",
+    NextRefused: "Somebody presses Next too often.",
+    TextRefused: "Somebody writes too much.",
+    FlooderExpelled: "Somebody who does not listen to `too_fast` is closed.",
+    StaleSignalDropped: "A signal names a match that is over.",
+    StolenSignalDropped: "A signal names somebody else's match.",
+    LateNextIgnored: "A next crosses the end of the match that it names.",
+    SlowReaderCut: "A reader who stalls overflows its queue.",
+    ClockBack: "The clock steps back.",
+    ClockForward: "The clock jumps forward by more than a minute.",
+    Hung: "The server hangs while things happen.",
+    Drained: "A server drains, and its visitors move.",
+    ManyInLine: "A hundred wait at once.",
+    ManyOnline: "A thousand are here at once.",
+    StrangersKept: "A pool keeps two apart who would fit otherwise.",
+}
+
+/// How often each was seen.
+#[derive(Clone, Debug)]
+pub struct Marks(Vec<u64>);
+
+impl Default for Marks {
+    fn default() -> Self {
+        Marks(vec![0; Mark::ALL.len()])
+    }
+}
+
+impl Marks {
+    pub(crate) fn note(&mut self, mark: Mark) {
+        if let Some(times) = self.0.get_mut(mark as usize) {
+            *times += 1;
+        }
+    }
+
+    pub fn times(&self, mark: Mark) -> u64 {
+        self.0.get(mark as usize).copied().unwrap_or(0)
+    }
+
+    pub fn add(&mut self, other: &Marks) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine += theirs;
+        }
+    }
+
+    pub fn missing(&self) -> Vec<Mark> {
+        Mark::ALL.iter().copied().filter(|mark| self.times(*mark) == 0).collect()
+    }
+}

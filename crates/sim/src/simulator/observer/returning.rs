@@ -1,0 +1,323 @@
+//! Tokens, and who comes back by them.
+
+use super::{Due, IDLE, Link, Mark, Observer, Place, Stand, VisitId, digest};
+use std::sync::Arc;
+use visavis_lobby::Time;
+use visavis_protocol::{LeftReason, MatchId, ResumeToken, Wishes};
+
+/// A token, and what it says of its session.
+#[derive(Clone)]
+pub(super) struct Minted {
+    visit: VisitId,
+    generation: u32,
+    secret: u32,
+    expires: Time,
+    requeue: bool,
+    wishes: Option<Arc<Wishes>>,
+    place: Claim,
+    /// In which of the server's lives it was used.
+    used_in: Option<u32>,
+}
+
+#[derive(Clone, Copy)]
+enum Claim {
+    Idle,
+    Waiting {
+        since: Time,
+    },
+    Met {
+        id: MatchId,
+        since: Time,
+        /// Whether the partner can come back, too.
+        partner_named: bool,
+    },
+}
+
+/// The first of the server's secrets, by number.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Secret(u32);
+
+impl Secret {
+    pub(super) fn rotate(&mut self, new: bool) {
+        self.0 += u32::from(new);
+    }
+}
+
+/// What has to become of a token.
+pub(super) enum Verdict {
+    /// The server knows the session.
+    Live(Minted),
+    /// The server learns of it by this token.
+    Restore(Minted),
+    Refused(Cause),
+}
+
+/// Why a token brings nobody back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Forged,
+    Expired,
+    Used,
+    Old,
+    Ended,
+    /// Of a match whose other side can not come back.
+    Alone,
+}
+
+impl Observer {
+    /// Notes a token that goes out to a visit.
+    pub(super) fn note_token(&mut self, id: VisitId, token: &ResumeToken) {
+        let visit = self.visit(id);
+        let place = match visit.stand {
+            Stand::Idle { .. } => Claim::Idle,
+            Stand::Waiting(place) => Claim::Waiting { since: place.since },
+            Stand::Met(met) => {
+                let since = self
+                    .meetings
+                    .get(&met)
+                    .and_then(|meeting| meeting.seat(id))
+                    .map_or(self.now, |seat| seat.since);
+                let partner_named = self.partner(met, id).is_some_and(|partner| self.visit(partner).named);
+                Claim::Met { id: met, since, partner_named }
+            }
+        };
+        let minted = Minted {
+            visit: id,
+            generation: visit.generation,
+            secret: self.secret.0,
+            expires: self.now + self.config.token_ttl,
+            requeue: visit.requeue,
+            wishes: visit.wishes.clone(),
+            place,
+            used_in: None,
+        };
+        let key = digest(&token.0);
+        self.turn.minted.push(key);
+        self.tokens.insert(key, minted);
+    }
+
+    /// The first side of a match gets its token before the observer knows the second.
+    pub(super) fn complete_tokens(&mut self, minted: &[u64]) {
+        for key in minted {
+            let Some(Minted { visit, place: Claim::Met { id, .. }, .. }) = self.tokens.get(key) else {
+                continue;
+            };
+            let named = self.partner(*id, *visit).is_some_and(|partner| self.visit(partner).named);
+            if let Some(Minted { place: Claim::Met { partner_named, .. }, .. }) = self.tokens.get_mut(key) {
+                *partner_named = named;
+            }
+        }
+    }
+
+    pub(super) fn verdict(&mut self, token: &ResumeToken) -> Verdict {
+        let key = digest(&token.0);
+        let Some(minted) = self.tokens.get(&key).cloned() else { return Verdict::Refused(Cause::Forged) };
+        if minted.expires <= self.now {
+            return Verdict::Refused(Cause::Expired);
+        }
+        let visit = self.visit(minted.visit);
+        let known = visit.era == self.era && visit.link != Link::Ended;
+        let ended = visit.era == self.era && visit.link == Link::Ended && !visit.awaited;
+        let verdict = if ended {
+            Verdict::Refused(Cause::Ended)
+        } else if known && minted.generation < visit.generation {
+            Verdict::Refused(if minted.used_in == Some(self.era) { Cause::Used } else { Cause::Old })
+        } else if known && !(visit.awaited && !self.agrees(&minted)) {
+            Verdict::Live(minted)
+        } else if matches!(minted.place, Claim::Met { partner_named: false, .. }) {
+            if known {
+                // Its partner announced it elsewhere; its own token knows better, and cannot be followed.
+                self.end(minted.visit, LeftReason::Lost);
+            }
+            Verdict::Refused(Cause::Alone)
+        } else {
+            Verdict::Restore(minted)
+        };
+        if !matches!(verdict, Verdict::Refused(_))
+            && let Some(minted) = self.tokens.get_mut(&key)
+        {
+            minted.used_in = Some(self.era);
+        }
+        verdict
+    }
+
+    /// Whether an awaited visit's own token says the same as its partner's.
+    fn agrees(&self, minted: &Minted) -> bool {
+        matches!(minted.place, Claim::Met { id, .. } if self.visit(minted.visit).met() == Some(id))
+    }
+
+    pub(super) fn note_cause(&mut self, cause: Cause) {
+        self.note(match cause {
+            Cause::Forged => Mark::ForgedTokenRefused,
+            Cause::Expired => Mark::ExpiredTokenRefused,
+            Cause::Used => Mark::UsedTokenRefused,
+            Cause::Old | Cause::Alone => Mark::OldTokenRefused,
+            Cause::Ended => Mark::EndedTokenRefused,
+        });
+    }
+
+    /// The socket of `fresh` goes to a session that the server knows.
+    pub(super) fn foresee_take_over(&mut self, fresh: VisitId, minted: &Minted, received: Option<u32>) {
+        let id = minted.visit;
+        let Some(connection) = self.hand_over(fresh, id) else { return };
+        self.note(Mark::Resumed);
+        let arrives = self.visit(id).awaited;
+        match self.visit(id).link {
+            Link::Attached(old) => {
+                self.note(Mark::HalfOpenEvicted);
+                self.turn.closes.push(old);
+            }
+            Link::Detached { .. } | Link::Ended => {
+                if let Some(met) = self.visit(id).met()
+                    && let Some(partner) = self.partner(met, id)
+                {
+                    if self.visit(partner).is_attached() {
+                        self.turn.back.push((partner, met));
+                    } else {
+                        self.mail(partner, false);
+                    }
+                }
+            }
+        }
+        let was_held = matches!(self.visit(id).link, Link::Detached { .. });
+        let visit = self.visit_mut(id);
+        visit.link = Link::Attached(connection);
+        visit.generation = minted.generation + 1;
+        if arrives {
+            visit.awaited = false;
+            visit.names_matches = true;
+            visit.requeue = minted.requeue;
+            visit.wishes.clone_from(&minted.wishes);
+            self.note(Mark::PairRebuilt);
+        }
+        self.lives(id);
+        self.acknowledge(id, if arrives { 0 } else { received.unwrap_or(0) });
+        let visit = self.visit_mut(id);
+        let again = std::mem::take(&mut visit.mail).len();
+        visit.sent = 0;
+        self.turn.returned = Some((id, again));
+        self.turn.welcome = Some((id, Some(true)));
+        match self.visit(id).stand {
+            Stand::Idle { .. } => {}
+            Stand::Met(_) => self.note(Mark::ResumedInMatch),
+            Stand::Waiting(Place { since, created, .. }) => {
+                self.note(Mark::ResumedInLine);
+                if was_held {
+                    self.enter_line(id, since, created, 0);
+                    self.owe_news(id);
+                }
+            }
+        }
+        self.watch(id);
+    }
+
+    /// The fresh visit is no more; its socket is the other's.
+    fn hand_over(&mut self, fresh: VisitId, to: VisitId) -> Option<visavis_lobby::ConnectionId> {
+        let connection = self.visit(fresh).connection()?;
+        let (bound, now) = (self.visit(fresh).bound, self.now);
+        self.visit_mut(fresh).link = Link::Ended;
+        self.open.insert(connection, to);
+        self.owner.insert(connection, to);
+        let visit = self.visit_mut(to);
+        visit.bound = bound;
+        visit.admitted = true;
+        visit.last_seen = now;
+        Some(connection)
+    }
+
+    /// A session of an earlier life comes back, as its token tells of it.
+    pub(super) fn foresee_restore(&mut self, fresh: VisitId, minted: &Minted) {
+        let id = minted.visit;
+        if self.visit(id).era == self.era && self.visit(id).link != Link::Ended {
+            // Its partner announced it elsewhere; its own token knows better.
+            self.end(id, LeftReason::Lost);
+        }
+        let (admitted_by, now, era) = (self.hand_over(fresh, id), self.now, self.era);
+        let Some(connection) = admitted_by else { return };
+        if minted.secret != self.secret.0 {
+            self.note(Mark::SecretRotated);
+        }
+        self.note(Mark::Resumed);
+        self.forget_acquaintances(id);
+        let visit = self.visit_mut(id);
+        visit.era = era;
+        visit.awaited = false;
+        visit.named = true;
+        visit.names_matches = true;
+        visit.link = Link::Attached(connection);
+        visit.generation = minted.generation + 1;
+        visit.requeue = minted.requeue;
+        visit.wishes.clone_from(&minted.wishes);
+        visit.stand = IDLE;
+        visit.last_match = None;
+        visit.sent = 0;
+        visit.mail.clear();
+        (visit.messages, visit.nexts, visit.texts) = Default::default();
+        self.turn.welcome = Some((id, Some(true)));
+        self.turn.returned = Some((id, 0));
+        self.watch(id);
+        match minted.place {
+            Claim::Idle => {}
+            Claim::Waiting { since } => {
+                if minted.wishes.is_some() {
+                    self.note(Mark::PlaceRestored);
+                    self.enter_line(id, since.min(now), now, 0);
+                    self.owe_news(id);
+                }
+            }
+            Claim::Met { id: met, since, .. } => self.foresee_half(id, met, since.min(now)),
+        }
+    }
+
+    fn foresee_half(&mut self, id: VisitId, met: MatchId, since: Time) {
+        let (now, era) = (self.now, self.era);
+        let Some(partner) = self.partner(met, id) else { return };
+        let visit = self.visit(partner);
+        if visit.era == era && (visit.link != Link::Ended || !visit.awaited) {
+            self.note(Mark::PartnerElsewhere);
+            self.turn.left.push((id, met, LeftReason::Lost));
+            if self.visit(id).requeue {
+                self.enter_line(id, now, now, 0);
+                self.owe_news(id);
+            }
+            return;
+        }
+        let until = now + self.config.half_pair_grace;
+        self.forget_acquaintances(partner);
+        let visit = self.visit_mut(partner);
+        visit.era = era;
+        visit.awaited = true;
+        visit.named = true;
+        visit.link = Link::Detached { until };
+        visit.generation = 0;
+        visit.stand = Stand::Met(met);
+        visit.requeue = false;
+        visit.wishes = None;
+        visit.last_match = None;
+        visit.sent = 0;
+        visit.mail.clear();
+        (visit.messages, visit.nexts, visit.texts) = Default::default();
+        self.due.insert((until, Due::Absence(partner)));
+        self.visit_mut(id).stand = Stand::Met(met);
+        if let Some(meeting) = self.meetings.get_mut(&met) {
+            meeting.era = era;
+            meeting.formed = now;
+            meeting.connected = true;
+            meeting.ended = None;
+            for seat in &mut meeting.sides {
+                seat.alive = true;
+                seat.lossy = true;
+                seat.since = if seat.visit == id { since } else { now };
+            }
+        }
+        self.turn.away.push((id, met));
+    }
+
+    /// A new life: whom it met before is not remembered here.
+    /// ASSUMES: a server alone keeps no acquaintances beyond its process.
+    fn forget_acquaintances(&mut self, id: VisitId) {
+        let visit = self.visit_mut(id);
+        visit.recent.clear();
+        visit.blocked.clear();
+    }
+}

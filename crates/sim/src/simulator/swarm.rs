@@ -1,0 +1,110 @@
+//! Many seeds, on all cores, and what came of them together.
+
+use super::{Breach, Marks, Outcome, generate, run};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use visavis_lobby::Fault;
+
+/// Every so many seeds one is run twice, to see that it is the same run.
+const REPEATED: u64 = 50;
+
+/// What came of many seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub seeds: u64,
+    pub events: u64,
+    pub repeated: u64,
+    /// Seeds whose second run differed from the first.
+    pub differing: Vec<u64>,
+    pub breaches: Vec<(u64, Breach)>,
+    pub marks: Marks,
+}
+
+impl Tally {
+    fn add(&mut self, seed: u64, outcome: Outcome) {
+        self.seeds += 1;
+        self.events += outcome.events;
+        self.marks.add(&outcome.marks);
+        if let Some(breach) = outcome.breach {
+            self.breaches.push((seed, breach));
+        }
+    }
+}
+
+/// Runs seeds from `first` on, until `enough` says so of the number begun; on so many threads. Stops at the first breach.
+/// `progress` hears the tally now and then.
+pub fn swarm(
+    first: u64,
+    threads: usize,
+    enough: impl Fn(u64) -> bool + Sync,
+    progress: impl Fn(&Tally) + Sync,
+) -> Tally {
+    let next = AtomicU64::new(0);
+    let broken = AtomicBool::new(false);
+    let tally = Mutex::new(Tally::default());
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let begun = next.fetch_add(1, Ordering::Relaxed);
+                    if enough(begun) || broken.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let seed = first + begun;
+                    let script = generate(seed);
+                    let outcome = run(&script, None);
+                    let again =
+                        seed.is_multiple_of(REPEATED).then(|| run(&script, None).trace == outcome.trace);
+                    let Ok(mut tally) = tally.lock() else { return };
+                    if outcome.breach.is_some() {
+                        broken.store(true, Ordering::Relaxed);
+                    }
+                    tally.add(seed, outcome);
+                    if let Some(same) = again {
+                        tally.repeated += 1;
+                        if !same {
+                            tally.differing.push(seed);
+                        }
+                    }
+                    progress(&tally);
+                }
+            });
+        }
+    });
+    tally.into_inner().unwrap_or_default()
+}
+
+/// How a planted fault was caught.
+#[derive(Clone, Debug)]
+pub struct Caught {
+    pub fault: Fault,
+    /// Who noticed, after how many seeds and, in the last of them, how many events; nothing: it was missed.
+    pub by: Option<(Breach, u64, u64)>,
+}
+
+/// Plants one fault after the other and looks for a seed that catches it, among the first so many.
+pub fn hunt(faults: &[Fault], max_seeds: u64, threads: usize) -> Vec<Caught> {
+    let next = AtomicU64::new(0);
+    let caught = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed) as usize;
+                    let Some(fault) = faults.get(place).copied() else { return };
+                    let by = (0..max_seeds).find_map(|seed| {
+                        let outcome = run(&generate(seed), Some(fault));
+                        outcome.breach.map(|breach| (breach, seed, outcome.events))
+                    });
+                    if let Ok(mut caught) = caught.lock() {
+                        caught.push(Caught { fault, by });
+                    }
+                }
+            });
+        }
+    });
+    let mut caught = caught.into_inner().unwrap_or_default();
+    caught.sort_by_key(|caught| caught.fault);
+    caught
+}

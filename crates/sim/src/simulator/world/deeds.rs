@@ -1,0 +1,261 @@
+//! What the script says, done: by visitors, by the network, to the server.
+
+use super::{Event, World, millis, span};
+use crate::simulator::guest::{Act, Guest, Line};
+use crate::simulator::marks::Mark;
+use crate::simulator::network::Up;
+use crate::simulator::promises::Breach;
+use crate::simulator::script::Deed;
+use crate::{Prng, simulator::script::Step};
+use visavis_lobby::{ConnectionId, Input};
+use visavis_protocol::{
+    ClientMessage, Connected, FindPartner, Hello, Kind, MatchId, Path, ResumeToken, Signal, Stop, Typing,
+    VERSION,
+};
+
+impl World<'_> {
+    pub(super) fn step(&mut self, index: usize) -> Result<(), Breach> {
+        let Some(Step { who, deed, .. }) = self.script.steps.get(index) else { return Ok(()) };
+        if self.calm {
+            return Ok(());
+        }
+        match who {
+            None => self.befalls(deed),
+            Some(id) => {
+                if self.frozen.get(id).is_none_or(|until| *until <= self.now) {
+                    self.does(*id, deed);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Something happens to the server.
+    fn befalls(&mut self, deed: &Deed) -> Result<(), Breach> {
+        match *deed {
+            Deed::Restart { down_ms, new_secret } => self.kill(millis(down_ms), new_secret != 0),
+            Deed::Clock { ms } => {
+                self.node.skew += ms.clamp(-20_000_000, 20_000_000) * 1_000;
+                self.observer.marks.note(if ms < 0 { Mark::ClockBack } else { Mark::ClockForward });
+                if self.node.lobby.is_some() && !self.node.hung && ms > 0 {
+                    let now = self.server_time();
+                    self.observer.leapt(now);
+                    return self.run_timers();
+                }
+            }
+            Deed::Hang { ms } => {
+                if self.node.lobby.is_some() {
+                    self.node.hung = true;
+                    self.observer.marks.note(Mark::Hung);
+                    self.after(millis(ms), Event::Wakes);
+                }
+            }
+            Deed::Drain { spread_ms, down_ms } => {
+                if self.node.lobby.is_some() && !self.node.hung && !self.node.draining {
+                    self.node.draining = true;
+                    self.observer.marks.note(Mark::Drained);
+                    self.after(
+                        millis(spread_ms) + 1_500_000,
+                        Event::Kill { down: millis(down_ms), new_secret: false },
+                    );
+                    return self.tell(Input::Drain { spread: span(millis(spread_ms)) });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn does(&mut self, id: u32, deed: &Deed) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        let line = guest.line;
+        let mut acts = Vec::new();
+        match deed {
+            Deed::Open {} => {}
+            Deed::Find {} => guest.search(&mut acts),
+            Deed::Wish(wish) => guest.wish(wish.clone(), &mut acts),
+            Deed::Next {} => guest.next(false, &mut acts),
+            Deed::NextBlind {} => guest.next(true, &mut acts),
+            Deed::Stop {} => guest.stop(&mut acts),
+            Deed::Block {} => guest.block(guest.met(), &mut acts),
+            Deed::BlockLast {} => guest.block(guest.last_match, &mut acts),
+            Deed::Write { messages } => {
+                let met = guest.met();
+                (0..(*messages).clamp(0, 200)).for_each(|_| guest.write(met, &mut acts));
+            }
+            Deed::Typing {} => guest.typing(&mut acts),
+            Deed::Offer {} => guest.renew_offer(&mut acts),
+            Deed::Connected {} => guest.report(&mut acts),
+            _ => return self.suffers(id, line, deed),
+        }
+        if line == Line::Away {
+            self.open(id, None);
+        }
+        self.act(id, acts);
+    }
+
+    /// What a visitor's network does to it, and what a hostile visitor does.
+    fn suffers(&mut self, id: u32, line: Line, deed: &Deed) {
+        let Line::On(connection) = line else { return };
+        match *deed {
+            Deed::Leave {} => {
+                self.send(connection, Up::Bye);
+                if let Some(socket) = self.sockets.get_mut(&connection) {
+                    socket.client_open = false;
+                }
+                if let Some(guest) = self.guests.get_mut(&id) {
+                    guest.forget();
+                }
+            }
+            Deed::Drop { client_ms, server_ms } => {
+                self.sever(connection);
+                self.after(millis(client_ms), Event::ClientNotices(connection));
+                self.after(millis(server_ms), Event::ServerNotices(connection));
+            }
+            Deed::Vanish { client_ms } => {
+                self.sever(connection);
+                self.after(millis(client_ms), Event::ClientNotices(connection));
+            }
+            Deed::Freeze { ms } => {
+                self.frozen.insert(id, self.now + millis(ms));
+                self.plug(connection, ms);
+            }
+            Deed::Deaf { ms } => self.plug(connection, ms),
+            _ => self.attacks(id, connection, deed),
+        }
+    }
+
+    fn plug(&mut self, connection: ConnectionId, ms: i64) {
+        if let Some(socket) = self.sockets.get_mut(&connection) {
+            socket.deaf = true;
+            self.after(millis(ms), Event::Hears(connection));
+        }
+    }
+
+    fn attacks(&mut self, id: u32, connection: ConnectionId, deed: &Deed) {
+        let chance = &mut Prng::new(self.script.seed ^ self.now);
+        match *deed {
+            Deed::ForgeId {} => self.speaks_into(id, Some(MatchId(chance.next_u64()))),
+            Deed::StealId { from } => {
+                let met = self.guests.get(&(from as u32)).and_then(Guest::met);
+                self.speaks_into(id, met);
+            }
+            Deed::LateSignal {} => {
+                let last = self.guests.get(&id).and_then(|guest| guest.last_match);
+                self.speaks_into(id, last);
+            }
+            Deed::ForgeToken { kind } => {
+                let token = self.guests.get(&id).and_then(Guest::token).map(|token| token.0.clone());
+                let forged = match (kind % 3, token) {
+                    (0, Some(mut token)) => {
+                        // The last letter of unpadded base64 may hold unused bits; one before it does not.
+                        let place = token.len() / 2;
+                        let other = if token.get(place..=place) == Some("A") { "B" } else { "A" };
+                        token.replace_range(place..=place, other);
+                        token
+                    }
+                    (1, Some(mut token)) => {
+                        token.truncate(token.len() / 2);
+                        token
+                    }
+                    _ => format!("{:x}", chance.next_u64()),
+                };
+                self.open(id, Some(ResumeToken(forged)));
+            }
+            Deed::OldToken { back } => {
+                let token = self.guests.get(&id).and_then(|guest| guest.used_token(back.max(0) as usize));
+                self.shows(id, token.cloned());
+            }
+            Deed::StealToken { from } => {
+                let token = self.guests.get(&(from as u32)).and_then(|guest| guest.used_token(0));
+                self.shows(id, token.cloned());
+            }
+            Deed::TwinToken {} => {
+                let token = self.guests.get(&id).and_then(Guest::token);
+                self.shows(id, token.cloned());
+            }
+            Deed::Flood { messages } => {
+                let met = self.guests.get(&id).and_then(Guest::met);
+                for _ in 0..messages.clamp(0, 2_000) {
+                    let typing = Typing { match_id: met, on: true };
+                    self.send(connection, Up::Message(ClientMessage::Typing(typing)));
+                }
+            }
+            Deed::Malformed { kind } => {
+                const FRAMES: [&str; 6] = [
+                    "",
+                    "{\"type\":\"find_partner\"}",
+                    "{\"type\":\"no_such\"}",
+                    "[[[[[[[[[[[[]]]]]]]]]]]]",
+                    "{\"type\":\"next\",\"match_id\":7}",
+                    "{\"type\":\"message\",\"text\":\"x\",\"more\":1}",
+                ];
+                let frame = FRAMES.get(kind.rem_euclid(FRAMES.len() as i64) as usize).copied().unwrap_or("");
+                self.send(connection, Up::Text(frame.to_owned()));
+            }
+            Deed::Disorder { kind } => self.is_disorderly(id, connection, kind),
+            _ => {}
+        }
+    }
+
+    fn speaks_into(&mut self, id: u32, met: Option<MatchId>) {
+        let mut acts: Vec<Act> = Vec::new();
+        if let Some(guest) = self.guests.get_mut(&id) {
+            guest.write(met, &mut acts);
+        }
+        self.act(id, acts);
+    }
+
+    /// Opens another socket with a token. What is sent there does not reach the visitor, so it cannot count any more.
+    fn shows(&mut self, id: u32, token: Option<ResumeToken>) {
+        if let Some(token) = token {
+            for guest in self.guests.values_mut() {
+                if guest.id == id || guest.used_token(0) == Some(&token) {
+                    guest.persona.counts = false;
+                }
+            }
+            self.open(id, Some(token));
+        }
+    }
+
+    fn is_disorderly(&mut self, id: u32, connection: ConnectionId, kind: i64) {
+        let hello = |resume| Hello { version: VERSION, resume, received: Some(1_000) };
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        let met = guest.met();
+        let message = match kind.rem_euclid(7) {
+            0 => {
+                guest.persona.counts = false;
+                ClientMessage::Hello(hello(None))
+            }
+            1 => {
+                guest.persona.counts = false;
+                ClientMessage::Hello(hello(guest.token().cloned()))
+            }
+            2 => match guest.sdp() {
+                Some(sdp) => ClientMessage::Answer(Signal { match_id: met, sdp }),
+                None => return,
+            },
+            3 => ClientMessage::Stop(Stop {}),
+            4 => ClientMessage::FindPartner(FindPartner {
+                languages: vec!["not a language".to_owned()],
+                ..FindPartner::anyone(Kind::Video)
+            }),
+            5 => ClientMessage::Hello(Hello { version: 9, resume: None, received: None }),
+            _ => ClientMessage::Connected(Connected {
+                match_id: met.unwrap_or(MatchId(7)),
+                path: Path::Relay,
+                elapsed_ms: 1e300,
+                local_type: None,
+                remote_type: None,
+                protocol: None,
+                family: None,
+            }),
+        };
+        if matches!(message, ClientMessage::Stop(_)) {
+            let mut acts = Vec::new();
+            guest.stop(&mut acts);
+            return self.act(id, acts);
+        }
+        self.send(connection, Up::Message(message));
+    }
+}
