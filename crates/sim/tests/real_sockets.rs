@@ -116,7 +116,8 @@ fn restless_visitors_break_nothing() {
 fn ghosts_and_stalled_readers_cost_their_partners_no_more_than_the_deadline() {
     let server = Server::start_with(
         "127.0.0.1:0",
-        &["--lobby-sign-of-life-ms", "1000", "--limits-write-stall-ms", "500"],
+        // Who is cut could come back: the partner is free after the grace.
+        &["--lobby-sign-of-life-ms", "1000", "--limits-write-stall-ms", "500", "--lobby-grace-ms", "1000"],
     );
     let crowd = ["--visitors", "120", "--ghosts", "10", "--stalled", "10"];
     let time = ["--scenario", "churn", "--seconds", "8", "--stay-ms", "500"];
