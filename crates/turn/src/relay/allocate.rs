@@ -2,6 +2,7 @@
 
 use super::allocation::{
     Allocation, AllocationId, Budget, Channels, DEFAULT_LIFETIME, MAX_LIFETIME, Owner, Tickets, Token,
+    draw_ticket,
 };
 use super::authenticate::Caller;
 use super::ports::{Parity, Ports};
@@ -87,7 +88,7 @@ impl Relay {
             }
         };
         if is_mobile {
-            let ticket = self.random.bytes();
+            let ticket = draw_ticket(&mut self.random);
             self.tickets.insert(ticket, id);
             if let Some(allocation) = self.allocations.get_mut(id) {
                 allocation.ticket = Some(Tickets { current: ticket, previous: None });

@@ -2,6 +2,7 @@
 
 use super::{Client, RelayId};
 use crate::credentials::Key;
+use crate::random::Random;
 use crate::stun::Transaction;
 use crate::{Family, Time};
 use rustc_hash::FxHashMap;
@@ -15,6 +16,11 @@ slotmap::new_key_type! {
 
 /// What lets an allocation move to another transport address (RFC 8016): known to its client only.
 pub(super) type Ticket = [u8; 16];
+
+/// A fresh ticket. None of its bytes is zero: there are clients, coturn's own among them, that keep it as a C string.
+pub(super) fn draw_ticket(random: &mut Random) -> Ticket {
+    random.bytes().map(|byte: u8| byte.max(1))
+}
 
 /// Names a port that waits for its allocation (RFC 8656, section 18.10).
 pub(super) type Token = [u8; 8];
@@ -196,5 +202,17 @@ impl Budget {
             }
             None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_whole_as_a_c_string() {
+        let mut random = Random::new(&[7; 32]);
+        let mut draws = (0..1_000).map(|_| draw_ticket(&mut random));
+        assert!(draws.all(|ticket| !ticket.contains(&0)));
     }
 }

@@ -1,7 +1,7 @@
 //! Refresh (RFC 8656, section 8), which also moves an allocation to a new transport address (RFC 8016, section 3.2).
 
 use super::allocate::{asked_lifetime, family, put_lifetime};
-use super::allocation::{AllocationId, DEFAULT_LIFETIME, MAX_LIFETIME, Tickets};
+use super::allocation::{AllocationId, DEFAULT_LIFETIME, MAX_LIFETIME, Tickets, draw_ticket};
 use super::authenticate::Caller;
 use super::{Client, Relay, Shell};
 use crate::stun::{ErrorCode, Message, Reply, attribute};
@@ -57,7 +57,7 @@ impl Relay {
 
     /// The present ticket stays good once more.
     fn renew_ticket(&mut self, id: AllocationId) -> Option<super::allocation::Ticket> {
-        let fresh = self.random.bytes();
+        let fresh = draw_ticket(&mut self.random);
         let tickets = self.allocations.get_mut(id)?.ticket.as_mut()?;
         let spent = tickets.previous.replace(tickets.current);
         *tickets = Tickets { current: fresh, previous: tickets.previous };
