@@ -36,8 +36,10 @@ impl Replay {
         while (self.kept.len() > bounds.messages || self.bytes > bounds.bytes)
             && !planted!(MailboxIsBoundless)
         {
-            let Some(oldest) = self.kept.pop_front() else { break };
-            self.bytes -= oldest.bytes;
+            // Without a signal something is missed; without a word of where it stands a client is lost.
+            let passing = self.kept.iter().position(|kept| is_passing(&kept.message)).unwrap_or(0);
+            let Some(dropped) = self.kept.remove(passing) else { break };
+            self.bytes -= dropped.bytes;
         }
     }
 
@@ -49,7 +51,8 @@ impl Replay {
     /// Whether it is time to ask what has arrived: at half the bounds, and again at every further quarter.
     pub(crate) fn wants_acknowledgement(&self, bounds: Bounds) -> bool {
         let quarter = (bounds.messages / 4).max(1);
-        self.kept.len() >= bounds.messages / 2 && self.kept.len().is_multiple_of(quarter)
+        let latest = self.kept.back().map_or(0, |kept| kept.position as usize);
+        self.kept.len() >= bounds.messages / 2 && latest.is_multiple_of(quarter)
     }
 
     #[cfg(any(test, feature = "audit"))]
@@ -74,27 +77,14 @@ impl Replay {
 
     /// Forgets what strangers said in a match that is over. That there was one, and how it ended, is still to be heard.
     pub(crate) fn forget_signals(&mut self) {
-        self.kept.retain_mut(|kept| match &mut kept.message {
-            ServerMessage::Offer { .. }
-            | ServerMessage::Answer { .. }
-            | ServerMessage::IceCandidate { .. }
-            | ServerMessage::Message { .. }
-            | ServerMessage::Typing { .. } => false,
-            ServerMessage::PartnerFound(found) => {
-                if found.offer.take().is_some() {
-                    found.mode = Mode::Negotiate;
-                }
+        self.kept.retain_mut(|kept| {
+            if let ServerMessage::PartnerFound(found) = &mut kept.message
+                && found.offer.take().is_some()
+            {
+                found.mode = Mode::Negotiate;
                 kept.bytes = weight(&kept.message);
-                true
             }
-            ServerMessage::Welcome { .. }
-            | ServerMessage::Waiting { .. }
-            | ServerMessage::PartnerLeft { .. }
-            | ServerMessage::PartnerReconnecting { .. }
-            | ServerMessage::PartnerBack { .. }
-            | ServerMessage::Stopped { .. }
-            | ServerMessage::Error { .. }
-            | ServerMessage::Draining { .. } => true,
+            !is_signal(&kept.message)
         });
         self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
     }
@@ -125,6 +115,31 @@ fn forget_what_was_of_the_socket(message: &mut ServerMessage) {
         | ServerMessage::PartnerBack { .. }
         | ServerMessage::Draining { .. } => {}
     }
+}
+
+/// What the stranger says.
+fn is_signal(message: &ServerMessage) -> bool {
+    match message {
+        ServerMessage::Offer { .. }
+        | ServerMessage::Answer { .. }
+        | ServerMessage::IceCandidate { .. }
+        | ServerMessage::Message { .. }
+        | ServerMessage::Typing { .. } => true,
+        ServerMessage::Welcome { .. }
+        | ServerMessage::Waiting { .. }
+        | ServerMessage::PartnerFound(_)
+        | ServerMessage::PartnerLeft { .. }
+        | ServerMessage::PartnerReconnecting { .. }
+        | ServerMessage::PartnerBack { .. }
+        | ServerMessage::Stopped { .. }
+        | ServerMessage::Error { .. }
+        | ServerMessage::Draining { .. } => false,
+    }
+}
+
+/// What says nothing of where the session stands.
+fn is_passing(message: &ServerMessage) -> bool {
+    is_signal(message) || matches!(message, ServerMessage::Error { .. } | ServerMessage::Waiting { .. })
 }
 
 /// About how much memory a message holds.

@@ -108,6 +108,8 @@ struct Letter {
     position: u32,
     /// From the partner, and of no use when the match is over.
     is_signal: bool,
+    /// Says nothing of where the session stands: goes first when there is too much.
+    is_passing: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

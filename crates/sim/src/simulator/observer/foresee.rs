@@ -337,7 +337,7 @@ impl Observer {
             hold(!full, Promise::MailboxesAreBounded, || {
                 format!("visit {id} was not refused, visit {partner}'s mailbox is full")
             })?;
-            self.mail(partner, true);
+            self.mail(partner, true, true);
         }
         Ok(Some(met))
     }

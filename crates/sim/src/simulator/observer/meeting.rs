@@ -120,7 +120,7 @@ impl Observer {
         if visit.is_attached() {
             self.turn.left.push((id, met, reason));
         } else {
-            self.mail(id, false);
+            self.mail(id, false, false);
         }
         if requeued {
             if !connected && since < now {
@@ -150,7 +150,7 @@ impl Observer {
             if self.visit(partner).is_attached() {
                 self.turn.away.push((partner, met));
             } else {
-                self.mail(partner, false);
+                self.mail(partner, false, false);
             }
         }
     }
@@ -161,14 +161,15 @@ impl Observer {
     }
 
     /// One more message is kept for somebody who is away.
-    pub(super) fn mail(&mut self, id: VisitId, is_signal: bool) {
+    pub(super) fn mail(&mut self, id: VisitId, is_signal: bool, is_passing: bool) {
         let bound = self.config.replay_messages;
         let visit = self.visit_mut(id);
         visit.sent += 1;
         let position = visit.sent;
-        visit.mail.push_back(Letter { position, is_signal });
+        visit.mail.push_back(Letter { position, is_signal, is_passing });
         if visit.mail.len() > bound {
-            visit.mail.pop_front();
+            let passing = visit.mail.iter().position(|letter| letter.is_passing).unwrap_or(0);
+            visit.mail.remove(passing);
             self.lose_mail(id);
         }
     }
@@ -182,13 +183,13 @@ impl Observer {
     }
 
     /// Counts a message that went out to a visit. It is kept in a match, and behind what may not have arrived.
-    pub(super) fn count_message(&mut self, id: VisitId, keep: bool, is_signal: bool) {
+    pub(super) fn count_message(&mut self, id: VisitId, keep: bool, is_signal: bool, is_passing: bool) {
         let visit = self.visit(id);
         if !visit.named {
             return;
         }
         if keep && (visit.met().is_some() || !visit.mail.is_empty()) {
-            return self.mail(id, is_signal);
+            return self.mail(id, is_signal, is_passing);
         }
         self.visit_mut(id).sent += 1;
     }

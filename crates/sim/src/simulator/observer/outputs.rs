@@ -27,7 +27,10 @@ impl Observer {
                     | ServerMessage::Message { .. }
                     | ServerMessage::Typing { .. }
             );
-            self.count_message(id, !matches!(message, ServerMessage::Draining { .. }), is_signal);
+            let is_passing =
+                is_signal || matches!(message, ServerMessage::Error { .. } | ServerMessage::Waiting { .. });
+            let keep = !matches!(message, ServerMessage::Draining { .. });
+            self.count_message(id, keep, is_signal, is_passing);
         }
         match message {
             ServerMessage::Welcome { online, resume_token, resumed, match_id, .. } => {
@@ -211,7 +214,7 @@ impl Observer {
         let met = found.match_id;
         let known = self.meetings.get(&met).is_some_and(|meeting| meeting.seat(id).is_some());
         if known {
-            self.count_message(id, true, false);
+            self.count_message(id, true, false, false);
             return self
                 .is_again(id, Promise::MatchIdsAreFresh, || format!("visit {id} met in {met:?} before"));
         }
@@ -254,7 +257,7 @@ impl Observer {
         });
         let complete = meeting.sides.len() == 2;
         self.visit_mut(id).stand = Stand::Met(met);
-        self.count_message(id, true, false);
+        self.count_message(id, true, false, false);
         if complete {
             self.due.insert((now + self.config.sign_of_life, Due::Ghost(met)));
             self.judge(met, place)?;

@@ -174,7 +174,7 @@ impl Observer {
                     if self.visit(partner).is_attached() {
                         self.turn.back.push((partner, met));
                     } else {
-                        self.mail(partner, false);
+                        self.mail(partner, false, false);
                     }
                 }
             }
