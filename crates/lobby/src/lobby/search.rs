@@ -6,7 +6,7 @@ use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
 use crate::nodes::Fit;
 use crate::planted::planted;
-use crate::session::{SessionKey, State};
+use crate::session::{Origin, SessionKey, State};
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
@@ -299,7 +299,11 @@ impl Lobby {
         let interval = self.waiting_interval();
         let Some(ticket) = self.matchmaker.ticket(key) else { return };
         let pause_ends = ticket.created + self.config.recent_pause;
-        let met_anyone = self.sessions.get(ticket.session).is_some_and(|session| session.met_anyone());
+        // A session that came by its token may have forgotten whom it met; they have not.
+        let met_anyone = self.sessions.get(ticket.session).is_some_and(|session| {
+            let returned = session.identity.as_ref().is_some_and(|identity| identity.origin != Origin::Here);
+            session.met_anyone() || returned
+        });
         let changes_at = [
             ticket.relaxes_at(self.now, &self.config).filter(|_| !planted!(RelaxingIsNotTimed)),
             (met_anyone && pause_ends > self.now && !planted!(PausesAreNotTimed)).then_some(pause_ends),

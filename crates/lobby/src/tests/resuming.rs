@@ -445,6 +445,26 @@ fn who_waited_before_two_restarts_waits_on_though_only_the_welcome_arrived() {
 }
 
 #[test]
+fn after_a_restart_a_pair_that_parted_meets_again_when_the_pause_is_over() {
+    let (mut town, id) = Town::matched("video");
+    town.script.restart(config(), 8);
+    town.come_back(A, A2);
+    town.hear_type(A2, "welcome");
+    town.hear_type(A2, "partner_reconnecting");
+    town.script.say(A2, frame!("next", match_id: id));
+    town.hear_type(A2, "waiting");
+    town.script.advance(Span::from_secs(1));
+    // It forgot with the process whom it had met; the other has not.
+    town.come_back(B, B2);
+    town.hear_type(B2, "welcome");
+    town.hear_type(B2, "partner_left");
+    town.hear_type(B2, "waiting");
+    town.script.advance(Span::from_secs(3));
+    town.hear_type(A2, "partner_found");
+    town.hear_type(B2, "partner_found");
+}
+
+#[test]
 fn a_session_that_ended_after_a_restart_does_not_come_back_once_more() {
     let mut town = Town::new();
     town.arrive(A);
