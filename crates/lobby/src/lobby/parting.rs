@@ -44,8 +44,19 @@ impl Lobby {
         }
         self.note_session(key, outputs);
         // Not only if the present match was named: the last one may have been with the same person.
-        if present.is_some_and(|(_, present)| present == partner) {
+        if let Some((id, _)) = present.filter(|(_, present)| *present == partner) {
             self.leave(key, LeftReason::Blocked, outputs);
+            if id != named {
+                // The client cannot know that the two strangers were one.
+                let resume_token = self.mint(key);
+                let left = ServerMessage::PartnerLeft {
+                    match_id: id,
+                    reason: LeftReason::Blocked,
+                    requeued: false,
+                    resume_token,
+                };
+                self.say(key, left, outputs);
+            }
         }
     }
 

@@ -164,6 +164,8 @@ fn blocking_the_last_match_ends_the_present_one_if_it_is_the_same_person() {
     let present = script.expect_match(A, B);
     script.say(A, frame!("block", match_id: last));
     script.expect_left(B, present, "blocked", Requeued::No);
+    // It could not know that the two strangers were one, and would wait for somebody who is gone.
+    script.expect_left(A, present, "blocked", Requeued::No);
 }
 
 #[test]
