@@ -54,6 +54,8 @@ test: prerequisites test-programs ## Everything that must hold: lint, unit tests
 	$(call section,Rust: test)
 	cargo test --workspace --profile checked
 	cargo test -p visavis-fuzz --features audit --profile checked
+	$(call section,Simulator)
+	@$(MAKE) sim
 	$(call section,Web: unit tests)
 	cd web && npm test
 	$(call section,Web: browsers)
@@ -100,6 +102,7 @@ lint: prerequisites lint-rust lint-web ## Formatting, clippy, eslint, types
 lint-rust:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --profile checked -- -D warnings
+	cargo clippy -p visavis-sim --features simulator --profile checked -- -D warnings
 
 .PHONY: lint-web
 lint-web: $(PACKAGES) $(SITE)

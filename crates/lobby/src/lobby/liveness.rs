@@ -51,7 +51,8 @@ impl Lobby {
         if self.now >= due {
             let asked = *session.asked.get_or_insert(self.now);
             let end = patience.ends(session.last_seen, asked);
-            if self.now >= end && !planted!(SilenceIsEndless) {
+            let end = if planted!(SilenceIsEndless) { self.now + patience.cut_after } else { end };
+            if self.now >= end {
                 return self.cut(key, outputs);
             }
             outputs.push(Output::Ping { connection, mark: session.mark() });

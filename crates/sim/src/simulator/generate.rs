@@ -59,7 +59,8 @@ pub fn generate(seed: u64) -> Script {
     let settings = settings(&mut chance);
     let longest = one_of(&mut chance, &[1_000, 20_000, 80_000, 400_000]);
     let hello = chance.below(101);
-    let few_wishes = chance.below(3) == 0;
+    // In a large world with many wishes a long line builds up.
+    let few_wishes = size.visitors < 1_000 && chance.below(3) == 0;
     let cast: BTreeMap<u32, Persona> =
         (0..size.visitors).map(|id| (id, persona(&mut chance, hello, few_wishes))).collect();
     let rates = rates(&mut chance, &size);
@@ -296,7 +297,9 @@ fn add_for_all(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &m
             Deed::Drain { spread_ms: one_of(chance, &[100, 2_000]), down_ms: one_of(chance, &[100, 1_000]) }
         }
         Sort::ClockStep => Deed::Clock { ms: -(chance.below(8_000) as i64) },
-        Sort::ClockJump => Deed::Clock { ms: one_of(chance, &[1_500, 20_000, 100_000, 4_000_000]) },
+        // ASSUMES: no longer ones. Of deadlines that fall due in one moment by a longer leap, a silence and a match's, the
+        // observer does not foresee which comes first.
+        Sort::ClockJump => Deed::Clock { ms: one_of(chance, &[1_500, 8_000, 20_000]) },
         Sort::Hang => Deed::Hang { ms: one_of(chance, &[100, 1_000, 6_000, 20_000]) },
         Sort::StormOfDrops | Sort::StormOfNexts => {
             let share = 1 + chance.below(3);

@@ -250,7 +250,7 @@ impl Guest {
     pub(crate) fn block(&mut self, named: Option<MatchId>, acts: &mut Vec<Act>) {
         let Some(match_id) = named.filter(|_| self.is_ready()) else { return };
         acts.push(Act::Say(ClientMessage::Block(Block { match_id })));
-        if self.met() == Some(match_id) {
+        if self.met() == Some(match_id) || self.stand == (Stand::Asked { left: Some(match_id) }) {
             self.last_match = Some(match_id);
             self.stand = Stand::Idle;
             acts.push(Act::Later(200_000, Alarm::Again));

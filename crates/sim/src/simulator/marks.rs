@@ -65,10 +65,10 @@ marks! {
     LateNextIgnored: "A next crosses the end of the match that it names.",
     SlowReaderCut: "A reader who stalls overflows its queue.",
     ClockBack: "The clock steps back.",
-    ClockForward: "The clock jumps forward by more than a minute.",
+    ClockForward: "The clock jumps forward.",
     Hung: "The server hangs while things happen.",
     Drained: "A server drains, and its visitors move.",
-    ManyInLine: "A hundred wait at once.",
+    ManyInLine: "Thirty wait at once, and none fits another.",
     ManyOnline: "A thousand are here at once.",
     StrangersKept: "A pool keeps two apart who would fit otherwise.",
 }

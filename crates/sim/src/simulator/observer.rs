@@ -37,7 +37,7 @@ pub(crate) struct Observer {
     secret: Secret,
     draining: bool,
     /// Whether timers of the server are overdue: it has not yet looked at what changed.
-    pub(crate) late: bool,
+    late: bool,
     visits: Vec<Visit>,
     open: FxHashMap<ConnectionId, VisitId>,
     /// Of every socket that ever was, whose it is or was last.
@@ -237,6 +237,15 @@ impl Observer {
     /// The server's time went on by a leap: its deadlines come late by as much.
     pub(crate) fn leapt(&mut self, now: Time) {
         self.jumped = self.jumped.max(now);
+    }
+
+    /// When the server's next timer is due, before it is told of something. One that is overdue makes all others late.
+    pub(crate) fn is_due(&mut self, now: Time, due: Option<Time>) {
+        let now = self.now.max(now);
+        self.late = due.is_some_and(|due| due <= now);
+        if due.is_some_and(|due| now > due + Span::from_millis(1)) {
+            self.leapt(now);
+        }
     }
 
     /// One input and all that came of it. `now` is what the server was told.

@@ -270,7 +270,7 @@ impl<'s> World<'s> {
     fn feed(&mut self, input: Input) -> Result<(), Breach> {
         let now = self.server_time();
         let Some(lobby) = &mut self.node.lobby else { return Ok(()) };
-        self.observer.late = lobby.poll_timeout().is_some_and(|(due, _)| due <= now);
+        self.observer.is_due(now, lobby.poll_timeout().map(|(due, _)| due));
         let mut outputs = Outputs::new();
         lobby.handle(now, input.clone(), &mut outputs);
         let outputs: Vec<Output> = outputs.drain().collect();

@@ -308,6 +308,9 @@ impl Observer {
         if met.and_then(|met| self.partner(met, id)) == Some(partner) {
             self.leave(id, LeftReason::Blocked);
             self.visit_mut(id).stand = IDLE;
+            if let Some(present) = met.filter(|present| *present != named) {
+                self.turn.left.push((id, present, LeftReason::Blocked));
+            }
         }
     }
 

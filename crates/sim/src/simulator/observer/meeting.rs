@@ -215,7 +215,8 @@ impl Observer {
 
     fn foresee_ghosts(&mut self, met: MatchId) {
         let Some(meeting) = self.meetings.get(&met) else { return };
-        if meeting.ended.is_some() || meeting.era != self.era {
+        let deadline = meeting.formed + self.config.sign_of_life;
+        if meeting.ended.is_some() || meeting.era != self.era || self.now < deadline {
             return;
         }
         let silent: Vec<VisitId> =

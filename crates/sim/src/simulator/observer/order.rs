@@ -25,7 +25,7 @@ impl Obstacles {
 
 impl Observer {
     pub(super) fn judge_line(&mut self) -> Result<(), Breach> {
-        if self.line.len() >= 100 {
+        if self.line.len() >= 30 {
             self.note(Mark::ManyInLine);
         }
         if self.open.len() >= 1_000 {

@@ -194,9 +194,9 @@ impl Observer {
             });
         };
         self.turn.left.remove(place);
-        let requeue = self.visit(id).requeue;
+        let requeue = matches!(self.visit(id).stand, Stand::Waiting(_));
         hold(requeued == requeue, Promise::RequeuedIsTrue, || {
-            format!("visit {id} is told {requeued} and asked for {requeue}")
+            format!("visit {id} is told {requeued}, true is {requeue}")
         })
     }
 
@@ -259,7 +259,10 @@ impl Observer {
         self.visit_mut(id).stand = Stand::Met(met);
         self.count_message(id, true, false, false);
         if complete {
-            self.due.insert((now + self.config.sign_of_life, Due::Ghost(met)));
+            // Half-way it is looked at, too: a server that comes late finds the ghost already then.
+            for span in [self.config.sign_of_life.half(), self.config.sign_of_life] {
+                self.due.insert((now + span, Due::Ghost(met)));
+            }
             self.judge(met, place)?;
         }
         Ok(())

@@ -122,7 +122,7 @@ impl Observer {
             Verdict::Refused(Cause::Ended)
         } else if known && minted.generation < visit.generation {
             Verdict::Refused(if minted.used_in == Some(self.era) { Cause::Used } else { Cause::Old })
-        } else if known && !(visit.awaited && !self.agrees(&minted)) {
+        } else if known && (!visit.awaited || self.agrees(&minted)) {
             Verdict::Live(minted)
         } else if matches!(minted.place, Claim::Met { partner_named: false, .. }) {
             if known {

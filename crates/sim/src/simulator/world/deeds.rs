@@ -43,23 +43,21 @@ impl World<'_> {
                     return self.run_timers();
                 }
             }
-            Deed::Hang { ms } => {
-                if self.node.lobby.is_some() {
-                    self.node.hung = true;
-                    self.observer.marks.note(Mark::Hung);
-                    self.after(millis(ms), Event::Wakes);
-                }
+            Deed::Hang { ms } if self.node.lobby.is_some() => {
+                self.node.hung = true;
+                self.observer.marks.note(Mark::Hung);
+                self.after(millis(ms), Event::Wakes);
             }
-            Deed::Drain { spread_ms, down_ms } => {
-                if self.node.lobby.is_some() && !self.node.hung && !self.node.draining {
-                    self.node.draining = true;
-                    self.observer.marks.note(Mark::Drained);
-                    self.after(
-                        millis(spread_ms) + 1_500_000,
-                        Event::Kill { down: millis(down_ms), new_secret: false },
-                    );
-                    return self.tell(Input::Drain { spread: span(millis(spread_ms)) });
-                }
+            Deed::Drain { spread_ms, down_ms }
+                if self.node.lobby.is_some() && !self.node.hung && !self.node.draining =>
+            {
+                self.node.draining = true;
+                self.observer.marks.note(Mark::Drained);
+                self.after(
+                    millis(spread_ms) + 1_500_000,
+                    Event::Kill { down: millis(down_ms), new_secret: false },
+                );
+                return self.tell(Input::Drain { spread: span(millis(spread_ms)) });
             }
             _ => {}
         }
