@@ -49,7 +49,10 @@ async function churn(place, seconds, trouble) {
 /** The longest of all, if all were measured. */
 const slowest = (seconds) => (seconds.includes(undefined) ? undefined : Math.max(...seconds));
 const pairs = (result) => result.rounds.reduce((sum, round) => sum + round.pairs, 0);
-const broken = (name, result) => atMost(`${name}: promises broken`, result?.violations.count, 0);
+function broken(name, result) {
+  for (const each of result?.violations.listed ?? []) console.error(`chaos: ${name}: ${each}`);
+  return atMost(`${name}: promises broken`, result?.violations.count, 0);
+}
 const localFailed = (name, local) =>
   atMost(`${name}: people at one node who did not find each other`, local?.failed, 0);
 const healed = (name, seconds) => atMost(`${name}: until all nodes meet again`, seconds, 5, "s");
