@@ -2,11 +2,10 @@
 // kind of access. Browsers are kept for the next call; whoever is in none stands before Start.
 
 import type { Browser } from "playwright-core";
-import { countConnections } from "../kit/census";
 import { binary } from "../kit/server";
-import { noteStatus, Visitor } from "../kit/visitor";
+import type { Visitor } from "../kit/visitor";
 import type { AccessName } from "./access";
-import { browserAt } from "./browser";
+import { browserAt, visitorIn } from "./browser";
 import { Coturn, listening, selfSigned, VERBOSE, type Pem } from "./coturn";
 import { version as ownRelay } from "./embedded";
 import { Internet, type Home, type Host } from "./internet";
@@ -93,12 +92,7 @@ export class World {
     const browser = await browserAt(home.machine, this.#pem, this.laboratory.folder);
     this.#browsers.add(browser);
     this.browser = `Chromium ${browser.version()}`;
-    const context = await browser.newContext({ viewport: { width: 800, height: 600 }, locale: "en-GB" });
-    context.setDefaultTimeout(30_000);
-    await context.addInitScript(noteStatus);
-    await context.addInitScript(countConnections);
-    const page = await context.newPage();
-    const tap = new Wiretap(page);
-    return { home, tap, visitor: new Visitor(page, `${access} ${label}`, `https://${SITE}`) };
+    const visitor = await visitorIn(browser, `${access} ${label}`, `https://${SITE}`);
+    return { home, tap: new Wiretap(visitor.page), visitor };
   }
 }
