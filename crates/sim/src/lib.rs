@@ -10,6 +10,7 @@ mod histogram;
 pub mod load;
 mod marker;
 mod prng;
+pub mod redis;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod visitor;
