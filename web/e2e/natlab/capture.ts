@@ -18,7 +18,7 @@ export class Capture {
   /** Listens from now on to every packet that the machine sends or receives. */
   static async start(machine: Namespace, folder: string): Promise<Capture> {
     const file = `${folder}/${machine.id}-${++captures}.pcap`;
-    const child = machine.spawn("dumpcap", ["-q", "-P", "-i", "eth0", "-w", file], {
+    const child = machine.spawn("dumpcap", ["-q", "-P", "-i", "any", "-w", file], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     let said = "";
