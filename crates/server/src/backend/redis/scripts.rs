@@ -3,6 +3,9 @@
 //! No key and no value holds an offer, a description, a candidate, an address or text; interests, pools and sessions are
 //! keyed digests. Every key expires by itself.
 
+#[cfg(test)]
+mod differential;
+
 use super::super::Census;
 use ::redis::aio::{ConnectionLike, MultiplexedConnection};
 use ::redis::cluster_async::ClusterConnection;
