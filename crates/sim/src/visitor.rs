@@ -181,6 +181,7 @@ impl Visitor {
             ClientMessage::FindPartner(FindPartner {
                 offer,
                 requeue,
+                pool: self.script.pool.map(|pool| format!("pool-{pool}")),
                 ..FindPartner::anyone(self.script.kind)
             })
         }));

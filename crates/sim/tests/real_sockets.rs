@@ -105,6 +105,22 @@ fn a_storm_with_offers_in_the_tickets_pairs_everybody_once() {
 }
 
 #[test]
+fn in_pools_of_two_everybody_meets_the_same_one_again() {
+    let server = Server::start_with("127.0.0.1:0", &["--lobby-recent-pause-ms", "1000"]);
+    let other = Server::start();
+    let pids = [server.child.id().to_string(), other.child.id().to_string()];
+    let pools = ["--visitors", "100", "--rounds", "2", "--pool-size", "2"];
+    let result = server.load(&[&pools[..], &["--server-pid", &pids[0], "--server-pid", &pids[1]]].concat());
+    for round in result["rounds"].as_array().unwrap() {
+        assert_eq!(round["pairs"], 50);
+        let of_each = round["server_cpu_us_per_pair_of_each"].as_array().unwrap();
+        assert!(of_each.len() == 2 && of_each[0].as_f64() > of_each[1].as_f64(), "{round:#}");
+    }
+    // They were together a moment ago, and there is nobody else.
+    assert!(result["rounds"][1]["found_ms"]["p50"].as_f64().unwrap() > 500.0, "{result:#}");
+}
+
+#[test]
 fn restless_visitors_break_nothing() {
     let server = Server::start();
     let churn = ["--visitors", "200", "--scenario", "churn", "--seconds", "3", "--stay-ms", "200"];

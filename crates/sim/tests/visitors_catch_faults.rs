@@ -20,8 +20,16 @@ impl Stage {
         let requeue = order == Order::Ticket;
         let habit = Habit::Patient;
         let trickle = Span::ZERO;
-        let script =
-            Script { kind: Kind::Video, order, handshake: true, requeue, hello: false, trickle, habit };
+        let script = Script {
+            kind: Kind::Video,
+            order,
+            handshake: true,
+            requeue,
+            hello: false,
+            trickle,
+            pool: None,
+            habit,
+        };
         let mut stage = Stage { visitor: Visitor::new(OWN, script, 1), acts: Vec::new() };
         stage.feed(Input::Opened);
         stage.feed(Input::Pressed);

@@ -64,6 +64,7 @@ const SCRIPT: Script = Script {
     requeue: true,
     hello: true,
     trickle: Span::ZERO,
+    pool: None,
     habit: Habit::Returns,
 };
 

@@ -192,7 +192,16 @@ impl World {
 fn script(order: Order, habit: Habit) -> Script {
     let modern = order == Order::Ticket;
     let trickle = Span::ZERO;
-    Script { kind: Kind::Video, order, handshake: true, requeue: modern, hello: modern, trickle, habit }
+    Script {
+        kind: Kind::Video,
+        order,
+        handshake: true,
+        requeue: modern,
+        hello: modern,
+        trickle,
+        pool: None,
+        habit,
+    }
 }
 
 #[test]

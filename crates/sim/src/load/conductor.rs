@@ -44,15 +44,23 @@ struct Conductor<'a> {
 /// Costs so far, at a moment.
 struct Reading {
     at: Instant,
-    server_us: Option<u64>,
+    /// Of each process to measure.
+    servers_us: Option<Vec<u64>>,
     client_us: u64,
+}
+
+impl Reading {
+    /// What each of them used since an earlier reading.
+    fn servers_us_since(&self, start: &Reading) -> Option<Vec<u64>> {
+        let both = start.servers_us.iter().flatten().zip(self.servers_us.iter().flatten());
+        let spent: Vec<u64> = both.map(|(start, end)| end.saturating_sub(*start)).collect();
+        Some(spent).filter(|spent| !spent.is_empty())
+    }
 }
 
 impl<'a> Conductor<'a> {
     fn start(options: &'a Options) -> Result<Self, String> {
-        if let Some(pid) = options.server_pid
-            && process::cpu_us(pid).is_none()
-        {
+        if let Some(pid) = options.server_pid.iter().find(|pid| process::cpu_us_of_each(&[**pid]).is_none()) {
             return Err(format!("--server-pid: no process {pid} can be read under /proc"));
         }
         let clock = Clock::starting_now();
@@ -125,7 +133,7 @@ impl<'a> Conductor<'a> {
 
     fn connect(&mut self) -> Result<(), String> {
         let options = self.options;
-        let before_kib = options.server_pid.and_then(process::memory_kib);
+        let before_kib = process::memory_kib_of_all(&options.server_pid);
         let start = self.read_costs();
         self.crew.order(Command::Connect)?;
         // However slowly a server accepts, it is its own pace; only a standstill ends the wait.
@@ -142,15 +150,16 @@ impl<'a> Conductor<'a> {
         connect.seconds = (end.at - start.at).as_secs_f64();
         let Progress { open, failed, .. } = self.crew.progress();
         (connect.open, connect.failed) = (open, failed);
-        connect.server_cpu_us_per_connection = difference(start.server_us, end.server_us, open);
+        let spent_us = end.servers_us_since(&start);
+        connect.server_cpu_us_per_connection = spent_us.map(|each| per(each.iter().sum(), open));
         self.settle()?;
         let tale = self.crew.tell()?;
         self.outcome.violations.add(&[], &tale);
         self.outcome.connect.welcomed_per_s_max = most_in_a_second(&tale.welcomed);
         self.outcome.connect.refused = tale.refused;
         self.outcome.connect.failures = tale.failures;
-        if let (Some(before_kib), Some(pid)) = (before_kib, options.server_pid) {
-            let idle_kib = process::memory_kib(pid).unwrap_or(0);
+        if let Some(before_kib) = before_kib {
+            let idle_kib = process::memory_kib_of_all(&options.server_pid).unwrap_or(0);
             let idle_kib_per_connection = per(idle_kib.saturating_sub(before_kib), open);
             let memory = Memory { before_kib, idle_kib, idle_kib_per_connection, ..Memory::default() };
             self.outcome.memory = Some(memory);
@@ -163,10 +172,12 @@ impl<'a> Conductor<'a> {
     }
 
     fn read_memory_after_handshake(&mut self) -> Result<(), String> {
-        let Some(pid) = self.options.server_pid else { return Ok(()) };
+        if self.options.server_pid.is_empty() {
+            return Ok(());
+        }
         self.settle()?;
         if let Some(memory) = &mut self.outcome.memory {
-            let kib = process::memory_kib(pid).unwrap_or(0);
+            let kib = process::memory_kib_of_all(&self.options.server_pid).unwrap_or(0);
             memory.after_handshake_kib = Some(kib);
             let grown = kib.saturating_sub(memory.before_kib);
             memory.after_handshake_kib_per_connection = Some(per(grown, self.outcome.connect.open));
@@ -253,7 +264,7 @@ impl<'a> Conductor<'a> {
     fn read_costs(&self) -> Reading {
         Reading {
             at: Instant::now(),
-            server_us: self.options.server_pid.and_then(process::cpu_us),
+            servers_us: process::cpu_us_of_each(&self.options.server_pid),
             client_us: self.crew.cpu_us(),
         }
     }
@@ -272,7 +283,9 @@ fn describe(name: &str, tale: &Tale, start: &Reading, end: &Reading) -> Round {
     let pairs = sides.values().filter(|seen| **seen >= 2).count() as u64;
     let wall_us = (end.at - start.at).as_micros() as u64;
     let busy = |cpu_us: u64| round2(cpu_us as f64 / wall_us.max(1) as f64);
-    let server_us = start.server_us.zip(end.server_us).map(|(start, end)| end.saturating_sub(start));
+    let servers_us = end.servers_us_since(start);
+    let server_us: Option<u64> = servers_us.as_ref().map(|each| each.iter().sum());
+    let of_each = servers_us.filter(|each| each.len() > 1).unwrap_or_default();
     let client_us = end.client_us.saturating_sub(start.client_us);
     Round {
         name: name.to_owned(),
@@ -298,6 +311,7 @@ fn describe(name: &str, tale: &Tale, start: &Reading, end: &Reading) -> Round {
         messages_received: tale.received,
         wall_s: wall_us as f64 / 1e6,
         server_cpu_us_per_pair: server_us.map(|us| per(us, pairs as u32)),
+        server_cpu_us_per_pair_of_each: of_each.into_iter().map(|us| per(us, pairs as u32)).collect(),
         server_busy: server_us.map(busy),
         client_cpu_us_per_pair: per(client_us, pairs as u32),
         client_busy: busy(client_us),
@@ -335,10 +349,6 @@ fn mode_name(mode: Mode) -> &'static str {
         Mode::AnswerOffer => "answer_offer",
         Mode::Text => "text",
     }
-}
-
-fn difference(start: Option<u64>, end: Option<u64>, number: u32) -> Option<f64> {
-    start.zip(end).map(|(start, end)| per(end.saturating_sub(start), number))
 }
 
 fn per(amount: u64, number: u32) -> f64 {

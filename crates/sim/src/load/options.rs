@@ -88,6 +88,10 @@ pub(super) struct Options {
     /// Length of churn; the most that any other scenario waits for its end.
     #[arg(long, default_value_t = 30)]
     pub(super) seconds: u64,
+    /// Visitors look for each other only in groups of so many, each its own pool; of a group of two, dealt out to several
+    /// nodes, both are at different ones. 0: everybody looks for everybody.
+    #[arg(long, default_value_t = 0)]
+    pub(super) pool_size: u32,
     /// How long a visitor stays with a stranger in churn, on average.
     #[arg(long, default_value_t = 2_000)]
     pub(super) stay_ms: u64,
@@ -112,9 +116,10 @@ pub(super) struct Options {
     /// Pause before memory is read, for timers and allocators to come to rest.
     #[arg(long, default_value_t = 1_500)]
     pub(super) settle_ms: u64,
-    /// Process to measure: CPU per pair and memory per connection.
+    /// Process to measure: CPU per pair and memory per connection. Several, say nodes and their Redis: all together, and
+    /// each one's CPU per pair in this order.
     #[arg(long)]
-    pub(super) server_pid: Option<u32>,
+    pub(super) server_pid: Vec<u32>,
     /// Write the result here too.
     #[arg(long)]
     pub(super) json: Option<PathBuf>,
@@ -244,6 +249,7 @@ impl Options {
             requeue: modern || survives,
             hello: modern,
             trickle: Span::from_millis(self.trickle_ms),
+            pool: id.checked_div(self.pool_size),
             habit,
         }
     }

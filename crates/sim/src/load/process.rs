@@ -2,6 +2,17 @@
 
 use std::fs;
 
+/// CPU time that each of them used so far, in microseconds; nothing if one cannot be read.
+pub(super) fn cpu_us_of_each(pids: &[u32]) -> Option<Vec<u64>> {
+    pids.iter().map(|pid| cpu_us(*pid)).collect()
+}
+
+/// Memory of them all in KiB; nothing if there are none, or one cannot be read.
+pub(super) fn memory_kib_of_all(pids: &[u32]) -> Option<u64> {
+    let all = pids.iter().map(|pid| memory_kib(*pid)).sum::<Option<u64>>();
+    all.filter(|_| !pids.is_empty())
+}
+
 /// CPU time used so far, in microseconds: user and system, all threads.
 pub(super) fn cpu_us(pid: u32) -> Option<u64> {
     // The scheduler counts nanoseconds; the classic `stat` only ticks of 10 ms.
@@ -24,7 +35,7 @@ fn ticks_us(pid: u32) -> Option<u64> {
 }
 
 /// Memory in KiB: the proportional set if the kernel tells it, else the resident one.
-pub(super) fn memory_kib(pid: u32) -> Option<u64> {
+fn memory_kib(pid: u32) -> Option<u64> {
     let of = |file: &str, name: &str| {
         let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?;

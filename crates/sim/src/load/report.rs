@@ -110,6 +110,9 @@ pub(super) struct Round {
     pub(super) wall_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_cpu_us_per_pair: Option<f64>,
+    /// The same of each `--server-pid`, if they are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) server_cpu_us_per_pair_of_each: Vec<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_busy: Option<f64>,
     pub(super) client_cpu_us_per_pair: f64,

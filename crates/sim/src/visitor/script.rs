@@ -41,6 +41,8 @@ pub struct Script {
     pub hello: bool,
     /// Over which time the candidates of the classic order are spread; zero: they go with the description.
     pub trickle: Span,
+    /// The only pool in which it looks for somebody.
+    pub pool: Option<u32>,
     pub habit: Habit,
 }
 
