@@ -73,6 +73,14 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
     expect(plain).toContain(`https://${DOMAIN}/chat`);
   });
 
+  test("whoever asks for a WebSocket's place without one is told so, over HTTP/2 without a header that is forbidden there", () => {
+    const asked = get(`https://${DOMAIN}/ws`, "--http2", "-H", "Upgrade: websocket");
+    expect(asked).toMatch(/^HTTP\/2 426/);
+    expect(asked).not.toMatch(/^(upgrade|connection):/im);
+    expect(asked).toContain("A WebSocket is served here");
+    expect(get(`https://${DOMAIN}/ws`, "--http1.1")).toMatch(/^HTTP\/1\.1 426[^]*^upgrade: websocket/im);
+  });
+
   test("every node passes the image's health check", async () => {
     for (const node of NODES) expect(await composition.get(node).run(...ourImage().health), node).toBe(0);
   });
