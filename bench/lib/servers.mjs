@@ -1,10 +1,12 @@
 // Servers under test, each pinned to core 0 and ended by whoever started it; the load client runs on core 1.
 import { spawn, execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -14,7 +16,7 @@ export const load = binary("visavis-load", "VISAVIS_LOAD_BIN");
 export const peerDirectory = join(root, "bench/peers/node-socketio");
 export const pinned = succeeds("taskset", ["-c", "0,1", "true"]);
 
-const SERVER_CORE = 0;
+export const SERVER_CORE = 0;
 const CLIENT_CORE = 1;
 /** Who is exempt from numbers and rates: the load client asks more of one address than any school does. */
 const EXEMPT = ["--limits-exempt", "127.0.0.0/8"];
@@ -76,8 +78,21 @@ async function start(command, path, env = {}) {
 }
 
 function spawnPinned(core, command, options) {
-  const [program, ...args] = pinned ? ["taskset", "-c", String(core), ...command] : command;
+  const [program, ...args] = pinnedTo(core, command);
   return spawn(program, args, options);
+}
+
+/** The command on this core; without one, or where that cannot be asked for, on any. */
+export const pinnedTo = (core, command) =>
+  pinned && core !== undefined ? ["taskset", "-c", String(core), ...command] : command;
+
+/** Resolves when `ask` says yes. */
+export async function answers(ask, what, withinMs = 10_000) {
+  for (const end = Date.now() + withinMs; ; ) {
+    if (await ask()) return;
+    if (Date.now() > end) throw new Error(`${what} did not come within ${withinMs} ms`);
+    await pause(20);
+  }
 }
 
 /** What `pick` finds in the first line that it wants; its streams are read on, so that no pipe fills. */
@@ -108,6 +123,12 @@ export function ending(child) {
   return new Promise((resolve) => child.once("exit", resolve));
 }
 
+/** CPU time that a process used so far, in microseconds: user and system, all threads. */
+export function cpuUs(pid) {
+  const spent = (thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]);
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + spent(thread) / 1_000, 0);
+}
+
 /** One run of the load client; its one JSON result. Its progress goes to standard error. */
 export async function runLoad(url, args) {
   const child = spawnPinned(CLIENT_CORE, [load, "--url", url, ...args.map(String)], {
@@ -120,14 +141,33 @@ export async function runLoad(url, args) {
   return JSON.parse(text);
 }
 
-/** ASSUMES: nobody takes it between here and its use. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
+const [HERE, LOWEST_PORT] = ["127.0.0.1", 10_240];
+
+/**
+ * A port that is free for TCP and UDP: a node relays on the number on which it serves pages. It lies below those that
+ * outgoing connections are given, so it is still free when its owner was killed and comes back.
+ * ASSUMES: nobody takes it between here and its use.
+ */
+export async function freePort() {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * (lowestOutgoing() - LOWEST_PORT));
+    if ((await binds(createServer().listen(port, HERE))) && (await binds(createSocket("udp4").bind(port, HERE)))) return port;
+  }
+  throw new Error("no port is free");
+}
+
+function lowestOutgoing() {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s/)[0]);
+  } catch {
+    return 32_768;
+  }
+}
+
+function binds(socket) {
+  return new Promise((resolve) => {
+    socket.once("error", () => resolve(false));
+    socket.once("listening", () => socket.close(() => resolve(true)));
   });
 }
 

@@ -1,19 +1,22 @@
 #!/usr/bin/env node
-// The pictures in docs/plots/ and the table in docs/benchmarks.md, from what lies in bench/results/. Measures nothing.
+// The pictures in docs/plots/, the table in docs/benchmarks.md and that of a million in docs/operations.md, from what lies in bench/results/. Measures nothing.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { plot } from "./bars.mjs";
+import { million } from "./million.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const [BEGIN, END] = ["<!-- targets: written by `bench/run plots`, do not edit -->", "<!-- end of targets -->"];
-const PARTS = ["load", "ghosts", "restart", "nodes"];
+const PARTS = ["load", "ghosts", "restart", "nodes", "chaos"];
 
 const results = Object.fromEntries(PARTS.map((name) => [name, read(name)]).filter(([, result]) => result));
 mkdirSync(join(root, "docs/plots"), { recursive: true });
 if (results.load) save("load", loadPlot(results.load));
 if (results.ghosts && results.restart) save("bad-days", badDaysPlot(results.ghosts, results.restart));
-writeTable();
+if (results.nodes) save("nodes", nodesPlot(results.nodes));
+write("benchmarks", "targets", targetsTable());
+const needs = results.nodes && results.load && million(results);
+if (needs) write("operations", "million", needs);
 
 function read(name) {
   const path = join(root, "bench/results", `${name}.json`);
@@ -103,10 +106,50 @@ function badDaysPlot(ghosts, restart) {
   });
 }
 
+function nodesPlot({ table, figures, command }) {
+  const find = (wanted) => table.find(({ name }) => name === wanted) ?? {};
+  const bar = (label, name, field = "nodes_us") => ({ label, value: find(name)[field], ours: field === "nodes_us" });
+  const [near, far] = ["two people, one node", "two people, two nodes"].map((name) => find(name).found_ms);
+  return plot({
+    title: "Several nodes that act as one place, beside one node alone",
+    summary: `CPU of a pair in µs: one node ${find("one node alone").nodes_us}, three ${find("three nodes").nodes_us}; a match across nodes takes ${figures.across_added_ms} ms longer`,
+    note: `All nodes on one core, Redis and the clients on the other. ${command}`,
+    panels: [
+      {
+        title: "CPU per pair where everybody looks for everybody, handshake relayed",
+        unit: "µs",
+        bars: [
+          bar("one node alone", "one node alone"),
+          bar("the same, Redis configured", "one node, Redis configured"),
+          bar("three nodes", "three nodes"),
+          bar("three nodes behind nginx", "three nodes behind nginx"),
+          bar("Redis beside three nodes", "three nodes", "redis_us"),
+          bar("nginx before them, without TLS", "three nodes behind nginx", "nginx_us"),
+        ],
+      },
+      {
+        title: "The same where everybody looks for one other person, who is at another node",
+        unit: "µs",
+        bars: [
+          bar("one node alone", "in twos, one node alone"),
+          bar("three nodes", "in twos, three nodes"),
+          bar("Redis beside three nodes", "in twos, three nodes", "redis_us"),
+        ],
+      },
+      {
+        title: "Two people on an idle machine: both know after (across nodes: beyond the 300 ms alone)",
+        unit: "ms",
+        bars: [
+          { label: "on one node", value: near, ours: true },
+          { label: "on two nodes", value: far - 300, ours: true },
+        ],
+      },
+    ],
+  });
+}
+
 /** Aim and measurement of every part, met or not. */
-function writeTable() {
-  const path = join(root, "docs/benchmarks.md");
-  const text = readFileSync(path, "utf8");
+function targetsTable() {
   const lines = ["| what | measured | aim | met |", "|---|---|---|---|"];
   for (const { targets, command, made } of Object.values(results)) {
     lines.push(`| *${command}, ${made}* | | | |`);
@@ -115,9 +158,16 @@ function writeTable() {
       lines.push(`| ${name} | ${value === null ? "not measured" : value + of} | ${bound} ${aim}${of} | ${met ? "yes" : "**no**"} |`);
     }
   }
-  const from = text.indexOf(BEGIN);
-  const to = text.indexOf(END);
-  if (from < 0 || to < from) throw new Error("docs/benchmarks.md: its markers are gone");
-  writeFileSync(path, `${text.slice(0, from)}${BEGIN}\n\n${lines.join("\n")}\n\n${text.slice(to)}`);
-  console.log("→ docs/benchmarks.md");
+  return lines.join("\n");
+}
+
+/** Between two marks of a document. */
+function write(document, what, written) {
+  const path = join(root, `docs/${document}.md`);
+  const text = readFileSync(path, "utf8");
+  const [begin, end] = [`<!-- ${what}: written by \`bench/run plots\`, do not edit -->`, `<!-- end of ${what} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/${document}.md: the marks of its ${what} are gone`);
+  writeFileSync(path, `${text.slice(0, from)}${begin}\n\n${written}\n\n${text.slice(to)}`);
+  console.log(`→ docs/${document}.md`);
 }
