@@ -93,13 +93,7 @@ export class Call {
     this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false };
     this.#words = new Words(
       environment,
-      {
-        onMessage: (text) => listener.onMessage(text),
-        onTyping: (on) => listener.onTyping(on),
-        onBye: (reason) => listener.onBye(reason),
-        onChannelClosed: () => this.#onChannelClosed(),
-        sendToServer: (message, textId) => listener.sendToServer(message, textId),
-      },
+      { ...listener, onChannelClosed: () => this.#onChannelClosed() },
       match.id,
       this.#peer?.channel ?? null,
     );
@@ -260,10 +254,10 @@ export class Call {
   }
 
   #interrupted(): void {
-    if (this.#phase.name !== "connected") return;
-    const { path, elapsedMs } = this.#phase;
+    const phase = this.#phase;
+    if (phase.name !== "connected") return;
     const sinceMs = this.#environment.now();
-    this.#phase = { name: "interrupted", path, elapsedMs, sinceMs, restartedAtMs: -Infinity };
+    this.#phase = { ...phase, name: "interrupted", sinceMs, restartedAtMs: -Infinity };
     this.#listener.onInterrupted();
   }
 

@@ -15,6 +15,7 @@ import type {
   ClientOptions,
   Environment,
   MediaDeviceChoice,
+  Relays,
   Wishes,
 } from "./types.js";
 import { checkWishes } from "./wishes.js";
@@ -25,6 +26,7 @@ export class VisavisClient implements Client {
   #environment: Environment;
   #events = new Emitter<SessionEvents>();
   #media: LocalMedia;
+  #ice: IceSource;
   #session: Session;
   #unwatchPage: (() => void) | null = null;
   #destroyed = false;
@@ -36,11 +38,12 @@ export class VisavisClient implements Client {
       onStream: (stream) => this.#events.emit("localStream", stream),
       onTrack: (kind, track) => this.#session.replaceTrack(kind, track),
     });
+    this.#ice = new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice", "http"));
     this.#session = new Session({
       environment,
       events: this.#events,
       media: this.#media,
-      ice: new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice", "http")),
+      ice: this.#ice,
       url: options.url ?? ownOrigin(environment, "/ws", "ws"),
       offerOrder: options.offerOrder ?? "ticket",
       autoContinue: () => this.autoContinue,
@@ -123,6 +126,10 @@ export class VisavisClient implements Client {
 
   typing(on: boolean): void {
     this.#session.typing(on);
+  }
+
+  relays(): Promise<Relays | null> {
+    return this.#ice.relays();
   }
 
   setMicrophone(on: boolean): void {

@@ -3,33 +3,21 @@
 
 import type { ErrorReason, VisavisError } from "./types.js";
 
-/** `retry` defaults to what the reason implies. */
 export class ClientError extends Error implements VisavisError {
   readonly reason: ErrorReason;
   readonly retry: boolean;
-  readonly retryAfterMs: number | null;
+  readonly retryAfterMs: number | null = null;
 
-  constructor(
-    reason: ErrorReason,
-    message: string,
-    options: { retry?: boolean; retryAfterMs?: number | null } = {},
-  ) {
+  constructor(reason: ErrorReason, message: string) {
     super(message);
     this.name = "VisavisError";
     this.reason = reason;
-    this.retry = options.retry ?? RETRIABLE.has(reason);
-    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.retry = RETRIABLE.test(reason);
   }
 }
 
-const RETRIABLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
-  "camera_denied",
-  "camera_missing",
-  "camera_in_use",
-  "media_failed",
-  "server_unreachable",
-  "too_fast",
-]);
+// What lies with the visitor's devices, the network or the moment.
+const RETRIABLE = /^camera|^media|unreachable$|fast$/;
 
 /** What getUserMedia rejected with, in our vocabulary. */
 export function mediaError(cause: unknown): ClientError {

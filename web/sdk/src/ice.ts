@@ -4,7 +4,7 @@
 // that a connection made from the answer finds its relay still open to it.
 // The first entry is the nearest relay, for offers that wait; the others join at the match.
 
-import type { Environment } from "./types.js";
+import type { Environment, Relays } from "./types.js";
 
 const CACHE_MS = 6 * 3_600_000;
 const TIMEOUT_MS = 5_000;
@@ -52,6 +52,13 @@ export class IceSource {
       if (this.#fetching === fetching) this.#fetching = null;
     });
     return (this.#fetching = fetching);
+  }
+
+  /** Null: the server does not say. */
+  async relays(): Promise<Relays | null> {
+    const servers = await this.servers();
+    if (servers === STUN_ONLY) return null;
+    return { enforced: this.relayOnly, offered: servers.some(({ credential }) => !!credential) };
   }
 
   #fresh(): RTCIceServer[] | null {

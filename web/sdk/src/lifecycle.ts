@@ -12,25 +12,19 @@ export interface PageListener {
 export function watchPage(window: Window, listener: PageListener): () => void {
   const stop = new AbortController();
   const { signal } = stop;
-  window.addEventListener("pagehide", ({ persisted }) => !persisted && listener.onGone(), { signal });
-  window.addEventListener("pageshow", ({ persisted }) => persisted && listener.onAwake(), { signal });
-  window.addEventListener("online", () => listener.onNetwork(), { signal });
+  const on = (target: EventTarget | undefined, event: string, run: (event: PageTransitionEvent) => void) =>
+    target?.addEventListener(event, run as (event: Event) => void, { signal });
+  on(window, "pagehide", ({ persisted }) => persisted || listener.onGone());
+  on(window, "pageshow", ({ persisted }) => persisted && listener.onAwake());
+  on(window, "online", () => listener.onNetwork());
   // Chromium alone has it. Its estimates of speed change all the time; another kind of network is news.
   const { connection } = (window.navigator ?? {}) as { connection?: EventTarget & { type?: string } };
   let type = connection?.type;
-  connection?.addEventListener(
-    "change",
-    () => {
-      if (type === (type = connection.type)) listener.onAwake();
-      else listener.onNetwork();
-    },
-    { signal },
-  );
+  on(connection, "change", () => {
+    if (type === (type = connection?.type)) listener.onAwake();
+    else listener.onNetwork();
+  });
   const { document } = window;
-  document.addEventListener(
-    "visibilitychange",
-    () => document.visibilityState === "visible" && listener.onAwake(),
-    { signal },
-  );
+  on(document, "visibilitychange", () => document.visibilityState === "visible" && listener.onAwake());
   return () => stop.abort();
 }

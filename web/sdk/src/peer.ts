@@ -35,7 +35,10 @@ export class Peer {
   #connection: RTCPeerConnection;
   #servers: RTCIceServer[];
   #gathersWith: RTCIceServer[];
-  #relayed = false;
+  /** Whether a relay has given it a place. */
+  relayed = false;
+  /** All that can be found was found. */
+  onGathered: () => void = () => {};
   #queue: Promise<void> = Promise.resolve();
   #wire: PeerWire | null = null;
   #closed = false;
@@ -96,7 +99,7 @@ export class Peer {
 
   /** Whether the first server gave no relay, and there are others that might. */
   get lacksRelay(): boolean {
-    return !this.#relayed && this.#servers.length > 1;
+    return !this.relayed && this.#servers.length > 1;
   }
 
   /** Whether a new offer can be made now without crossing another. */
@@ -202,10 +205,8 @@ export class Peer {
     if (this.#closed) return;
     this.#closed = true;
     const connection = this.#connection;
-    connection.onicecandidate = null;
-    connection.onconnectionstatechange = null;
-    connection.oniceconnectionstatechange = null;
-    connection.ontrack = null;
+    connection.onicecandidate = connection.ontrack = null;
+    connection.onconnectionstatechange = connection.oniceconnectionstatechange = null;
     const { channel } = this;
     channel.onopen = channel.onclose = channel.onmessage = null;
     this.#environment.clearTimeout(this.#batchTimer);
@@ -236,8 +237,9 @@ export class Peer {
   }
 
   #onLocalCandidate(candidate: RTCIceCandidate | null): void {
+    if (!candidate) this.onGathered();
     if (!candidate?.candidate) return;
-    if (candidate.candidate.includes(" typ relay")) this.#relayed = true;
+    if (candidate.candidate.includes(" typ relay")) this.relayed = true;
     this.#gathered.push(candidate.toJSON());
     this.#onCandidate();
     if (this.#released) this.#batchTimer ??= this.#environment.setTimeout(() => this.#flush(), BATCH_MS);
@@ -260,7 +262,9 @@ export class Peer {
   #firstCandidates(): Promise<void> {
     const { setTimeout, clearTimeout } = this.#environment;
     return new Promise((resolve) => {
-      let timer = setTimeout(resolve, FIRST_CANDIDATE_MS);
+      // Without a relay's candidate a hidden offer is none at all.
+      const hidden = this.#connection.getConfiguration().iceTransportPolicy === "relay";
+      let timer = hidden ? null : setTimeout(resolve, FIRST_CANDIDATE_MS);
       this.#onCandidate = () => {
         this.#onCandidate = () => {};
         clearTimeout(timer);

@@ -53,12 +53,18 @@ export class Search {
     void this.#offer(wishes);
   }
 
+  /** By the visitor's wish or the operator's policy: no address but a relay's is told. */
+  get hidden(): boolean {
+    return this.relayOnly || this.#parts.ice.relayOnly;
+  }
+
   /** Whether strangers see no address but a relay's: of connections made from now on. */
   hide(relayOnly: boolean): void {
     this.relayOnly = relayOnly;
     this.standing.forgetWishes();
-    // At once: somebody may be found before the server knows.
+    // At once: somebody may be found before the server knows. And the offer that waits there tells the address.
     if (this.#recipe) this.#parts.spares.use(this.#recipeFor(this.#recipe, this.#recipe.servers));
+    if (relayOnly && this.standing.place.name !== "matched") this.#leaveLine();
     void this.announce();
   }
 
@@ -123,6 +129,10 @@ export class Search {
   stop(): void {
     this.#rest();
     this.#wishes = null;
+    this.#leaveLine();
+  }
+
+  #leaveLine(): void {
     const message = this.standing.stop();
     if (message) this.#parts.socket.send(message);
   }
@@ -131,7 +141,6 @@ export class Search {
     this.#turn += 1;
     this.#endPause();
     this.#parts.environment.clearTimeout(this.#timer);
-    this.#timer = null;
   }
 
   #renewIn(delayMs: number): void {
@@ -139,7 +148,6 @@ export class Search {
     clearTimeout(this.#timer);
     const dueMs = now() + delayMs;
     this.#timer = setTimeout(() => {
-      this.#timer = null;
       if (now() - dueMs > SLEPT_MS) this.#parts.onSlept();
       void this.announce();
     }, delayMs);
@@ -163,7 +171,8 @@ export class Search {
     spares.prepare();
     if (spares.offerSdp() === null) {
       await new Promise<void>((resolve) => {
-        environment.setTimeout(resolve, OFFER_PATIENCE_MS);
+        // Nobody may be given to a visitor whom they could not reach.
+        if (!this.hidden) environment.setTimeout(resolve, OFFER_PATIENCE_MS);
         void spares.offerMade().then(resolve);
       });
     }
@@ -171,8 +180,8 @@ export class Search {
   }
 
   #recipeFor({ kind }: Pick<Wishes, "kind">, servers: RTCIceServer[]): Recipe {
-    const { ice, media } = this.#parts;
-    const relayOnly = this.relayOnly || ice.relayOnly;
+    const { media } = this.#parts;
+    const relayOnly = this.hidden;
     const known = this.#recipe;
     if (known?.kind !== kind || known.servers !== servers || known.relayOnly !== relayOnly) {
       this.#recipe = {
@@ -188,12 +197,9 @@ export class Search {
   }
 
   #request({ kind, interests, languages, pin, pool }: Wishes): FindPartner {
-    const request: FindPartner = { kind, requeue: this.#parts.requeue() };
-    if (interests?.length) request.interests = interests;
-    if (languages?.length) request.languages = languages;
-    if (pin?.length) request.pin = pin;
-    if (pool !== undefined) request.pool = pool;
-    if (this.relayOnly) request.relay_only = true;
-    return request;
+    const requeue = this.#parts.requeue();
+    const relay_only = this.relayOnly || undefined;
+    // What is undefined is not there in JSON.
+    return { kind, requeue, interests, languages, pin, pool, relay_only } as FindPartner;
   }
 }

@@ -68,7 +68,13 @@ export class Session {
     const { environment, events } = parts;
     this.#environment = environment;
     this.#events = events;
-    this.#spares = new SparePeers(environment, () => void this.#search.announce());
+    this.#spares = new SparePeers(environment, (then) => {
+      if (then === "another offer") return void this.#search.announce();
+      // A server that is away may not have told us of its relays.
+      if (!this.#search.hidden || !this.#socket.isOpen || this.#activity.name !== "searching") return;
+      this.#spares.renew();
+      this.fail(new ClientError("relay_unreachable", "No relay can be reached."));
+    });
     this.#socket = new ServerSocket(environment, parts.url, {
       onOpen: (resumed, matchId) => this.#onOpen(resumed, matchId),
       onMessage: (message) => this.#onMessage(message),

@@ -165,7 +165,7 @@ export class ServerSocket {
   }
 
   #onFrame(data: unknown): void {
-    const message = parse(data);
+    const message = parsed(data) as ServerMessage | null;
     if (!message) return;
     const link = this.#link;
     if (this.#welcomed) this.#received += 1;
@@ -223,7 +223,6 @@ export class ServerSocket {
     this.#notBeforeMs = this.#environment.now() + delayMs;
     this.#environment.clearTimeout(this.#drainTimer);
     this.#drainTimer = this.#environment.setTimeout(() => {
-      this.#drainTimer = null;
       if (this.#link.name === "open" && this.resumable) this.replace();
     }, delayMs);
   }
@@ -267,7 +266,6 @@ export class ServerSocket {
     this.#retired?.close(code);
     this.#retired = null;
     this.#environment.clearTimeout(this.#drainTimer);
-    this.#drainTimer = null;
     if ("timer" in link) this.#environment.clearTimeout(link.timer);
     if (!("socket" in link)) return;
     link.socket.onopen = link.socket.onmessage = link.socket.onclose = null;
@@ -287,9 +285,10 @@ export function jittered({ random }: Environment, delayMs: number): number {
   return delayMs * (1 + random() / 2);
 }
 
-function parse(data: unknown): ServerMessage | null {
+/** What somebody said, or null if it is no object with a `type`. */
+export function parsed(data: unknown): (Record<string, unknown> & { type: string }) | null {
   try {
-    const message = JSON.parse(String(data)) as ServerMessage | null;
+    const message = JSON.parse(String(data)) as ReturnType<typeof parsed>;
     return typeof message?.type === "string" ? message : null;
   } catch {
     return null;

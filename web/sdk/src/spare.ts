@@ -11,6 +11,8 @@ const UNUSED_IN_CALL_MS = 30_000;
 
 // A relay answers within two round trips. Where UDP is blocked it never does, and TCP and TLS are worth their price.
 const RELAY_PATIENCE_MS = 2_000;
+// Ten round trips over a slow line bring TLS and a place on the relay.
+const ALL_RELAYS_PATIENCE_MS = 6_000;
 
 // At the moment of connection the browser starts its encoder: another connection made then delays the first picture.
 const SETTLE_MS = 1_000;
@@ -31,12 +33,12 @@ export class SparePeers {
   #restTimer: number | null = null;
   /** On this network the nearest relay gave nothing over UDP. */
   #wide = false;
-  #onOfferLost: () => void;
+  #onNoRelay: (then: "another offer" | "nothing") => void;
 
-  /** `onOfferLost`: the waiting offer turned out to be a poor one, and another should be made. */
-  constructor(environment: Environment, onOfferLost: () => void) {
+  /** `onNoRelay`: the waiting offer got none. Another should be made, or there is nothing left to try. */
+  constructor(environment: Environment, onNoRelay: (then: "another offer" | "nothing") => void) {
     this.#environment = environment;
-    this.#onOfferLost = onOfferLost;
+    this.#onNoRelay = onNoRelay;
   }
 
   /** From now on for these wishes; what was made for others is closed. */
@@ -54,7 +56,6 @@ export class SparePeers {
       const peer = this.takeBlank();
       this.#offering = peer;
       if (this.#wide) peer?.widen();
-      else this.#environment.setTimeout(() => this.#reconsider(peer), RELAY_PATIENCE_MS);
       peer?.offer().then(
         (sdp) => {
           if (this.#offering === peer) this.#offerSdp = sdp;
@@ -64,6 +65,10 @@ export class SparePeers {
         },
       );
     }
+    const offering = this.#offering;
+    const reconsider = () => this.#reconsider(offering);
+    if (offering) offering.onGathered = reconsider;
+    this.#environment.setTimeout(reconsider, this.#wide ? ALL_RELAYS_PATIENCE_MS : RELAY_PATIENCE_MS);
     this.#blank ??= this.#make();
   }
 
@@ -132,10 +137,11 @@ export class SparePeers {
   }
 
   #reconsider(peer: Peer | null): void {
-    if (this.#offering !== peer || !peer?.lacksRelay) return;
+    if (this.#offering !== peer || !peer || peer.relayed) return;
+    if (this.#wide || !peer.lacksRelay) return this.#onNoRelay("nothing");
     this.#wide = true;
     this.#dropOffering();
-    this.#onOfferLost();
+    this.#onNoRelay("another offer");
   }
 
   #dropOffering(): void {
@@ -146,6 +152,5 @@ export class SparePeers {
 
   #stopResting(): void {
     this.#environment.clearTimeout(this.#restTimer);
-    this.#restTimer = null;
   }
 }

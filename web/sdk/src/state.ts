@@ -22,20 +22,17 @@ export function chatState(
   wishes: Wishes | null,
   away: { retryAtMs: number | null } | null,
 ): ChatState {
-  if (activity.name === "error") return { name: "error", wishes, error: activity.error };
+  if (activity.name === "error") return { ...activity, wishes };
   if (activity.name === "idle" || !wishes) return { name: "idle" };
   switch (activity.name) {
-    case "permission":
-      return { name: "permission", wishes };
-    case "searching": {
+    case "searching":
       if (away) return { name: "reconnecting", wishes, cause: "server", match: null, ...away };
-      const { sinceMs, online, estimateMs } = activity;
-      return { name: "waiting", wishes, sinceMs, online, estimateMs };
-    }
+      return { ...activity, name: "waiting", wishes };
     case "call":
       return callState(activity, wishes, away);
+    case "permission":
     case "ended":
-      return { name: "ended", wishes, match: activity.match, reason: activity.reason };
+      return { ...activity, wishes };
   }
 }
 
@@ -54,19 +51,9 @@ function callState(
   if (partner === "away" && (byServer || health.name !== "connected")) return broken("partner");
   switch (health.name) {
     case "connecting":
-      return { name: "connecting", wishes, match };
-    case "connected": {
-      const { path, elapsedMs } = health;
-      return {
-        name: "connected",
-        wishes,
-        match,
-        path,
-        elapsedMs,
-        signaling: away ? "away" : "open",
-        partner,
-      };
-    }
+      return { ...health, wishes, match };
+    case "connected":
+      return { ...health, wishes, match, signaling: away ? "away" : "open", partner };
     case "interrupted":
       return broken("media");
   }

@@ -61,17 +61,17 @@ export function quality(before: Traffic, after: Traffic): CallQuality {
 
 function selectedPair(report: RTCStatsReport): Stat | undefined {
   let selected: Stat | undefined;
+  let nominated: Stat | undefined;
   report.forEach((entry: Stat) => {
     if (entry.type === "transport") selected ??= stat(report, entry.selectedCandidatePairId);
+    if (
+      entry.type === "candidate-pair" &&
+      (entry.selected || (entry.nominated && entry.state === "succeeded"))
+    )
+      nominated ??= entry;
   });
-  if (selected) return selected;
   // Firefox has no transport entry: there the nominated pair that succeeded is the one.
-  report.forEach((entry: Stat) => {
-    if (entry.type !== "candidate-pair") return;
-    if (entry.selected === true || (entry.nominated === true && entry.state === "succeeded"))
-      selected ??= entry;
-  });
-  return selected;
+  return selected ?? nominated;
 }
 
 function stat(report: RTCStatsReport, id: unknown): Stat | undefined {

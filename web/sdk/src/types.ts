@@ -74,6 +74,7 @@ export type ErrorReason =
   | "media_failed" // any other getUserMedia failure
   | "unsupported_browser" // no WebRTC here
   | "server_unreachable" // first contact failed, attempts go on only if asked
+  | "relay_unreachable" // the address is hidden, and there is no relay to hide it behind
   | "refused" // the server closed with a policy code or said an error that a retry does not mend
   | "too_fast" // rate limited; see `retryAfterMs`
   | "invalid_argument" // the caller's fault: see the message
@@ -121,6 +122,14 @@ export interface ClientEvents {
   signaling: Signaling;
   /** Next was pressed too fast: nothing is lost, it will be carried out after this pause. */
   paused: { retryAfterMs: number };
+}
+
+/** What the operator has for those who cannot, or do not want to, connect directly. */
+export interface Relays {
+  /** All media goes through relays, whatever `Client.relayOnly` says. */
+  enforced: boolean;
+  /** Without one there is no call where `enforced` or `Client.relayOnly` is set. */
+  offered: boolean;
 }
 
 export interface MediaDeviceChoice {
@@ -171,6 +180,8 @@ export interface Client {
   autoContinue: boolean;
   /** Strangers met from now on never learn this address: all media goes through a relay. The server enforces it. */
   relayOnly: boolean;
+  /** Can be asked before `start`. Null: the server does not say, or not before there is a session. */
+  relays(): Promise<Relays | null>;
   /** Calls back at once with the present state and then at every change (a Svelte store, an observable). */
   subscribe(listener: (state: ChatState) => void): () => void;
   on<E extends keyof ClientEvents>(event: E, listener: (payload: ClientEvents[E]) => void): () => void;

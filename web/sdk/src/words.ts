@@ -3,6 +3,7 @@
 // Nothing that comes in is trusted: what is not a word of ours, or too long, is dropped.
 
 import { LIMITS, type ClientMessage } from "./protocol.gen.js";
+import { parsed } from "./socket.js";
 import type { Environment, LeftReason } from "./types.js";
 
 export type Word =
@@ -53,7 +54,6 @@ export class Words {
     channel.onmessage = ({ data }) => this.#hear(data);
     channel.onclose = () => listener.onChannelClosed();
     this.#timer = environment.setTimeout(() => {
-      this.#timer = null;
       this.#viaServer = true;
       this.#flush();
     }, FALLBACK_MS);
@@ -92,7 +92,6 @@ export class Words {
 
   close(): void {
     this.#environment.clearTimeout(this.#timer);
-    this.#timer = null;
     this.#queue = [];
   }
 
@@ -110,7 +109,8 @@ export class Words {
   }
 
   #hear(data: unknown): void {
-    const word = parse(data);
+    if (typeof data !== "string" || data.length > 16 * LIMITS.maxTextChars) return;
+    const word = parsed(data);
     switch (word?.type) {
       case "message":
         if (isText(word.text)) this.#listener.onMessage(word.text);
@@ -135,14 +135,4 @@ export function isText(text: unknown): text is string {
     text.length <= 2 * LIMITS.maxTextChars &&
     [...text].length <= LIMITS.maxTextChars
   );
-}
-
-function parse(data: unknown): Record<string, unknown> | null {
-  if (typeof data !== "string" || data.length > 16 * LIMITS.maxTextChars) return null;
-  try {
-    const word: unknown = JSON.parse(data);
-    return typeof word === "object" ? (word as Record<string, unknown> | null) : null;
-  } catch {
-    return null;
-  }
 }

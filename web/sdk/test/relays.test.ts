@@ -140,9 +140,14 @@ describe("hiding one's address", () => {
     await world.wait();
     expect(world.server.of("find_partner")[0]).not.toHaveProperty("relay_only");
     world.client.relayOnly = true;
+    expect(world.server.of("stop"), "the offer that waits tells the address").toHaveLength(1);
     await world.pass(60);
+    world.connection(3).gather(relay(1));
+    await world.pass(5);
     expect(world.server.of("find_partner").at(-1)).toMatchObject({ relay_only: true });
-    expect(world.server.of("find_partner").at(-1)?.offer).toBeDefined();
+    expect(world.server.of("find_partner").at(-1)?.offer).toEqual({
+      sdp: expect.stringContaining("typ relay"),
+    });
     expect([...FakeConnection.live].map(({ configuration }) => configuration.iceTransportPolicy)).toEqual([
       "relay",
       "relay",
@@ -175,8 +180,86 @@ describe("hiding one's address", () => {
   test("is a choice from the start", async () => {
     const world = new World({ relayOnly: true });
     await world.wait();
-    expect(world.server.of("find_partner")).toMatchObject([{ relay_only: true }]);
     expect(world.client.relayOnly).toBe(true);
+    await world.pass(500);
+    expect(world.server.of("find_partner"), "nobody could reach them yet").toEqual([]);
+    world.connection(1).gather(relay(1));
+    await world.pass(5);
+    expect(world.server.of("find_partner")).toMatchObject([{ relay_only: true, offer: {} }]);
+  });
+
+  test("without a relay is said as soon as gathering shows it, and tried anew", async () => {
+    const world = new World({ relayOnly: true });
+    await world.wait();
+    world.connection(1).gathered();
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "relay_unreachable", retry: true } });
+    expect(world.server.of("find_partner")).toEqual([]);
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    FakeConnection.made.at(-2)?.gather(relay(1));
+    await world.pass(5);
+    expect(world.server.of("find_partner")).toMatchObject([{ relay_only: true, offer: {} }]);
+    expect(world.state.name).toBe("waiting");
+  });
+
+  test("behind a relay that never answers is given up when all ways to it were tried", async () => {
+    const world = worldWithRelays();
+    world.client.relayOnly = true;
+    await world.wait();
+    await world.pass(2_000);
+    expect(serversOf(world.connection(2))).toEqual([NEAREST, OTHERS]);
+    await world.pass(5_900);
+    expect(world.state.name).toBe("waiting");
+    await world.pass(200);
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "relay_unreachable" } });
+    expect([...FakeConnection.live].filter(({ localDescription }) => localDescription)).toEqual([]);
+  });
+
+  test("is as impossible by the operator's policy", async () => {
+    const world = new World();
+    world.ice = () => answer([], { policy: "relay" });
+    await world.wait();
+    world.connection(1).gathered();
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "relay_unreachable" } });
+  });
+
+  test("is not judged while the server, which knows the relays, is away", async () => {
+    const world = new World({ relayOnly: true });
+    world.ice = () => Promise.reject(new Error("offline"));
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.connection(1).gathered();
+    await world.pass(3_000);
+    expect(world.state.name).not.toBe("error");
+  });
+
+  test("who does not hide needs no relay", async () => {
+    const world = new World();
+    await world.wait();
+    world.connection(1).gather(host(1));
+    world.connection(1).gathered();
+    await world.pass(10_000);
+    expect(world.state.name).toBe("waiting");
+  });
+});
+
+describe("what the operator has", () => {
+  test.each([
+    ["relays", [NEAREST], {}, { enforced: false, offered: true }],
+    ["relays for everybody", [NEAREST], { policy: "relay" }, { enforced: true, offered: true }],
+    ["none", [{ urls: ["stun:stun.example"] }], {}, { enforced: false, offered: false }],
+  ] as const)("can be asked before the start: %s", async (_, servers, more, expected) => {
+    const world = new World();
+    world.ice = () => answer([...servers] as RTCIceServer[], more);
+    expect(await world.client.relays()).toEqual(expected);
+    await world.wait();
+    expect(world.iceFetches).toBe(1);
+  });
+
+  test("is not known where the server does not say", async () => {
+    const world = new World();
+    world.ice = () => Promise.resolve({ ok: false, status: 401 });
+    expect(await world.client.relays()).toBeNull();
   });
 });
 

@@ -153,6 +153,11 @@ export class FakeConnection {
     this.onicecandidate?.({ candidate: { ...init, toJSON: () => init } });
   }
 
+  /** The browser has found all that there is. */
+  gathered(): void {
+    this.onicecandidate?.({ candidate: null });
+  }
+
   become(state: RTCPeerConnectionState): void {
     this.connectionState = state;
     this.onconnectionstatechange?.();

@@ -9,6 +9,7 @@ import {
   type Client,
   type LeftReason,
   type MatchInfo,
+  type Relays,
   type Wishes,
 } from "@visavis/client";
 import { recall, remember } from "./memory";
@@ -32,7 +33,11 @@ export class Conversation {
   escapeIsNext = $state(true);
   volume = $state(1);
   hideAddress = $state(false);
+  /** What the operator has, as far as it is known. */
+  relays = $state.raw<Relays | null>(null);
 
+  /** By this visitor's wish or by the operator's. */
+  hidden = $derived(this.hideAddress || this.relays?.enforced === true);
   /** The stranger this page is with, or null. */
   match = $derived<MatchInfo | null>(
     "match" in this.state && this.state.name !== "ended" ? this.state.match : null,
@@ -160,6 +165,10 @@ export class Conversation {
     remember({ hideAddress: on });
   }
 
+  askRelays(): void {
+    void this.#client.relays().then((relays) => (this.relays = relays));
+  }
+
   setVolume(volume: number): void {
     this.volume = volume;
     remember({ volume });
@@ -187,6 +196,8 @@ export class Conversation {
     this.microphoneOn = this.#client.microphoneOn;
     this.cameraOn = this.#client.cameraOn;
     if (state.name !== "connected") this.quality = null;
+    // Some servers say it only to those whom they know.
+    if (state.name === "error") this.askRelays();
   }
 
   #onMatch(): void {

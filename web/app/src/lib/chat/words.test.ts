@@ -21,6 +21,7 @@ const ERROR_REASONS: ErrorReason[] = [
   "media_failed",
   "unsupported_browser",
   "server_unreachable",
+  "relay_unreachable",
   "refused",
   "too_fast",
   "invalid_argument",
@@ -84,6 +85,7 @@ describe.each(KINDS)("status of a %s chat", (kind) => {
     expect(trouble.why).toMatch(/\.$/);
     expect(trouble.waysOn.length).toBeGreaterThan(0);
     expect(trouble.waysOn).not.toContain(kind);
+    expect(troubleOf(error(reason), kind, true).waysOn).not.toContain("reveal");
   });
 });
 

@@ -40,7 +40,7 @@ export function statusWords(state: ChatState): string {
 }
 
 const RECONNECTING = {
-  media: "The line to the stranger broke. Mending it…",
+  media: "The line to the stranger broke. Reconnecting…",
   server: "The server does not answer. Trying again…",
   partner: "The stranger’s line broke. Waiting a moment for them…",
 } as const;
@@ -155,7 +155,7 @@ export function pathWords(path: "direct" | "relay"): string {
 }
 
 /** What a visitor can do about a trouble. Each has a button, see Notice.svelte. */
-export type WayOn = "retry" | "audio" | "text" | "setup";
+export type WayOn = "retry" | "audio" | "text" | "setup" | "reveal";
 
 export interface Trouble {
   /** What happened, one sentence. */
@@ -166,10 +166,17 @@ export interface Trouble {
   waysOn: WayOn[];
 }
 
-/** The words for an error, given what the visitor was trying to do. */
-export function troubleOf(error: Pick<VisavisError, "reason" | "retryAfterMs">, kind: ChatKind): Trouble {
+/** The words for an error, given what the visitor was trying to do. `enforced`: the site hides every address. */
+export function troubleOf(
+  error: Pick<VisavisError, "reason" | "retryAfterMs">,
+  kind: ChatKind,
+  enforced = false,
+): Trouble {
   const trouble = TROUBLES[error.reason](kind, error.retryAfterMs);
-  return { ...trouble, waysOn: trouble.waysOn.filter((way) => way !== kind) };
+  return {
+    ...trouble,
+    waysOn: trouble.waysOn.filter((way) => way !== kind && !(enforced && way === "reveal")),
+  };
 }
 
 const TROUBLES: Record<ErrorReason, (kind: ChatKind, retryAfterMs: number | null) => Trouble> = {
@@ -215,6 +222,13 @@ const TROUBLES: Record<ErrorReason, (kind: ChatKind, retryAfterMs: number | null
     title: "The server does not answer.",
     why: "Your network may be down, or the server is being restarted. That usually takes a few seconds.",
     waysOn: ["retry", "setup"],
+  }),
+  relay_unreachable: () => ({
+    title: "No relay can be reached.",
+    why:
+      "Your address is to be hidden, which takes a relay; without one no call can come about. A firewall may be in " +
+      "the way, or this site has none: the page `/test` tells which. If you run the site, turn on `turn.enabled`.",
+    waysOn: ["reveal", "text", "retry"],
   }),
   refused: () => ({
     title: "The server turned this visit away.",
