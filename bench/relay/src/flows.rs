@@ -1,17 +1,21 @@
 //! The packets under way. A flow is one direction of one call: from the client through its channel to the peer, or from
 //! the peer to the client's relay address. Every packet carries the number of its flow, so that one that comes out
-//! somewhere else is noticed.
+//! somewhere else is noticed, and when it left.
 
 use crate::client::{CHANNEL, join};
+use crate::delays::Delays;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use visavis_turn::{Secret, Secrets};
 
 const CHANNEL_HEADER_BYTES: usize = 4;
 const FLOW_NUMBER_BYTES: usize = 4;
+const STAMP_BYTES: usize = 8;
+/// What is in every packet. Shorter ones are not to be had.
+pub(crate) const LEAST_BYTES: usize = FLOW_NUMBER_BYTES + STAMP_BYTES;
 const CREDENTIALS_FOR_S: u64 = 3_600;
 
 pub(crate) struct Flows {
@@ -23,6 +27,8 @@ pub(crate) struct Flows {
     packets: Vec<Vec<u8>>,
     buffer: Vec<u8>,
     pub(crate) counts: Counts,
+    pub(crate) delays: Delays,
+    began: Instant,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +56,8 @@ impl Flows {
             packets: Vec::with_capacity(2 * calls),
             buffer: vec![0; 2048 + bytes],
             counts: Counts::default(),
+            delays: Delays::new(),
+            began: Instant::now(),
         };
         for call in 0..calls {
             // An id of its own, because relays count allocations by it.
@@ -89,7 +97,11 @@ impl Flows {
     /// # Errors
     /// The relay is gone.
     pub(crate) fn send(&mut self, flow: usize) -> io::Result<()> {
-        match self.sockets[flow].send(&self.packets[flow]) {
+        let stamp = stamp(self.began.elapsed());
+        let packet = &mut self.packets[flow];
+        let at = header_bytes(flow) + FLOW_NUMBER_BYTES;
+        packet[at..at + STAMP_BYTES].copy_from_slice(&stamp.to_be_bytes());
+        match self.sockets[flow].send(packet) {
             Ok(_) => self.counts.sent += 1,
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.counts.unsent += 1,
             Err(error) => return Err(error),
@@ -108,16 +120,16 @@ impl Flows {
         }
         for event in &self.events {
             let Token(at) = event.token();
+            let now = stamp(self.began.elapsed());
             loop {
                 match self.sockets[at].recv(&mut self.buffer) {
-                    Ok(length) => {
-                        let arrived = &self.buffer[..length];
-                        if is_of_flow(arrived, at ^ 1, self.packets[at ^ 1].len()) {
+                    Ok(length) => match left_at(&self.buffer[..length], at ^ 1, self.packets[at ^ 1].len()) {
+                        Some(left_at) => {
                             self.counts.received += 1;
-                        } else {
-                            self.counts.wrong += 1;
+                            self.delays.add(now.saturating_sub(left_at));
                         }
-                    }
+                        None => self.counts.wrong += 1,
+                    },
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error),
                 }
@@ -127,13 +139,23 @@ impl Flows {
     }
 }
 
-/// `sent_bytes` is what left: with the channel's header where the client sent it. The other side has it the other way.
-fn is_of_flow(arrived: &[u8], flow: usize, sent_bytes: usize) -> bool {
-    let from_client = flow.is_multiple_of(2);
-    let expected =
-        if from_client { sent_bytes - CHANNEL_HEADER_BYTES } else { sent_bytes + CHANNEL_HEADER_BYTES };
-    let payload = if from_client { arrived } else { arrived.get(CHANNEL_HEADER_BYTES..).unwrap_or_default() };
-    let number =
-        payload.get(..FLOW_NUMBER_BYTES).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-    arrived.len() == expected && number == u32::try_from(flow).ok()
+/// In nanoseconds since the start of this program.
+fn stamp(since_start: Duration) -> u64 {
+    u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Clients send through a channel, peers as they like.
+fn header_bytes(flow: usize) -> usize {
+    if flow.is_multiple_of(2) { CHANNEL_HEADER_BYTES } else { 0 }
+}
+
+/// When a packet of this flow left; `None` if that is no packet of this flow, or not as it was. `sent_bytes` is what
+/// left: with the channel's header where the client sent it. The other side has it the other way.
+fn left_at(arrived: &[u8], flow: usize, sent_bytes: usize) -> Option<u64> {
+    let payload = arrived.get(CHANNEL_HEADER_BYTES - header_bytes(flow)..)?;
+    let (number, rest) = payload.split_first_chunk::<FLOW_NUMBER_BYTES>()?;
+    let (stamp, _) = rest.split_first_chunk::<STAMP_BYTES>()?;
+    let is_whole = payload.len() == sent_bytes - header_bytes(flow);
+    let is_of_flow = u32::try_from(flow) == Ok(u32::from_be_bytes(*number));
+    (is_whole && is_of_flow).then(|| u64::from_be_bytes(*stamp))
 }

@@ -6,6 +6,7 @@
 
 mod client;
 mod cost;
+mod delays;
 mod flows;
 mod run;
 
@@ -29,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 20)]
     clients: usize,
     /// Payload of a packet
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = payload_bytes)]
     bytes: usize,
     /// Packets a second, all clients and both directions together. 0: as fast as the relay takes them
     #[arg(long, default_value_t = 50_000)]
@@ -46,6 +47,18 @@ pub(crate) struct Options {
     /// How long it runs before that
     #[arg(long, default_value_t = 1.0)]
     warmup_seconds: f64,
+}
+
+fn payload_bytes(text: &str) -> Result<usize, String> {
+    let bytes: u16 = text.parse().map_err(|_| "a number below 65,536".to_owned())?;
+    let bytes = usize::from(bytes);
+    if bytes < flows::LEAST_BYTES {
+        return Err(format!(
+            "at least {}: every packet says whose it is and when it left",
+            flows::LEAST_BYTES
+        ));
+    }
+    Ok(bytes)
 }
 
 fn main() -> ExitCode {

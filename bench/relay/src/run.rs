@@ -31,6 +31,9 @@ struct Report {
     loss_percent: f64,
     wrong: u64,
     unsent: u64,
+    /// From sender to receiver, both in this process, so that its own turns count, too.
+    delay_us_p50: u64,
+    delay_us_p99: u64,
     relay_cpu_us_per_packet: f64,
     /// Of one core.
     relay_busy_percent: f64,
@@ -46,15 +49,17 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
     let mut pump = Pump::new(options);
     pump.run(&mut flows, seconds(options.warmup_seconds))?;
 
+    flows.delays.forget();
     let (before, began) = (flows.counts, Instant::now());
     let cost = |pid| cpu_ns(pid).map_err(|error| io::Error::other(format!("process {pid}: {error}")));
     let (relay, load) = (cost(options.relay_pid)?, cost(std::process::id())?);
     pump.run(&mut flows, seconds(options.seconds))?;
     let (relay, load) = (cost(options.relay_pid)? - relay, cost(std::process::id())? - load);
     let (after, elapsed) = (flows.counts, began.elapsed());
+    let delays = [50, 99].map(|percent| flows.delays.percentile(percent));
 
     drain(&mut flows)?;
-    let report = report(options, before, after, flows.counts, elapsed, relay, load);
+    let report = report(options, before, after, flows.counts, elapsed, [relay, load], delays);
     serde_json::to_string(&report).map_err(io::Error::other)
 }
 
@@ -65,8 +70,8 @@ fn report(
     after: Counts,
     last: Counts,
     elapsed: Duration,
-    relay_ns: u64,
-    load_ns: u64,
+    [relay_ns, load_ns]: [u64; 2],
+    [delay_us_p50, delay_us_p99]: [u64; 2],
 ) -> Report {
     let packets = after.received - before.received;
     let lost = last.sent - last.received.min(last.sent);
@@ -84,6 +89,8 @@ fn report(
         loss_percent: round(lost as f64 / (last.sent.max(1)) as f64 * 100.0),
         wrong: last.wrong,
         unsent: last.unsent,
+        delay_us_p50,
+        delay_us_p99,
         relay_cpu_us_per_packet: round(relay_ns as f64 / 1_000.0 / packets.max(1) as f64),
         relay_busy_percent: percent(relay_ns),
         load_busy_percent: percent(load_ns),
