@@ -8,6 +8,7 @@ mod batch;
 mod carrier;
 mod door;
 mod egress;
+mod gathering;
 mod open;
 mod place;
 mod sockets;

@@ -1,11 +1,12 @@
 //! The relay's thread: waits for readiness, carries packets to the core and where it sends them.
 //!
 //! One turn, in this order: orders of the rest of the server; what is readable, a bounded share of each socket;
-//! what goes out to clients, in as few system calls as can be; deadlines. Level-triggered: what a turn leaves unread
-//! is readable in the next, so a flood on one socket starves no other.
+//! what goes out to clients, in as few system calls as can be; deadlines; a rest, if packets come fast enough to gather.
+//! Level-triggered: what a turn leaves unread is readable in the next, so a flood on one socket starves no other.
 
 use super::batch::{Batch, Expectation, MOST, PACKET_BYTES};
 use super::egress::{Egress, Exit};
+use super::gathering::Gathering;
 use super::place::Place;
 use super::sockets::{Listener, RelaySocket, Sockets, Token};
 use super::stream::{Arrival, Going, Interest, Stream};
@@ -47,6 +48,8 @@ struct Calls {
     batch: Batch,
     egress: Egress,
     turn: u64,
+    /// Packets that were read in this turn.
+    read: u64,
 }
 
 /// The wall clock at the start, and what has passed since by a clock that never jumps.
@@ -99,7 +102,8 @@ impl Carrier {
     /// Runs until the server is gone.
     pub(super) fn run(mut self) {
         let mut events = vec![EpollEvent::empty(); TURN_EVENTS];
-        let calls = &mut Calls { batch: Batch::new(), egress: Egress::new(), turn: 0 };
+        let calls = &mut Calls { batch: Batch::new(), egress: Egress::new(), turn: 0, read: 0 };
+        let mut gathering = Gathering::default();
         loop {
             let ready = match self.sockets.epoll.wait(&mut events, self.patience()) {
                 Ok(count) => events.get(..count).unwrap_or_default(),
@@ -111,6 +115,7 @@ impl Carrier {
             };
             let now = self.clock.now();
             calls.turn += 1;
+            calls.read = 0;
             for event in ready {
                 match Token::decode(event.data()) {
                     Token::Bell => {
@@ -128,6 +133,9 @@ impl Carrier {
                 self.relay.handle_timeout(now, &mut self.sockets);
             }
             self.close_streams();
+            if let Some(rest) = gathering.rest_after(now, calls.read) {
+                std::thread::sleep(rest);
+            }
         }
     }
 
@@ -165,6 +173,7 @@ impl Carrier {
         };
         let (packets, senders) = (&mut self.packets, &mut self.senders);
         calls.batch.receive(socket, *family, expectation, calls.turn, packets, senders);
+        calls.read += senders.len() as u64;
         for at in 0..self.senders.len() {
             let (Some(sender), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else {
                 break;
@@ -180,6 +189,7 @@ impl Carrier {
         let Some(RelaySocket { socket, family, expectation }) = self.sockets.relay_mut(relay) else { return };
         let packets = self.packets.get_mut(..RELAY_MOST).unwrap_or_default();
         calls.batch.receive(socket, *family, expectation, calls.turn, packets, &mut self.senders);
+        calls.read += self.senders.len() as u64;
         for at in 0..self.senders.len() {
             let (Some(peer), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else { break };
             let forward = self.relay.handle_peer(now, relay, *peer, packet);
@@ -252,7 +262,7 @@ impl Carrier {
         while going == Going::On {
             let Some(packet) = self.packets.first_mut() else { break };
             match stream.next_frame(packet) {
-                Ok(true) => {}
+                Ok(true) => calls.read += 1,
                 Ok(false) => break,
                 Err(ended) => {
                     going = ended;
