@@ -310,7 +310,7 @@ impl Lobby {
         ];
         let changes_at = changes_at.into_iter().flatten().min();
         let tell_at = ticket.told.map_or(self.now, |told| told + interval).max(self.now);
-        let export_at = self.far.exports().then_some(ticket.export_at.max(self.now));
+        let export_at = self.shows_tickets().then_some(ticket.export_at.max(self.now));
         let due = [changes_at, export_at].into_iter().flatten().fold(tell_at, Time::min);
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
             ticket.changes_at = changes_at;

@@ -143,6 +143,11 @@ impl Town {
         self.input(index, Input::Nodes(reply));
     }
 
+    /// A node shall stop, and its visitors are asked to move.
+    pub(crate) fn drain(&mut self, index: usize) {
+        self.input(index, Input::Drain { spread: Span::ZERO });
+    }
+
     /// A process ends without a word; its sockets with it.
     pub(crate) fn kill(&mut self, index: usize) {
         self.nodes[index].alive = false;

@@ -13,8 +13,13 @@ use visavis_protocol::MatchId;
 const EXPORT_INTERVAL: Span = Span::from_secs(1);
 
 impl Lobby {
+    /// Whether waiting tickets are shown to others, and so have to be looked at again for that.
+    pub(in crate::lobby) fn shows_tickets(&self) -> bool {
+        self.far.exports() && !self.is_draining()
+    }
+
     pub(in crate::lobby) fn export_if_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
-        if !self.far.exports() || self.is_draining() {
+        if !self.shows_tickets() {
             return;
         }
         let Some(ticket) = self.matchmaker.ticket(key).filter(|ticket| ticket.export_at <= self.now) else {

@@ -283,3 +283,21 @@ fn after_lost_frames_a_handshake_is_not_waited_for_and_a_call_goes_on() {
     assert_eq!(town.hear(d)["type"], json!("typing"));
     town.nothing_left();
 }
+
+/// The timer of an export that is never made must not be due again and again: the lobby would do nothing else any more.
+#[test]
+fn who_waits_while_a_node_drains_is_shown_to_nobody_and_keeps_the_lobby_from_nothing() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.say(a, find!("video", requeue: true));
+    town.hear_type(a, "waiting");
+    town.advance_ms(300);
+    town.drain(0);
+    town.hear_type(a, "draining");
+    town.live_ms(4_000);
+    let b = town.greeted(1);
+    town.say(b, find!("video"));
+    town.hear_type(b, "waiting");
+    town.live_ms(4_000);
+    town.nothing_left();
+}
