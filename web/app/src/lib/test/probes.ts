@@ -1,9 +1,10 @@
 // The single tries of the connection test. Each ends by itself, lets go of what it took, and never rejects.
 
-import type { Mapping, Result } from "./verdict";
+import type { Hides, Mapping, Result } from "./verdict";
 
 const SOCKET_MS = 8_000;
 const RELAY_MS = 8_000;
+const MAPPING_MS = 2_000;
 
 const works = (detail: string): Result => ({ state: "works", detail });
 const fails = (detail: string): Result => ({ state: "fails", detail });
@@ -47,16 +48,32 @@ export function server(): Promise<{ result: Result; token: string | null }> {
   });
 }
 
-/** What the server would have a call gather with. Empty if it says nothing. */
-export async function relays(token: string | null): Promise<RTCIceServer[]> {
+/** What the server would have a call gather with. Null if it does not say. */
+export async function relays(token: string | null): Promise<Offer | null> {
   try {
     const headers: HeadersInit = token === null ? {} : { authorization: `Bearer ${token}` };
-    const answer = await fetch("/api/ice", { headers });
-    const { iceServers } = (await answer.json()) as { iceServers?: RTCIceServer[] };
-    return answer.ok && iceServers ? iceServers : [];
+    const answer = await fetch("/api/ice", { headers, signal: AbortSignal.timeout(SOCKET_MS) });
+    const { iceServers, policy } = (await answer.json()) as { iceServers?: RTCIceServer[]; policy?: string };
+    if (!answer.ok || !iceServers) return null;
+    const hides = policy === "relay" ? "everybody" : hidesByChoice() ? "you" : "nobody";
+    return { servers: iceServers, hides };
   } catch {
-    return [];
+    return null;
   }
+}
+
+/** ASSUMES: what `chat/memory` writes. Shared code would cost the chat page a file more. */
+function hidesByChoice(): boolean {
+  try {
+    return localStorage.getItem("visavis")?.includes('"hideAddress":true') ?? false;
+  } catch {
+    return false;
+  }
+}
+
+export interface Offer {
+  servers: RTCIceServer[];
+  hides: Hides;
 }
 
 export type Transport = "udp" | "tcp" | "tls";
@@ -81,21 +98,77 @@ export async function relay(servers: RTCIceServer[], transport: Transport): Prom
   const [nearest] = urlsOver(servers, transport);
   if (!nearest) return { state: "none", detail: "" };
   const begun = performance.now();
-  const found = await gather([nearest], "relay", ({ type }) => type === "relay");
-  return found.length > 0 ? works(since(begun)) : fails(`no relay answered in ${RELAY_MS / 1_000} s`);
+  const { found, refusal } = await gather([nearest], "relay", ({ type }) => type === "relay");
+  if (found.length > 0) return works(since(begun));
+  if (refusal) return { state: "refuses", detail: REFUSALS[refusal] ?? `error ${refusal}` };
+  if (performance.now() - begun >= RELAY_MS) return fails(`no answer in ${RELAY_MS / 1_000} s`);
+  return fails(
+    transport === "tls"
+      ? "it cannot be reached, or its certificate is none that browsers trust"
+      : "it cannot be reached",
+  );
 }
 
-/** Two relays see our address from outside: is it the same port that they see? */
+// RFC 8489, 14.8, and RFC 8656, 19.
+const REFUSALS: Record<number, string> = {
+  401: "it does not know the password that the server gave us",
+  403: "it is forbidden to us",
+  486: "we hold all the places that one visitor may have",
+  508: "it is full",
+};
+
+/**
+ * Whether what we send to another port of the relay comes from the port that its STUN side sees: a connection with
+ * ourselves, one end of it at the relay. That end knows our addresses beforehand; if our packets come from another
+ * one (peer reflexive: RFC 8445, 7.3.1.3), the router makes a port for each destination.
+ */
 export async function mapping(servers: RTCIceServer[]): Promise<Mapping> {
-  const urls = urlsOver(servers, "udp");
-  if (urls.length < 2) return "unknown";
-  const seen = (await gather(urls, "all", () => false)).filter(({ type }) => type === "srflx");
-  // Some browsers hide which local socket it was.
-  if (seen.length === 0 || seen.some(({ relatedPort }) => !relatedPort)) return "unknown";
-  // Each local socket has its own port outside; two ports for one socket are two destinations. What is seen twice
-  // comes once.
-  const sockets = new Set(seen.map(({ relatedAddress, relatedPort }) => `${relatedAddress} ${relatedPort}`));
-  return seen.length > sockets.size ? "varies" : "same";
+  const [nearest] = urlsOver(servers, "udp");
+  if (!nearest) return "unknown";
+  const stun = String(nearest.urls).replace("turn:", "stun:").replace(/\?.*/, "");
+  const here = new RTCPeerConnection({ iceServers: [{ urls: stun }] });
+  const there = new RTCPeerConnection({ iceServers: [nearest], iceTransportPolicy: "relay" });
+  const gathered = (connection: RTCPeerConnection) =>
+    happens(connection, "icegatheringstatechange", () => connection.iceGatheringState === "complete");
+  try {
+    here.createDataChannel("test");
+    await here.setLocalDescription();
+    await gathered(here);
+    await there.setRemoteDescription(here.localDescription as RTCSessionDescription);
+    await there.setLocalDescription();
+    await gathered(there);
+    await here.setRemoteDescription(there.localDescription as RTCSessionDescription);
+    await happens(there, "iceconnectionstatechange", () => there.iceConnectionState === "connected");
+    const stats = new Map<
+      string,
+      { type: string; state?: string; remoteCandidateId?: string; candidateType?: string }
+    >();
+    (await there.getStats()).forEach((entry) => stats.set(entry.id, entry));
+    const reached = [...stats.values()]
+      .filter(({ type, state }) => type === "candidate-pair" && state === "succeeded")
+      .map(({ remoteCandidateId }) => stats.get(remoteCandidateId ?? "")?.candidateType);
+    if (reached.length === 0) return "unknown";
+    return reached.every((type) => type === "prflx") ? "varies" : "same";
+  } catch {
+    return "unknown";
+  } finally {
+    here.close();
+    there.close();
+  }
+}
+
+/** Resolves when `is`, or when the time is over. */
+function happens(connection: RTCPeerConnection, event: string, is: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, MAPPING_MS);
+    const look = () => {
+      if (!is()) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    connection.addEventListener(event, look);
+    look();
+  });
 }
 
 /** Candidates until one of them is enough, all are there, or the time is over. */
@@ -103,9 +176,10 @@ async function gather(
   iceServers: RTCIceServer[],
   iceTransportPolicy: RTCIceTransportPolicy,
   isEnough: (candidate: RTCIceCandidate) => boolean,
-): Promise<RTCIceCandidate[]> {
+): Promise<{ found: RTCIceCandidate[]; refusal: number | null }> {
   const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy });
   const found: RTCIceCandidate[] = [];
+  let refusal: number | null = null;
   try {
     await new Promise<void>((resolve, reject) => {
       setTimeout(resolve, RELAY_MS);
@@ -115,6 +189,10 @@ async function gather(
         found.push(candidate);
         if (isEnough(candidate)) resolve();
       };
+      // From 700 on it is the browser that says so: nobody answered.
+      connection.onicecandidateerror = ({ errorCode }) => {
+        if (errorCode < 700) refusal = errorCode;
+      };
       connection.createDataChannel("test");
       connection.setLocalDescription().catch(reject);
     });
@@ -123,7 +201,7 @@ async function gather(
   } finally {
     connection.close();
   }
-  return found;
+  return { found, refusal };
 }
 
 function since(begun: number): string {

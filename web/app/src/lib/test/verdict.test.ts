@@ -1,40 +1,81 @@
 import { expect, test } from "vitest";
-import { BLANK, path, report, type Check, type Result, type Results } from "./verdict";
+import { BLANK, path, report, type Check, type Findings, type Result } from "./verdict";
 
 const WORKS: Result = { state: "works", detail: "" };
 const FAILS: Result = { state: "fails", detail: "no answer" };
+const REFUSES: Result = { state: "refuses", detail: "it is full" };
 const NONE: Result = { state: "none", detail: "" };
 
-function results(given: Partial<Record<Check, Result>>): Results {
-  return { ...BLANK, server: WORKS, udp: FAILS, tcp: FAILS, tls: FAILS, ...given };
+type Given = Partial<Record<Check, Result>> & Partial<Omit<Findings, "results">>;
+
+function findings({ mapping = "same", hides = "nobody", ...results }: Given): Findings {
+  const all = { ...BLANK, server: WORKS, udp: FAILS, tcp: FAILS, tls: FAILS, ...results };
+  return { results: all, mapping, hides };
 }
 
 test.each([
   [
     "without the server nothing else counts",
-    { server: FAILS, udp: WORKS },
-    "same",
+    { server: FAILS, udp: WORKS, hides: null },
     /does not reach the server/,
   ],
-  ["UDP makes calls direct", { udp: WORKS }, "same", /Most of your calls will be direct/],
+  [
+    "a proxy that lets pages alone through is named",
+    { server: FAILS, udp: WORKS },
+    /Web pages get through.*WebSocket/,
+  ],
+  ["a server that does not tell its relays proves nothing", { hides: null }, /did not say/],
+  ["UDP makes calls direct", { udp: WORKS }, /Most of your calls will be direct/],
   [
     "a port for each destination makes some relayed",
-    { udp: WORKS },
-    "varies",
-    /similar router go through a relay/,
+    { udp: WORKS, mapping: "varies" },
+    /many home routers go through a relay/,
   ],
-  ["TCP alone means a relay", { tcp: WORKS }, "unknown", /All your calls go through a relay/],
-  ["TLS alone means a relay", { tls: WORKS, tcp: NONE }, "unknown", /All your calls go through a relay/],
-  ["nothing means a firewall", {}, "unknown", /A firewall is in the way/],
-  ["no relay offered is said", { udp: NONE, tcp: NONE, tls: NONE }, "unknown", /offers no relay/],
-] as const)("%s", (_, given, mapping, expected) => {
-  expect(path(results(given), mapping)).toMatch(expected);
+  [
+    "what is not known is not promised",
+    { udp: WORKS, mapping: "unknown" },
+    /direct where both networks allow it/,
+  ],
+  ["TCP alone means a relay", { tcp: WORKS }, /UDP does not get out.*All your calls go through a relay/],
+  [
+    "TLS alone means a relay",
+    { tls: WORKS, tcp: NONE },
+    /UDP does not get out.*All your calls go through a relay/,
+  ],
+  ["a relay without UDP does not tell whether UDP gets out", { udp: NONE, tcp: WORKS }, /could not be tried/],
+  ["nothing means a firewall", {}, /A firewall is in the way/],
+  ["no relay offered is said", { udp: NONE, tcp: NONE, tls: NONE }, /offers no relay/],
+  [
+    "a relay that refuses over UDP proves that UDP gets out",
+    { udp: REFUSES },
+    /UDP gets out.*refuses.*Whoever runs/,
+  ],
+  [
+    "a relay that refuses over TCP is no firewall",
+    { tcp: REFUSES, tls: NONE },
+    /UDP does not get out.*refuses.*Whoever runs/,
+  ],
+  [
+    "who hides is not promised direct calls",
+    { udp: WORKS, hides: "you" },
+    /^You hide your address: all.*over UDP/,
+  ],
+  ["nor where everybody is hidden", { tls: WORKS, hides: "everybody" }, /^This site hides.*over TLS/],
+  ["hiding behind a firewall is hopeless", { hides: "you" }, /no relay is reached: no call.*Turn that off/],
+  [
+    "hiding without a relay is hopeless",
+    { udp: NONE, tcp: NONE, tls: NONE, hides: "everybody" },
+    /there is no relay: no call.*Writing works.*Whoever runs/,
+  ],
+] as const)("%s", (_, given, expected) => {
+  expect(path(findings(given))).toMatch(expected);
 });
 
 test("the report has a line for everything", () => {
-  const text = report(results({ udp: { state: "works", detail: "12 ms" } }), "same", "Browser 1");
+  const text = report(findings({ udp: { state: "works", detail: "12 ms" }, tcp: REFUSES }), "Browser 1");
   expect(text.split("\n")).toHaveLength(9);
   expect(text).toContain("Relay over UDP: works: 12 ms");
+  expect(text).toContain("Relay over TCP: refuses: it is full");
   expect(text).toContain("Relay over TLS: does not work: no answer");
   expect(text).toContain("Camera: not tried");
 });

@@ -1,10 +1,11 @@
 // What the single results of the connection test mean together, and how they are told. Pure.
 
-/** `none`: the server does not offer it, so there was nothing to try. */
+/** `none`: the server does not offer it, so there was nothing to try. `refuses`: it answers, and says no. */
 export type Result =
   | { state: "waiting" }
   | { state: "running" }
   | { state: "works"; detail: string }
+  | { state: "refuses"; detail: string }
   | { state: "fails"; detail: string }
   | { state: "none"; detail: string };
 
@@ -24,30 +25,72 @@ export const NAMES: Record<Check, string> = {
 /** What the outside sees of this network: how UDP leaves it. `varies`: another port for each destination. */
 export type Mapping = "same" | "varies" | "unknown";
 
+/** Whose address is kept from strangers: by the operator, by the visitor's own switch. */
+export type Hides = "everybody" | "you" | "nobody";
+
+export interface Findings {
+  results: Results;
+  mapping: Mapping;
+  /** Null: the server did not say which relays there are. */
+  hides: Hides | null;
+}
+
 export const BLANK: Results = Object.fromEntries(
   CHECKS.map((check) => [check, { state: "waiting" }]),
 ) as Results;
 
+const RELAYS = ["udp", "tcp", "tls"] as const;
+
 /** What type of path a call from here would get. */
-export function path(results: Results, mapping: Mapping): string {
-  const works = (check: Check) => results[check].state === "works";
-  if (!works("server")) return "This browser does not reach the server. Nobody can be found from here.";
-  if (works("udp")) {
-    return mapping === "varies"
-      ? "UDP gets out, but your router uses another port for each destination. Calls with people behind a similar router go through a relay, the others are direct."
-      : "UDP gets out. Most of your calls will be direct; where the other side’s network forbids it, a relay helps.";
+export function path({ results, mapping, hides }: Findings): string {
+  const is = (state: Result["state"], ...checks: Check[]) =>
+    checks.some((check) => results[check].state === state);
+  if (!is("works", "server")) {
+    return hides === null
+      ? "This browser does not reach the server. Nobody can be found from here."
+      : "Web pages get through, but not the live line to the server (WebSocket). Nobody can be found from here. A proxy or firewall is in the way: try another network.";
   }
-  if (works("tcp") || works("tls"))
-    return "UDP does not get out of this network. All your calls go through a relay: they work, a little slower.";
-  if (["udp", "tcp", "tls"].every((check) => results[check as Check].state === "none"))
+  if (hides === null) return "The server did not say which relays it has. Try again in a minute.";
+  if (hides !== "nobody") return hiddenPath(results, hides);
+  if (is("works", "udp")) return UDP[mapping];
+  if (RELAYS.every((check) => is("none", check)))
     return "The server offers no relay. Calls connect only where both networks allow a direct path.";
+  if (is("refuses", "udp"))
+    return `UDP gets out. Most of your calls will be direct, but the relay refuses to help with the others. ${TELL}`;
+  if (is("works", "tcp", "tls"))
+    return is("none", "udp")
+      ? "A relay helps where networks allow no direct path. Whether UDP gets out could not be tried."
+      : "UDP does not get out of this network. All your calls go through a relay: they work, a little slower.";
+  if (is("refuses", "tcp", "tls"))
+    return `UDP does not get out of this network, and the relay refuses to help. Calls from here connect only with people on the same network. ${TELL}`;
   return "Neither UDP nor a relay is reached. Calls from here connect only with people on the same network. A firewall is in the way.";
+}
+
+const UDP: Record<Mapping, string> = {
+  same: "UDP gets out. Most of your calls will be direct; where the other side’s network forbids it, a relay helps.",
+  varies:
+    "UDP gets out, but your router uses another port for each destination. Calls with people behind many home routers go through a relay, the others are direct.",
+  unknown: "UDP gets out. Calls are direct where both networks allow it; elsewhere a relay helps.",
+};
+
+const TELL = "Whoever runs this site can mend that: send them the report.";
+
+function hiddenPath(results: Results, hides: Exclude<Hides, "nobody">): string {
+  const who = hides === "you" ? "You hide your address" : "This site hides everybody’s address";
+  const by = RELAYS.find((check) => results[check].state === "works");
+  if (by) return `${who}: all your calls go through the relay, which is reached over ${by.toUpperCase()}.`;
+  const otherwise = hides === "you" ? " Turn that off in the chat, or write." : " Writing works.";
+  const refused = RELAYS.some((check) => results[check].state === "refuses");
+  const none = RELAYS.every((check) => results[check].state === "none");
+  const why = refused ? "the relay refuses to help" : none ? "there is no relay" : "no relay is reached";
+  return `${who}, but ${why}: no call can come about.${otherwise}${refused || none ? ` ${TELL}` : ""}`;
 }
 
 const WORDS: Record<Result["state"], string> = {
   waiting: "not tried",
   running: "trying…",
   works: "works",
+  refuses: "refuses",
   fails: "does not work",
   none: "not offered",
 };
@@ -58,9 +101,7 @@ export function tell(result: Result): string {
 }
 
 /** To be copied to whoever helps. It holds no address, and nothing of who you are but the browser’s name. */
-export function report(results: Results, mapping: Mapping, browser: string): string {
-  const lines = CHECKS.map((check) => `${NAMES[check]}: ${tell(results[check])}`);
-  return ["Visavis connection test", ...lines, `Path: ${path(results, mapping)}`, `Browser: ${browser}`].join(
-    "\n",
-  );
+export function report(findings: Findings, browser: string): string {
+  const lines = CHECKS.map((check) => `${NAMES[check]}: ${tell(findings.results[check])}`);
+  return ["Visavis connection test", ...lines, `Path: ${path(findings)}`, `Browser: ${browser}`].join("\n");
 }
