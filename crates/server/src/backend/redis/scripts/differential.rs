@@ -130,6 +130,7 @@ async fn play(real: &mut Real, scripts: &Scripts, deeds: &[Deed], look: Look) ->
             _ => real.carry_out(scripts, deed).await,
         };
         let answered_ms = real.now_ms().await;
+        real.took(answered_ms - asked_ms);
         // By a clock that goes on meanwhile, it happened at any moment between the two.
         let mut first = None;
         let same = [asked_ms, answered_ms].into_iter().find_map(|now_ms| {
