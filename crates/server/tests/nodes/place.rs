@@ -13,6 +13,11 @@ use tokio::net::TcpStream;
 
 pub(crate) const SECRET: &str = "a secret that all nodes of a test share";
 
+/// Another program that speaks the same, such as Valkey's, may be named by this variable.
+fn program() -> String {
+    std::env::var("VISAVIS_REDIS_SERVER").unwrap_or_else(|_| "redis-server".into())
+}
+
 /// A port that nobody has just now. Another test may take it before its program does; then that program is started anew.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|at| at.local_addr()).expect("a free port").port()
@@ -33,7 +38,7 @@ impl Redis {
     /// Started anew on other ports until it answers: all ports are drawn before the program takes them.
     pub(crate) async fn start_with(options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
-        loop {
+        for _ in 0..8 {
             let dir = tempfile::tempdir().expect("a folder");
             let port = free_port();
             let child = run(port, dir.path(), &options);
@@ -42,6 +47,7 @@ impl Redis {
                 return redis;
             }
         }
+        panic!("{} ends at once with {options:?}", program());
     }
 
     pub(crate) fn url(&self) -> String {
@@ -86,7 +92,7 @@ impl Drop for Redis {
 }
 
 fn run(port: u16, dir: &Path, options: &[String]) -> Child {
-    Command::new("redis-server")
+    Command::new(program())
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(["--dir", &dir.display().to_string()])
         .args(options)
