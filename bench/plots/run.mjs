@@ -5,15 +5,17 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { plot } from "./bars.mjs";
 import { million } from "./million.mjs";
+import { relayPlot } from "./relay.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
-const PARTS = ["load", "ghosts", "restart", "nodes", "chaos"];
+const PARTS = ["load", "ghosts", "restart", "nodes", "chaos", "relay"];
 
 const results = Object.fromEntries(PARTS.map((name) => [name, read(name)]).filter(([, result]) => result));
 mkdirSync(join(root, "docs/plots"), { recursive: true });
 if (results.load) save("load", loadPlot(results.load));
 if (results.ghosts && results.restart) save("bad-days", badDaysPlot(results.ghosts, results.restart));
 if (results.nodes) save("nodes", nodesPlot(results.nodes));
+if (results.relay) save("relay", relayPlot(results.relay));
 write("benchmarks", "targets", targetsTable());
 const needs = results.nodes && results.load && million(results);
 if (needs) write("operations", "million", needs);

@@ -1,7 +1,7 @@
 //! One run: warm up, measure, let the last packets arrive, report.
 
 use crate::Options;
-use crate::cost::cpu_ns;
+use crate::cost::Cost;
 use crate::flows::{Counts, Flows};
 use serde::Serialize;
 use std::io;
@@ -38,6 +38,9 @@ struct Report {
     /// Of one core.
     relay_busy_percent: f64,
     load_busy_percent: f64,
+    /// Of the time: ready to run while something else had the core. Much of it means that the machine was not quiet.
+    relay_waited_percent: f64,
+    load_waited_percent: f64,
 }
 
 /// Returns the report as JSON.
@@ -51,15 +54,23 @@ pub(crate) fn run(options: &Options) -> io::Result<String> {
 
     flows.delays.forget();
     let (before, began) = (flows.counts, Instant::now());
-    let cost = |pid| cpu_ns(pid).map_err(|error| io::Error::other(format!("process {pid}: {error}")));
-    let (relay, load) = (cost(options.relay_pid)?, cost(std::process::id())?);
+    let costs = || io::Result::Ok([Cost::of(options.relay_pid)?, Cost::of(std::process::id())?]);
+    let [relay, load] = costs()?;
     pump.run(&mut flows, seconds(options.seconds))?;
-    let (relay, load) = (cost(options.relay_pid)? - relay, cost(std::process::id())? - load);
+    let [relay_after, load_after] = costs()?;
     let (after, elapsed) = (flows.counts, began.elapsed());
     let delays = [50, 99].map(|percent| flows.delays.percentile(percent));
 
     drain(&mut flows)?;
-    let report = report(options, before, after, flows.counts, elapsed, [relay, load], delays);
+    let report = report(
+        options,
+        before,
+        after,
+        flows.counts,
+        elapsed,
+        [relay_after - relay, load_after - load],
+        delays,
+    );
     serde_json::to_string(&report).map_err(io::Error::other)
 }
 
@@ -70,7 +81,7 @@ fn report(
     after: Counts,
     last: Counts,
     elapsed: Duration,
-    [relay_ns, load_ns]: [u64; 2],
+    [relay, load]: [Cost; 2],
     [delay_us_p50, delay_us_p99]: [u64; 2],
 ) -> Report {
     let packets = after.received - before.received;
@@ -91,9 +102,11 @@ fn report(
         unsent: last.unsent,
         delay_us_p50,
         delay_us_p99,
-        relay_cpu_us_per_packet: round(relay_ns as f64 / 1_000.0 / packets.max(1) as f64),
-        relay_busy_percent: percent(relay_ns),
-        load_busy_percent: percent(load_ns),
+        relay_cpu_us_per_packet: round(relay.ran as f64 / 1_000.0 / packets.max(1) as f64),
+        relay_busy_percent: percent(relay.ran),
+        load_busy_percent: percent(load.ran),
+        relay_waited_percent: percent(relay.waited),
+        load_waited_percent: percent(load.waited),
     }
 }
 
