@@ -19,7 +19,7 @@ use crate::random::Random;
 use crate::stun::{Class, ErrorCode, Message, Method, Reply, Words, attribute, read_channel_data};
 use crate::throttle::Throttle;
 use crate::{Config, Family, Time};
-use allocation::{Allocation, AllocationId, RelayAddress, Ticket, Token};
+use allocation::{Allocation, AllocationId, RelayAddress, Reservation, Ticket, Token};
 use forwarding::SendIndication;
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
@@ -105,9 +105,10 @@ pub struct Relay {
     clients: FxHashMap<Client, AllocationId>,
     addresses: SlotMap<RelayId, RelayAddress>,
     ports: FxHashMap<(Family, u16), RelayId>,
+    /// How many allocations and reservations each has.
     users: FxHashMap<Arc<str>, usize>,
     tickets: FxHashMap<Ticket, AllocationId>,
-    reservations: FxHashMap<Token, RelayId>,
+    reservations: FxHashMap<Token, Reservation>,
     timers: Timers,
     counters: Counters,
 }

@@ -1,8 +1,8 @@
 //! Allocate (RFC 8656, section 7; dual allocations: the same; mobility: RFC 8016, section 3.1).
 
 use super::allocation::{
-    Allocation, AllocationId, Budget, Channels, DEFAULT_LIFETIME, MAX_LIFETIME, Owner, Tickets, Token,
-    draw_ticket,
+    Allocation, AllocationId, Budget, Channels, DEFAULT_LIFETIME, MAX_LIFETIME, Owner, Reservation, Tickets,
+    Token, draw_ticket,
 };
 use super::authenticate::Caller;
 use super::ports::{Parity, Ports};
@@ -52,16 +52,7 @@ impl Relay {
             Some(_) => return Err(ErrorCode::BadRequest),
         };
         let lifetime = lifetime(&message.attributes)?;
-        if self
-            .users
-            .get(caller.username)
-            .is_some_and(|count| *count >= self.config.bounds.allocations_per_user)
-        {
-            return Err(ErrorCode::QuotaReached);
-        }
-        if self.allocations.len() >= self.config.bounds.allocations {
-            return Err(ErrorCode::InsufficientCapacity);
-        }
+        self.has_room_for(wish, caller)?;
 
         let username: Arc<str> = caller.username.into();
         let id = self.allocations.insert(Allocation {
@@ -99,6 +90,25 @@ impl Relay {
         self.tell_allocation(now, client, id, message, missing)
     }
 
+    /// Whether the user and the relay may have so many more: a reservation counts as an allocation until it is one.
+    fn has_room_for(&self, wish: Wish, caller: &Caller<'_>) -> Result<(), ErrorCode> {
+        let (wanted, claimed) = match wish {
+            Wish::One(_, Parity::EvenWithNext) => (2, None),
+            Wish::One(_, Parity::Any | Parity::Even) | Wish::Dual(_) => (1, None),
+            Wish::Reserved(token) => (1, self.reservations.get(&token)),
+        };
+        let is_own = claimed.is_some_and(|claimed| *claimed.username == *caller.username);
+        let of_user = self.users.get(caller.username).copied().unwrap_or_default();
+        if of_user + wanted > self.config.bounds.allocations_per_user + usize::from(is_own) {
+            return Err(ErrorCode::QuotaReached);
+        }
+        let in_all = self.allocations.len() + self.reservations.len();
+        if in_all + wanted > self.config.bounds.allocations + usize::from(claimed.is_some()) {
+            return Err(ErrorCode::InsufficientCapacity);
+        }
+        Ok(())
+    }
+
     /// Gives it its relay addresses; of a dual allocation one family may be missing, for the reason returned.
     fn furnish(
         &mut self,
@@ -113,13 +123,15 @@ impl Relay {
                 self.give(id, family, relay);
                 if let (Some((reserved, token)), Some(allocation)) = (next, self.allocations.get_mut(id)) {
                     allocation.reservation = Some(token);
-                    self.reservations.insert(token, reserved);
+                    let username = Arc::clone(&allocation.username);
+                    *self.users.entry(Arc::clone(&username)).or_default() += 1;
+                    self.reservations.insert(token, Reservation { relay: reserved, username });
                     self.timers.set(now + RESERVATION_LIFETIME, Due::Reservation(token));
                 }
                 Ok(None)
             }
             Wish::Reserved(token) => {
-                let relay = self.reservations.remove(&token).ok_or(ErrorCode::InsufficientCapacity)?;
+                let relay = self.take_reservation(&token).ok_or(ErrorCode::InsufficientCapacity)?;
                 let at = self.addresses.get_mut(relay).ok_or(ErrorCode::InsufficientCapacity)?;
                 at.owner = Owner::Allocation(id);
                 let family = Family::of(at.address.ip());

@@ -46,6 +46,12 @@ pub(super) enum Owner {
     Reservation(Token),
 }
 
+/// A port that waits for its allocation. It counts as one of whoever reserved it.
+pub(super) struct Reservation {
+    pub(super) relay: RelayId,
+    pub(super) username: Arc<str>,
+}
+
 pub(super) struct Allocation {
     pub(super) client: Client,
     /// With [`Allocation::key`], what it was made with.
@@ -103,6 +109,9 @@ pub(super) struct Bound {
 /// Channels by number and by peer, always in step.
 #[derive(Default)]
 pub(super) struct Channels {
+    /// The one that was bound last, once more. A call has but one, and its packets then need look nowhere else: with
+    /// hundreds of calls every look is at memory that has left the cache.
+    latest: Option<(Channel, Bound)>,
     by_number: FxHashMap<u16, Channel>,
     by_peer: FxHashMap<SocketAddr, Bound>,
 }
@@ -126,11 +135,19 @@ impl Allocation {
 
 impl Channels {
     pub(super) fn by_number(&self, now: Time, number: u16) -> Option<Channel> {
-        self.by_number.get(&number).copied().filter(|channel| channel.expires > now)
+        let channel = match self.latest {
+            Some((channel, bound)) if bound.number == number => Some(channel),
+            Some(_) | None => self.by_number.get(&number).copied(),
+        };
+        channel.filter(|channel| channel.expires > now)
     }
 
     pub(super) fn by_peer(&self, now: Time, peer: SocketAddr) -> Option<Bound> {
-        self.by_peer.get(&peer).copied().filter(|bound| bound.expires > now)
+        let bound = match self.latest {
+            Some((channel, bound)) if channel.peer == peer => Some(bound),
+            Some(_) | None => self.by_peer.get(&peer).copied(),
+        };
+        bound.filter(|bound| bound.expires > now)
     }
 
     /// Both ends must be free, or bound to each other; the peer's permission is as old as the binding.
@@ -147,12 +164,14 @@ impl Channels {
         {
             self.by_number.remove(&former.number);
         }
+        self.latest = Some((channel, bound));
         self.permit(channel.peer.ip(), permitted_until);
     }
 
     /// A permission was given: for all ports of that address.
     pub(super) fn permit(&mut self, ip: IpAddr, until: Time) {
-        for (peer, bound) in &mut self.by_peer {
+        let latest = self.latest.iter_mut().map(|(channel, bound)| (&channel.peer, bound));
+        for (peer, bound) in self.by_peer.iter_mut().chain(latest) {
             if peer.ip() == ip {
                 bound.permitted_until = until;
             }
@@ -161,6 +180,19 @@ impl Channels {
 
     pub(super) fn len(&self) -> usize {
         self.by_number.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_in_step(&self, now: Time) -> bool {
+        let is_same = |(channel, bound): &(Channel, Bound)| {
+            self.by_number.get(&bound.number).is_some_and(|at| at.peer == channel.peer)
+                && self
+                    .by_peer
+                    .get(&channel.peer)
+                    .is_some_and(|at| at.permitted_until == bound.permitted_until)
+        };
+        let is_latest_known = self.latest.as_ref().is_none_or(|at| at.0.expires <= now || is_same(at));
+        is_latest_known && self.by_number.len() == self.by_peer.len()
     }
 
     pub(super) fn forget_expired(&mut self, now: Time) {

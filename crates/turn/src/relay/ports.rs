@@ -1,6 +1,6 @@
 //! Relay ports: which one is free is known here, whether it can be had only to the system.
 
-use super::allocation::{AllocationId, Owner, RelayAddress, Token};
+use super::allocation::{AllocationId, Owner, RelayAddress, Reservation, Token};
 use super::{Opened, Relay, RelayId, Shell};
 use crate::Family;
 use std::net::SocketAddr;
@@ -104,9 +104,26 @@ impl Relay {
         if let Some(RelayAddress { address, owner }) = self.addresses.remove(relay) {
             self.ports.remove(&(Family::of(address.ip()), address.port()));
             if let Owner::Reservation(token) = owner {
-                self.reservations.remove(&token);
+                self.take_reservation(&token);
             }
             shell.close_relay(relay);
+        }
+    }
+
+    /// A reservation ends: somebody claims its port, or nobody has in time.
+    pub(super) fn take_reservation(&mut self, token: &Token) -> Option<RelayId> {
+        let Reservation { relay, username } = self.reservations.remove(token)?;
+        self.discount(&username);
+        Some(relay)
+    }
+
+    /// The user has one allocation or reservation less.
+    fn discount(&mut self, username: &str) {
+        if let Some(count) = self.users.get_mut(username) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.users.remove(username);
+            }
         }
     }
 
@@ -124,12 +141,7 @@ impl Relay {
                 self.tickets.remove(ticket);
             }
         }
-        if let Some(count) = self.users.get_mut(&allocation.username) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.users.remove(&allocation.username);
-            }
-        }
+        self.discount(&allocation.username);
         self.sweep_timers();
     }
 }

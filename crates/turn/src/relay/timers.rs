@@ -90,7 +90,7 @@ impl Relay {
                 None => {}
             },
             Due::Reservation(token) => {
-                if let Some(relay) = self.reservations.remove(&token)
+                if let Some(relay) = self.take_reservation(&token)
                     && self.addresses.get(relay).is_some_and(|at| at.owner == Owner::Reservation(token))
                 {
                     self.close(relay, shell);

@@ -225,6 +225,41 @@ fn a_user_has_its_quota_and_others_are_not_bound_by_it() {
 }
 
 #[test]
+fn a_reserved_port_counts_as_an_allocation_of_whoever_reserved_it() {
+    let even = |world: &mut World, user: &str, port: u16| {
+        let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+        let request = request.with(attribute::EVEN_PORT, &[0x80]);
+        world.ask_as(user, udp(&format!("8.8.8.8:{port}")), request)
+    };
+    let claim = |world: &mut World, user: &str, port: u16, token: &[u8]| {
+        let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+        let request = request.with(attribute::RESERVATION_TOKEN, token);
+        world.ask_as(user, udp(&format!("8.8.8.8:{port}")), request).code()
+    };
+    let mut world = World::with(|config| config.bounds.allocations_per_user = 3);
+    let token = even(&mut world, "alice", 1).value(attribute::RESERVATION_TOKEN).to_vec();
+    assert_eq!(even(&mut world, "alice", 2).code(), 486, "that would be four");
+    world.allocate("alice", udp("8.8.8.8:3"));
+    let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+    assert_eq!(world.ask_as("alice", udp("8.8.8.8:4"), request.clone()).code(), 486);
+    assert_eq!(claim(&mut world, "alice", 4, &token), 0, "it was counted already");
+    assert_eq!(world.ask_as("alice", udp("8.8.8.8:5"), request.clone()).code(), 486);
+
+    let mut world = World::with(|config| config.bounds.allocations_per_user = 2);
+    assert_eq!(even(&mut world, "alice", 1).code(), 0);
+    assert_eq!(world.refresh("alice", udp("8.8.8.8:1"), 0).code(), 0);
+    world.allocate("alice", udp("8.8.8.8:2"));
+    assert_eq!(world.ask_as("alice", udp("8.8.8.8:3"), request.clone()).code(), 486);
+    world.pass(31);
+    assert_eq!(world.ask_as("alice", udp("8.8.8.8:3"), request).code(), 0, "nobody claimed it");
+
+    let mut world = World::with(|config| config.bounds.allocations = 2);
+    let token = even(&mut world, "alice", 1).value(attribute::RESERVATION_TOKEN).to_vec();
+    assert_eq!(even(&mut world, "bob", 2).code(), 508);
+    assert_eq!(claim(&mut world, "bob", 2, &token), 0, "whoever was told the token may");
+}
+
+#[test]
 fn a_relay_that_is_full_says_508() {
     let mut world = World::with(|config| config.bounds.allocations = 1);
     world.allocate("alice", udp("8.8.8.8:1"));
