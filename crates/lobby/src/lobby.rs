@@ -249,15 +249,22 @@ impl Lobby {
             self.connections.remove(&connection);
         }
         self.leave(key, reason, outputs);
-        let Some(mut session) = self.sessions.remove(key) else { return };
+        let Some(session) = self.remove_session(key) else { return };
+        if session.identity.is_some_and(|identity| identity.origin == Origin::Restored) {
+            self.ended.remember(session.id);
+        }
+    }
+
+    /// Removes a session that is in nothing any more.
+    fn remove_session(&mut self, key: SessionKey) -> Option<Session> {
+        let mut session = self.sessions.remove(key)?;
         self.timers.clear(&mut session.timer, Due::Session(key));
         self.part_from_crowd(session.limiting);
-        if let Some(identity) = session.identity {
+        if session.identity.is_some() {
             self.identities.remove(&session.id);
-            if identity.origin == Origin::Restored {
-                self.ended.remember(session.id);
-            }
+            self.far.believed.remove(&session.id);
         }
+        Some(session)
     }
 
     /// Closes a connection whose client misbehaves, and ends its session.

@@ -47,9 +47,45 @@ pub(crate) struct Claims {
     pub(crate) wishes: Option<Wishes>,
     #[serde(rename = "p")]
     pub(crate) place: PlaceClaim,
+    /// Of nodes that were not asked when the session was resumed, and may keep mail for it: how much was heard.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard: Vec<Heard>,
     /// Not of the token itself: what other nodes have kept for the session.
     #[serde(skip)]
     pub(crate) kept: Option<Kept>,
+    /// Who sealed it, where that is another process; and what its client said to have received.
+    #[serde(skip)]
+    pub(crate) sealed_by: Option<BootId>,
+    #[serde(skip)]
+    pub(crate) received: Option<u32>,
+}
+
+/// How many messages a client heard after the `welcome` of one generation of its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Heard {
+    #[serde(rename = "g")]
+    pub(crate) generation: u32,
+    #[serde(rename = "n")]
+    pub(crate) messages: u32,
+}
+
+impl Claims {
+    /// What was heard of the mail of this token's own generation.
+    pub(crate) fn heard_last(&self) -> Option<Heard> {
+        self.received.map(|messages| Heard { generation: self.generation, messages })
+    }
+}
+
+impl Heard {
+    /// As many hops as can be made before the first node has forgotten the session.
+    pub(crate) const MAX_KNOWN: usize = 4;
+
+    /// How much of the mail of a generation was heard: nothing of one that its client has never had a token of. If that
+    /// cannot be told any more, everything: better something is missed than heard twice.
+    pub(crate) fn of(known: &[Heard], generation: u32) -> u32 {
+        let unknown = if known.len() < Self::MAX_KNOWN { 0 } else { u32::MAX };
+        known.iter().find(|heard| heard.generation == generation).map_or(unknown, |heard| heard.messages)
+    }
 }
 
 /// What is kept for a session beside its token, for the node that resumes it: whom it met and blocked.
@@ -59,6 +95,18 @@ pub(crate) struct Kept {
     pub(crate) recent: Vec<SessionId>,
     #[serde(rename = "b")]
     pub(crate) blocked: Vec<SessionId>,
+}
+
+impl Kept {
+    /// What either knows.
+    pub(crate) fn with(mut self, other: Option<Kept>) -> Kept {
+        let Kept { recent, blocked } = other.unwrap_or(Kept { recent: Vec::new(), blocked: Vec::new() });
+        for (mine, theirs) in [(&mut self.recent, recent), (&mut self.blocked, blocked)] {
+            let new: Vec<SessionId> = theirs.into_iter().filter(|id| !mine.contains(id)).collect();
+            mine.extend(new);
+        }
+        self
+    }
 }
 
 /// Where the session stood.
@@ -245,7 +293,10 @@ mod tests {
                 since: Time::from_micros(4),
                 partner: Some(SessionId(8)),
             }),
+            heard: vec![Heard { generation: 2, messages: 11 }],
             kept: None,
+            sealed_by: None,
+            received: None,
         }
     }
 

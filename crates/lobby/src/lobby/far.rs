@@ -5,6 +5,7 @@
 //! What always holds: only the node that holds a visitor's socket gives that visitor away, so whatever other nodes say,
 //! and however late, nobody here is in two matches. Without [`crate::Config::node`] nothing in here ever happens.
 
+mod believed;
 mod moving;
 mod overflow;
 mod pairs;
@@ -17,6 +18,7 @@ use crate::nodes::{Bucket, Frame, Lease, NodeId, Partner, Reply, Request, Sighti
 use crate::session::SessionKey;
 use crate::tokens::SessionId;
 use crate::{Config, ConnectionId, Outputs, Span, Time};
+use believed::Believed;
 use moving::Arrival;
 use proposals::Reservation;
 use rustc_hash::FxHashMap;
@@ -40,6 +42,8 @@ pub(super) struct Far {
     pub(super) touched: Vec<TicketId>,
     /// Visitors with tokens of other nodes, whom those are asked about.
     pub(super) arrivals: FxHashMap<ConnectionId, Arrival>,
+    /// Sessions that were resumed by nothing but their token, while it says so.
+    pub(super) believed: FxHashMap<SessionId, Believed>,
     ticket_ids: Ids,
 }
 
@@ -86,6 +90,7 @@ impl Far {
             exported: FxHashMap::default(),
             touched: Vec::new(),
             arrivals: FxHashMap::default(),
+            believed: FxHashMap::default(),
             ticket_ids: Ids::new(seed.rotate_left(16)),
         }
     }
@@ -150,8 +155,8 @@ impl Lobby {
             Say::Reclaim { connection, session, generation, received } => {
                 self.on_reclaim(node, connection, session, generation, received, outputs);
             }
-            Say::Handover { connection, standing } => {
-                self.on_handover(node, ConnectionId(connection), standing, outputs);
+            Say::Handover { connection, session, standing } => {
+                self.on_handover(node, ConnectionId(connection), session, standing, outputs);
             }
             Say::Rejoin { id, side, session, back } => {
                 self.on_rejoin(node, id, side, session, back, outputs);
@@ -272,6 +277,12 @@ impl Lobby {
         if self.far.is_near() {
             outputs.ask(Request::Tell { node, frame: Box::new(Frame(say)) });
         }
+    }
+
+    /// Whether the place where nodes meet can be reached.
+    #[cfg(test)]
+    pub(crate) fn reaches_others(&self) -> bool {
+        self.far.is_near()
     }
 
     /// What others know tickets of ours by.

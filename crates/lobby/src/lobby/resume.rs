@@ -10,7 +10,7 @@ use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::planted::planted;
 use crate::replay::{Bounds, Replay};
 use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
-use crate::tokens::{Claims, Kept, MatchClaim, PlaceClaim, SessionId};
+use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim, SessionId};
 use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
@@ -122,7 +122,10 @@ impl Lobby {
             requeue: session.requeue,
             wishes: session.wishes.as_deref().cloned(),
             place,
+            heard: self.heard(session.id),
             kept: None,
+            sealed_by: None,
+            received: None,
         };
         self.tokens.seal(&claims)
     }
@@ -180,43 +183,66 @@ impl Lobby {
             return Resumption::Refused;
         }
         let session = opened.claims.session;
-        let is_here = self.identities.get(&session).is_some_and(|known| !self.is_known_by_hearsay(*known));
+        let here = self.identities.get(&session).copied().filter(|known| !self.is_known_by_hearsay(*known));
         // Our own memory has no such session: it ended. Of an earlier process we know only what the token says.
         let ended = (opened.ours || self.ended.contains(session)) && !planted!(EndedSessionsReturn);
-        if !is_here && ended {
+        if here.is_none() && ended {
             return Resumption::Refused;
         }
-        if !is_here && self.far.is_near() {
+        if let Some(known) = here {
+            if self.is_older(&opened.claims, known) {
+                return Resumption::Refused;
+            }
+            if opened.ours {
+                return self.return_to(fresh, known, opened.claims.generation, received, outputs);
+            }
+        }
+        if self.far.is_near() {
             self.ask_around(fresh, opened, received, outputs);
             return Resumption::Pending;
         }
-        self.resume_here(fresh, opened.claims, received, outputs)
+        self.believe(fresh, opened, received, outputs)
     }
 
-    /// The same when no other node has the session, as far as this one knows.
-    pub(super) fn resume_here(
+    /// Of the tokens of one session the highest generation counts.
+    fn is_older(&self, claims: &Claims, known: SessionKey) -> bool {
+        let identity = self.sessions.get(known).and_then(|session| session.identity.as_ref());
+        identity.is_none_or(|identity| claims.generation < identity.generation) && !planted!(OldTokensPass)
+    }
+
+    /// Back to a session of which memory knows all there is to know.
+    fn return_to(
         &mut self,
         fresh: SessionKey,
-        claims: Claims,
+        known: SessionKey,
+        generation: u32,
         received: Option<u32>,
         outputs: &mut Outputs,
     ) -> Resumption {
-        let Some(known) = self.identities.get(&claims.session).copied() else {
-            return self.restore(fresh, claims, outputs);
-        };
-        let Some(identity) = self.sessions.get(known).and_then(|session| session.identity.as_ref()) else {
-            return Resumption::Refused;
-        };
-        if claims.generation < identity.generation && !planted!(OldTokensPass) {
-            return Resumption::Refused;
-        }
-        if identity.origin.is_known_by_hearsay() {
-            return self.arrive(fresh, known, claims, outputs);
-        }
-        self.take_over(fresh, known, claims.generation, outputs);
+        self.take_over(fresh, known, generation, outputs);
         self.note_session(known, outputs);
         self.greet_back(known, received, outputs);
         Resumption::Done
+    }
+
+    /// Nobody who knows more can be asked: the token of another node, or of an earlier process, is taken for the truth.
+    pub(super) fn believe(
+        &mut self,
+        fresh: SessionKey,
+        opened: Opened,
+        received: Option<u32>,
+        outputs: &mut Outputs,
+    ) -> Resumption {
+        let known = self.identities.get(&opened.claims.session).copied();
+        if known.is_some_and(|known| self.is_older(&opened.claims, known)) {
+            return Resumption::Refused;
+        }
+        let claims = Claims { sealed_by: Some(opened.boot), received: received.or(Some(0)), ..opened.claims };
+        match known {
+            None => self.restore(fresh, claims, outputs),
+            Some(known) if self.is_known_by_hearsay(known) => self.arrive(fresh, known, claims, outputs),
+            Some(known) => self.catch_up(fresh, known, claims, outputs),
+        }
     }
 
     /// Moves the socket of `fresh` to `known`; an older socket of `known` is closed.
@@ -276,7 +302,7 @@ impl Lobby {
     }
 
     /// Tells a session that is back where it stands and what it missed, and puts it back into the line.
-    fn greet_back(&mut self, key: SessionKey, received: Option<u32>, outputs: &mut Outputs) {
+    pub(super) fn greet_back(&mut self, key: SessionKey, received: Option<u32>, outputs: &mut Outputs) {
         let missed: Vec<ServerMessage> =
             match self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
                 Some(identity) => {
@@ -302,10 +328,11 @@ impl Lobby {
     }
 
     /// Brings a session of an earlier process to life, as its token tells it.
-    fn restore(&mut self, key: SessionKey, claims: Claims, outputs: &mut Outputs) -> Resumption {
+    pub(super) fn restore(&mut self, key: SessionKey, claims: Claims, outputs: &mut Outputs) -> Resumption {
         if matches!(&claims.place, PlaceClaim::Matched(MatchClaim { partner: None, .. })) {
             return Resumption::Refused;
         }
+        self.note_belief(&claims);
         self.become_restored(key, claims.session, claims.generation, claims.requeue, claims.wishes);
         self.remember_kept(key, claims.kept);
         self.restore_place(key, claims.place, outputs);
@@ -313,7 +340,7 @@ impl Lobby {
     }
 
     /// First of all, so that it is not given to somebody whom it has blocked.
-    fn remember_kept(&mut self, key: SessionKey, kept: Option<Kept>) {
+    pub(super) fn remember_kept(&mut self, key: SessionKey, kept: Option<Kept>) {
         if let (Some(kept), Some(session)) = (kept, self.sessions.get_mut(key)) {
             session.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
@@ -356,6 +383,7 @@ impl Lobby {
             self.forget(known, LeftReason::Lost, outputs);
             return self.restore(fresh, claims, outputs);
         }
+        self.note_belief(&claims);
         self.remember_kept(known, claims.kept);
         if let Some(session) = self.sessions.get_mut(known) {
             session.names_matches = true;
@@ -367,6 +395,7 @@ impl Lobby {
         }
         self.take_over(fresh, known, claims.generation, outputs);
         self.greet_back(known, None, outputs);
+        self.tell_partner_is_here(known, outputs);
         Resumption::Done
     }
 

@@ -51,7 +51,12 @@ pub(crate) enum Say {
     /// A token of a session that you hold was presented here: hand it over.
     Reclaim { connection: u64, session: SessionId, generation: u32, received: Option<u32> },
     /// What became of it; nothing, if its session has ended or the token is old.
-    Handover { connection: u64, standing: Option<Box<Standing>> },
+    Handover {
+        connection: u64,
+        #[serde(default)]
+        session: Option<SessionId>,
+        standing: Option<Box<Standing>>,
+    },
     /// This side of a match is here now.
     Rejoin { id: MatchId, side: Side, session: SessionId, back: Presence },
     /// And the other is here, still.
@@ -171,6 +176,21 @@ impl Carried {
             | ServerMessage::Stopped { .. }
             | ServerMessage::Error { .. }
             | ServerMessage::Draining { .. } => None,
+        }
+    }
+
+    /// Whether it is something that the stranger said.
+    pub(crate) fn is_signal(&self) -> bool {
+        match self {
+            Carried::Offer(_)
+            | Carried::Answer(_)
+            | Carried::IceCandidate(_)
+            | Carried::Message(_)
+            | Carried::Typing(_) => true,
+            Carried::Found(_)
+            | Carried::Reconnecting { .. }
+            | Carried::Back { .. }
+            | Carried::Left { .. } => false,
         }
     }
 

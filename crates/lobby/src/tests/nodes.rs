@@ -3,6 +3,7 @@
 //! Time stands still while frames are under way, unless a script holds them back. The audit looks at every lobby after
 //! every input. `Redis` proper, its delays and its failures are the simulator's; here is who says what to whom.
 
+mod believed;
 mod crossing;
 mod faults;
 mod moving;
@@ -72,6 +73,8 @@ pub(crate) struct Town {
     heard: BTreeMap<At, VecDeque<Value>>,
     closed: BTreeSet<At>,
     pub(crate) tokens: BTreeMap<At, Value>,
+    /// Messages to each socket since its `welcome`.
+    received: BTreeMap<At, u32>,
     /// Frames from and to this node are kept here instead of carried.
     pub(crate) held_back: Option<usize>,
     pub(crate) held: Vec<(usize, NodeId, Frame)>,
@@ -90,6 +93,7 @@ impl Town {
             heard: BTreeMap::new(),
             closed: BTreeSet::new(),
             tokens: BTreeMap::new(),
+            received: BTreeMap::new(),
             held_back: None,
             held: Vec::new(),
             carried: Vec::new(),
@@ -165,6 +169,14 @@ impl Town {
         self.nothing_left();
     }
 
+    /// Nothing is unread but some of these, which do no harm when they come again.
+    pub(crate) fn nothing_left_but_more_of(&mut self, name: &str) {
+        for heard in self.heard.values_mut() {
+            heard.retain(|message| message["type"] != name);
+        }
+        self.nothing_left();
+    }
+
     pub(crate) fn open(&mut self, node: usize) -> At {
         let connection = self.nodes[node].next_connection;
         self.nodes[node].next_connection += 1;
@@ -181,6 +193,21 @@ impl Town {
         let at = self.open(node);
         self.say(at, frame!("hello", version: 1, resume: token));
         at
+    }
+
+    /// The same of a client that says what it has heard, as the SDK does: all but the last `unheard` messages.
+    pub(crate) fn go_on(&mut self, node: usize, earlier: At, unheard: u32) -> At {
+        let (token, received) = (self.tokens[&earlier].clone(), self.received[&earlier] - unheard);
+        let at = self.open(node);
+        self.say(at, frame!("hello", version: 1, resume: token, received: received));
+        at
+    }
+
+    /// No node reaches the place where they meet.
+    pub(crate) fn away(&mut self) {
+        for node in 0..self.nodes.len() {
+            self.reply(node, Reply::Away);
+        }
     }
 
     pub(crate) fn say(&mut self, at: At, frame: Value) {
@@ -298,6 +325,8 @@ impl Town {
             fields.remove("online");
             fields.remove("estimate_ms");
         }
+        let received = self.received.entry(at).or_default();
+        *received = if message["type"] == "welcome" { 0 } else { *received + 1 };
         self.heard.get_mut(&at).expect("open").push_back(message);
     }
 
@@ -310,6 +339,9 @@ impl Town {
                 self.carried.push(String::from_utf8_lossy(&bytes).into_owned());
                 let frame = Frame::from_bytes(&bytes).expect("and reads again");
                 let to = self.nodes.iter().position(|known| known.id == node)?;
+                if !self.nodes[to].lobby.reaches_others() {
+                    return None;
+                }
                 if self.held_back == Some(index) || self.held_back == Some(to) {
                     self.held.push((to, me, frame));
                     return None;

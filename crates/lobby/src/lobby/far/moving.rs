@@ -123,16 +123,11 @@ impl Lobby {
         let Some(arrival) = self.far.arrivals.get_mut(&connection).filter(|a| a.step == Step::Marking) else {
             return;
         };
-        let holder = match marked {
+        // Who sealed the token has the session, or had it last. What the meeting place says may be older.
+        let holder = arrival.sealed_by;
+        match marked {
             Marked::Used => return self.turn_away(connection, outputs),
-            Marked::Fresh { holder, kept } => {
-                arrival.kept = kept;
-                holder.unwrap_or(arrival.sealed_by)
-            }
-        };
-        if self.far.me == Some(holder) {
-            // It was here last, and is not any more: it ended.
-            return self.turn_away(connection, outputs);
+            Marked::Fresh { kept, .. } => arrival.kept = kept,
         }
         if !self.far.knows(holder) {
             return self.settle_arrival(connection, outputs);
@@ -154,7 +149,8 @@ impl Lobby {
         let Some(mut arrival) = self.forget_arrival(connection) else { return };
         let Some(fresh) = self.connections.get(&connection).copied() else { return };
         arrival.claims.kept = arrival.kept.as_deref().and_then(|kept| self.tokens.open_kept(kept));
-        let resumption = self.resume_here(fresh, arrival.claims, arrival.received, outputs);
+        let opened = Opened { claims: arrival.claims, boot: arrival.sealed_by.to_bytes(), ours: false };
+        let resumption = self.believe(fresh, opened, arrival.received, outputs);
         self.let_in(connection, fresh, resumption, arrival.backlog, outputs);
     }
 
@@ -205,7 +201,7 @@ impl Lobby {
         outputs: &mut Outputs,
     ) {
         let standing = self.hand_over(node, session, generation, received, outputs).map(Box::new);
-        self.tell(node, Say::Handover { connection, standing }, outputs);
+        self.tell(node, Say::Handover { connection, session: Some(session), standing }, outputs);
     }
 
     fn hand_over(
@@ -262,7 +258,7 @@ impl Lobby {
     }
 
     /// Closes the socket of a session that is leaving this node, if it has one.
-    fn close_moved(&mut self, key: SessionKey, outputs: &mut Outputs) {
+    pub(super) fn close_moved(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let limiting = std::mem::replace(&mut session.limiting, Limiting::Exempt);
         let connection = session.connection();
@@ -333,11 +329,12 @@ impl Lobby {
         &mut self,
         node: NodeId,
         connection: ConnectionId,
+        session: Option<SessionId>,
         standing: Option<Box<Standing>>,
         outputs: &mut Outputs,
     ) {
         if !self.far.arrivals.get(&connection).is_some_and(|arrival| arrival.waits_for(node)) {
-            return self.on_late_handover(node, standing, outputs);
+            return self.on_late_handover(session, standing, outputs);
         }
         let Some(standing) = standing else { return self.turn_away(connection, outputs) };
         let Some(arrival) = self.forget_arrival(connection) else { return };
@@ -347,21 +344,37 @@ impl Lobby {
         self.let_in(connection, fresh, Resumption::Done, arrival.backlog, outputs);
     }
 
-    /// A session comes for which nobody waits any more. Its partner must not wait either.
-    fn on_late_handover(&mut self, node: NodeId, standing: Option<Box<Standing>>, outputs: &mut Outputs) {
-        let Some(Place::Matched { id, side, partner, at, .. }) = standing.map(|standing| standing.place)
-        else {
-            return;
-        };
-        let at = at.unwrap_or(node);
+    /// What is left of a session that was believed meanwhile, or for which nobody waits any more. Its partner must not
+    /// wait either.
+    fn on_late_handover(
+        &mut self,
+        session: Option<SessionId>,
+        standing: Option<Box<Standing>>,
+        outputs: &mut Outputs,
+    ) {
+        let Some(standing) = standing else { return };
+        let ours = session.and_then(|session| {
+            self.note_asked(session);
+            self.identities.get(&session).copied()
+        });
+        let Place::Matched { id, side, partner, at: Some(at), .. } = standing.place else { return };
         match self.far_seat(id) {
-            // The token was believed meanwhile: the two halves meet.
+            // The two halves meet.
             Some(far) if far.side == side.other() && self.session_id(far.session) == partner.session => {
-                self.rejoin(far, id, at, Presence::WasHere, outputs);
+                if far.node.is_none() {
+                    self.rejoin(far, id, at, Presence::WasHere, outputs);
+                }
             }
             Some(_) => {}
             None if self.far.me == Some(at) => {}
             None => self.tell(at, Say::Left { id, reason: LeftReason::Lost }, outputs),
+        }
+        if let Some(ours) = ours
+            && self.state(ours).and_then(|state| self.present_match_id(state)) == Some(id)
+        {
+            for signal in standing.missed.into_iter().filter(Carried::is_signal) {
+                self.say(ours, signal.message(id), outputs);
+            }
         }
     }
 
@@ -376,23 +389,28 @@ impl Lobby {
     ) {
         let Standing { wishes, requeue, place, recent, blocked, last_match, missed, back } = standing;
         let id = claims.session;
-        // As the partner of one of ours it is known already.
-        let proxy = match (&place, self.identities.get(&id).copied()) {
-            (Place::Matched { id, .. }, Some(known)) => {
-                let present = self.state(known).and_then(|state| self.present_match_id(state));
-                if present == Some(*id) {
-                    Some(known)
-                } else {
-                    self.forget(known, LeftReason::Lost, outputs);
-                    None
-                }
-            }
-            (_, Some(known)) => {
-                self.forget(known, LeftReason::Lost, outputs);
-                None
-            }
-            (_, None) => None,
+        let taken_over = match &place {
+            Place::Matched { id, .. } => Some(*id),
+            Place::Idle | Place::Waiting { .. } => None,
         };
+        let known = self.identities.get(&id).copied();
+        let present = known.and_then(|known| self.present_match_id(self.state(known)?));
+        // As the partner of one of ours it is known already; or it is left here from an earlier visit.
+        let proxy = known.filter(|_| present.is_some() && present == taken_over);
+        let mut kept = Kept { recent, blocked };
+        let mut missed_here = Vec::new();
+        let mut is_over = false;
+        if let Some(proxy) = proxy {
+            let heard =
+                if self.is_known_by_hearsay(proxy) { 0 } else { self.heard_here(proxy, &claims.heard) };
+            if let Some(identity) = self.sessions.get_mut(proxy).and_then(|known| known.identity.as_mut()) {
+                identity.replay.acknowledge(heard);
+                missed_here = identity.replay.take().collect();
+            }
+        } else if let Some(left) = known {
+            is_over = taken_over.is_some() && taken_over == self.last_match_id(left);
+            kept = kept.with(Some(self.drop_left(left, outputs)));
+        }
         let key = match proxy {
             Some(known) => {
                 self.take_over(fresh, known, claims.generation, outputs);
@@ -403,29 +421,38 @@ impl Lobby {
         self.become_restored(key, id, claims.generation, requeue, wishes);
         if let Some(session) = self.sessions.get_mut(key) {
             session.last_match = last_match;
-            session.remember(recent, blocked, self.config.recent_partners);
+            session.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
+        self.remember_heard(id, claims.heard.clone());
         let of = match &place {
             Place::Matched { id, .. } => Some(*id),
             Place::Idle | Place::Waiting { .. } => last_match.map(|(id, _)| id),
         };
         let missed = missed.into_iter().map(|carried| carried.message(of.unwrap_or(MatchId::FOREIGN)));
-        let missed: Vec<ServerMessage> = missed.collect();
+        let missed: Vec<ServerMessage> = missed_here.into_iter().chain(missed).collect();
         match place {
             Place::Idle => self.welcome_with(key, missed, outputs),
             Place::Waiting { waited } => {
                 self.welcome_with(key, missed, outputs);
                 self.search_again(key, self.now - waited, outputs);
             }
-            Place::Matched { id, .. } if proxy.is_some() => {
-                self.far.matches.remove(&id);
+            Place::Matched { id, at, .. } if proxy.is_some() => {
+                self.note_both_are_here(id);
                 self.welcome_with(key, missed, outputs);
                 if back == Presence::WasAway {
                     self.tell_back(key, Span::ZERO, outputs);
                 }
+                if at.is_none() {
+                    self.say_partner_is_here(key, outputs);
+                }
             }
-            Place::Matched { id, at: Some(at), .. } if self.far.me == Some(at) => {
+            Place::Matched { id, at, partner, .. }
+                if is_over || self.far.me == at || self.is_attached_here(partner.session) =>
+            {
                 // Its partner was here, and has left meanwhile.
+                if let Some(at) = at.filter(|_| self.far.me != at) {
+                    self.tell(at, Say::Left { id, reason: LeftReason::Lost }, outputs);
+                }
                 self.welcome_with(key, missed, outputs);
                 self.tell_match_is_over(key, id, outputs);
             }
@@ -459,6 +486,18 @@ impl Lobby {
                 }
             }
         }
+    }
+
+    /// Forgets that a side of a match was elsewhere, if none is.
+    fn note_both_are_here(&mut self, id: MatchId) {
+        if self.far_seat(id).is_none() {
+            self.far.matches.remove(&id);
+        }
+    }
+
+    fn is_attached_here(&self, session: SessionId) -> bool {
+        let known = self.identities.get(&session).and_then(|known| self.sessions.get(*known));
+        known.is_some_and(|known| known.connection().is_some())
     }
 
     fn welcome_with(&mut self, key: SessionKey, missed: Vec<ServerMessage>, outputs: &mut Outputs) {

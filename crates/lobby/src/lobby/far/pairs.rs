@@ -101,6 +101,7 @@ impl Lobby {
         if let Some(mut session) = self.sessions.remove(proxy) {
             self.timers.clear(&mut session.timer, Due::Session(proxy));
             self.identities.remove(&session.id);
+            self.far.believed.remove(&session.id);
         }
     }
 
@@ -225,14 +226,22 @@ impl Lobby {
         self.sync_with(node, outputs);
     }
 
-    /// Compares notes with a node: what it has lost, or we have, ends.
+    /// Compares notes with a node: what it has lost, or we have, ends. A match whose far side is nobody knows where may
+    /// be one with it.
     pub(super) fn sync_with(&mut self, node: NodeId, outputs: &mut Outputs) {
-        let matches = sorted(self.far.matches.keys().filter(|id| self.speaks_for(node, **id)));
+        self.ask_for_what_is_left(node, outputs);
+        let concerns = |id: &&MatchId| {
+            let last = self.far.matches.get(id).and_then(|far| far.last);
+            let is_awaited = last.is_none() && self.far_seat(**id).is_some_and(|far| far.node.is_none());
+            is_awaited || self.speaks_for(node, **id)
+        };
+        let matches = sorted(self.far.matches.keys().filter(concerns));
         // To say that there are none is of use, too: to a node that remembers some.
         self.tell(node, Say::Sync { matches }, outputs);
     }
 
     pub(super) fn on_sync(&mut self, node: NodeId, theirs: &[MatchId], outputs: &mut Outputs) {
+        self.ask_for_what_is_left(node, outputs);
         for id in self.matches_with(node) {
             let Some(far) = self.far_seat(id) else { continue };
             let is_old = self.matches.get(far.key).is_some_and(|present| present.formed + YOUNG <= self.now);
@@ -242,7 +251,7 @@ impl Lobby {
         }
         for id in theirs {
             match self.far_seat(*id) {
-                Some(far) if self.speaks_for(node, *id) => {
+                Some(far) if far.node.is_none() || self.speaks_for(node, *id) => {
                     self.rejoin(far, *id, node, Presence::WasHere, outputs);
                 }
                 Some(_) => {}

@@ -370,7 +370,8 @@ impl Lobby {
     /// Makes a session for a visitor of another node. One of the same visitor in an older match ends.
     pub(super) fn admit_proxy(&mut self, partner: Partner, link: Link, outputs: &mut Outputs) -> SessionKey {
         if let Some(known) = self.identities.get(&partner.session).copied() {
-            self.forget(known, LeftReason::Lost, outputs);
+            // If it was ever here itself, that is long past: its socket, if one is left, must not stay without a session.
+            self.drop_left(known, outputs);
         }
         let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
         let mut session = Session::known_by_hearsay(partner.session, link, origin, self.now);

@@ -1,0 +1,150 @@
+//! Sessions that were resumed by nothing but their token, since nobody could be asked; and what is left of them where
+//! they were before.
+//!
+//! A node that lost sight of the others believes the token of a visitor whose session another node still holds. That one
+//! knows nothing of it, and keeps what is left: a place, a seat, mail. When the visitor comes back there, its token is
+//! newer than what is left, and tells how much of that mail was heard. When the nodes see each other again, the one that
+//! believed asks for what is left, and both halves of a pair find together.
+
+use super::{Lobby, NodeId};
+use crate::Outputs;
+use crate::lobby::resume::Resumption;
+use crate::nodes::Say;
+use crate::session::{Link, Session, SessionKey, State};
+use crate::tokens::{Claims, Heard, Kept, PlaceClaim, SessionId};
+use visavis_protocol::{LeftReason, MatchId, ServerMessage};
+
+/// What a session owes to nothing but its token.
+#[derive(Debug)]
+pub(in crate::lobby) struct Believed {
+    heard: Vec<Heard>,
+    /// Who sealed the token, until it was asked.
+    unasked: Option<NodeId>,
+}
+
+impl Lobby {
+    /// What the tokens of a session say of mail that lies elsewhere.
+    pub(in crate::lobby) fn heard(&self, session: SessionId) -> Vec<Heard> {
+        self.far.believed.get(&session).map(|believed| believed.heard.clone()).unwrap_or_default()
+    }
+
+    /// Notes that what a token says counts from now on.
+    pub(in crate::lobby) fn note_belief(&mut self, claims: &Claims) {
+        // Of a node that is alone there is nothing left elsewhere.
+        if self.far.me.is_none() {
+            return;
+        }
+        let mut heard = claims.heard.clone();
+        heard.extend(claims.heard_last());
+        let surplus = heard.len().saturating_sub(Heard::MAX_KNOWN);
+        heard.drain(..surplus);
+        let unasked = claims.sealed_by.map(NodeId::from_bytes).filter(|node| !self.is_superseded(*node));
+        self.far.believed.insert(claims.session, Believed { heard, unasked });
+    }
+
+    pub(super) fn note_asked(&mut self, session: SessionId) {
+        if let Some(believed) = self.far.believed.get_mut(&session) {
+            believed.unasked = None;
+        }
+    }
+
+    pub(super) fn remember_heard(&mut self, session: SessionId, heard: Vec<Heard>) {
+        if heard.is_empty() {
+            self.far.believed.remove(&session);
+        } else {
+            self.far.believed.insert(session, Believed { heard, unasked: None });
+        }
+    }
+
+    /// A visitor comes back to where it was before it went on elsewhere.
+    pub(in crate::lobby) fn catch_up(
+        &mut self,
+        fresh: SessionKey,
+        left: SessionKey,
+        mut claims: Claims,
+        outputs: &mut Outputs,
+    ) -> Resumption {
+        let goes_on = match (&claims.place, self.state(left)) {
+            (PlaceClaim::Matched(claim), Some(State::Matched { key, side })) => {
+                claim.side == side && self.matches.get(key).is_some_and(|present| present.id == claim.id)
+            }
+            // Over, and nobody could say so.
+            (PlaceClaim::Matched(claim), _) => self.last_match_id(left) == Some(claim.id),
+            (PlaceClaim::Idle | PlaceClaim::Waiting(_), _) => false,
+        };
+        if !goes_on {
+            let kept = self.drop_left(left, outputs);
+            claims.kept = Some(kept.with(claims.kept));
+            return self.restore(fresh, claims, outputs);
+        }
+        let heard = self.heard_here(left, &claims.heard);
+        self.note_belief(&claims);
+        if let Some(session) = self.sessions.get_mut(left) {
+            session.requeue = claims.requeue;
+        }
+        self.take_over(fresh, left, claims.generation, outputs);
+        self.greet_back(left, Some(heard), outputs);
+        self.tell_partner_is_here(left, outputs);
+        Resumption::Done
+    }
+
+    /// How much of the mail that is left here was heard.
+    pub(super) fn heard_here(&self, left: SessionKey, heard: &[Heard]) -> u32 {
+        let identity = self.sessions.get(left).and_then(|session| session.identity.as_ref());
+        identity.map_or(0, |identity| Heard::of(heard, identity.generation))
+    }
+
+    pub(super) fn last_match_id(&self, key: SessionKey) -> Option<MatchId> {
+        self.sessions.get(key).and_then(|session| session.last_match).map(|(id, _)| id)
+    }
+
+    /// Ends what is left of a session that went on elsewhere, and says whom it had met: its token does not know.
+    pub(super) fn drop_left(&mut self, left: SessionKey, outputs: &mut Outputs) -> Kept {
+        self.close_moved(left, outputs);
+        self.leave(left, LeftReason::Lost, outputs);
+        let session = self.remove_session(left);
+        let acquaintances = session.as_ref().and_then(|session| session.acquaintances());
+        Kept {
+            recent: acquaintances.map(|known| known.recent().collect()).unwrap_or_default(),
+            blocked: acquaintances.map(|known| known.blocked().collect()).unwrap_or_default(),
+        }
+    }
+
+    /// Where its token was believed, a visitor heard that its stranger is away.
+    pub(in crate::lobby) fn tell_partner_is_here(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let before = |session: &Session| {
+            self.far.believed.get(&session.id).is_some_and(|believed| believed.heard.len() > 1)
+        };
+        if self.sessions.get(key).is_some_and(before) {
+            self.say_partner_is_here(key, outputs);
+        }
+    }
+
+    pub(super) fn say_partner_is_here(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(state) = self.state(key) else { return };
+        let Some((match_id, partner)) = self.present_match(state) else { return };
+        let is_here = self.sessions.get(partner).is_some_and(|partner| match partner.link {
+            Link::Attached(_) | Link::Elsewhere { .. } => true,
+            Link::Detached { .. } => false,
+        });
+        if is_here {
+            self.say(key, ServerMessage::PartnerBack { match_id, grace_ms: 0 }, outputs);
+        }
+    }
+
+    /// Asks a node that is seen again for what it still holds of sessions that went on here; until it has answered, as it
+    /// may not listen yet.
+    pub(super) fn ask_for_what_is_left(&mut self, node: NodeId, outputs: &mut Outputs) {
+        let unasked = self.far.believed.iter().filter(|(_, believed)| believed.unasked == Some(node));
+        let mut asked: Vec<(SessionId, Heard)> = unasked
+            .filter_map(|(session, believed)| believed.heard.last().map(|heard| (*session, *heard)))
+            .collect();
+        asked.sort_unstable_by_key(|(session, _)| *session);
+        for (session, Heard { generation, messages }) in asked {
+            let received = Some(messages);
+            // No socket waits for the answer.
+            let connection = u64::MAX;
+            self.tell(node, Say::Reclaim { connection, session, generation, received }, outputs);
+        }
+    }
+}
