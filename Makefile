@@ -133,7 +133,7 @@ bench: build ## Measure, against the peers and against the floor
 	bench/run
 
 .PHONY: chaos
-chaos: build ## Break nodes, Redis and the lines between them under load, for about 8 minutes
+chaos: build ## Break nodes, Redis and the lines between them under load, for about 6 minutes
 	cargo build --release -p visavis-sim
 	bench/chaos/run.mjs
 

@@ -1,49 +1,63 @@
-// Three nodes that act as one place, the Redis they meet in, and between each node and Redis a line that can be cut.
+// Three nodes that act as one place, the Redis they meet in, between each node and Redis a line that can be cut, and the
+// nginx of deploy/ before them.
 import { spawn } from "node:child_process";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { ending, freePort, visavis } from "../lib/servers.mjs";
+import { startProxy } from "../lib/proxy.mjs";
+import { answers, ending, freePort, visavis } from "../lib/servers.mjs";
 
 const PASSWORD = "chaos";
 const SECRET = "shared-by-all-nodes-of-the-chaos-bench";
 const EXEMPT = ["--limits-exempt", "127.0.0.0/8"];
+/** What is kept of a program's words, to say why it did not start. */
+const WORDS = 4_000;
 
-/** Redis on a port of its own, which it keeps when it comes back. */
-export class Redis {
+/** A program that listens on a port of its own, which it keeps when it comes back. */
+class Program {
   #child = null;
+  #said = "";
 
-  constructor(port, directory) {
-    this.port = port;
-    this.directory = directory;
+  get pid() {
+    return this.#child?.pid;
   }
 
-  async start() {
-    const options = [
-      "--port",
-      this.port,
-      "--bind",
-      "127.0.0.1",
-      "--save",
-      "",
-      "--requirepass",
-      PASSWORD,
-      "--dir",
-      this.directory,
-    ];
-    this.#child = spawn("redis-server", options.map(String), {
-      stdio: "ignore",
-    });
-    await answers(() => opens(this.port), "Redis");
+  async launch(name, port, [program, ...args]) {
+    this.#said = "";
+    const child = (this.#child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "pipe"] }));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (bytes) => (this.#said = (this.#said + bytes).slice(-WORDS)));
+      if (process.env.CHAOS_VERBOSE) stream.pipe(process.stderr);
+    }
+    const dead = () => child.exitCode !== null || child.signalCode !== null;
+    await answers(async () => dead() || (await opens(port)), name);
+    if (dead()) throw new Error(`${name} did not start: ${this.#said.trim()}`);
+  }
+
+  signal(name) {
+    this.#child?.kill(name);
   }
 
   /** kill -9: what was in it is gone. */
   async kill() {
-    const child = this.#child;
-    this.#child = null;
-    if (!child) return;
-    child.kill("SIGKILL");
-    await ending(child);
+    this.signal("SIGKILL");
+    await this.gone();
+  }
+
+  async gone() {
+    if (this.#child) await ending(this.#child);
+  }
+}
+
+export class Redis extends Program {
+  constructor(port, directory) {
+    super();
+    Object.assign(this, { port, directory });
+  }
+
+  start() {
+    const memoryOnly = ["--save", "", "--dir", this.directory];
+    const place = ["--port", this.port, "--bind", "127.0.0.1", "--requirepass", PASSWORD];
+    return this.launch("Redis", this.port, ["redis-server", ...place, ...memoryOnly]);
   }
 }
 
@@ -74,7 +88,9 @@ export class Line {
   }
 
   open() {
-    return new Promise((resolve) => this.#server.listen(this.port, "127.0.0.1", resolve));
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject).listen(this.port, "127.0.0.1", resolve);
+    });
   }
 
   /** Nothing gets through any more, and nobody is told: packets that vanish, not a connection that is closed. */
@@ -97,98 +113,86 @@ export class Line {
   }
 }
 
-export class Node {
-  #child = null;
+export class Node extends Program {
+  constructor({ name, port, metrics, redis, directory }) {
+    super();
+    Object.assign(this, { name, port, metrics, redis, directory });
+  }
 
-  constructor({ name, port, metrics, redis, directory, options = [] }) {
-    Object.assign(this, { name, port, metrics, redis, directory, options });
+  get address() {
+    return `127.0.0.1:${this.port}`;
   }
 
   get url() {
-    return `ws://127.0.0.1:${this.port}/ws`;
+    return `ws://${this.address}/ws`;
   }
 
-  get pid() {
-    return this.#child?.pid;
-  }
-
-  async start() {
+  start() {
     const settings = {
-      listen: `127.0.0.1:${this.port}`,
+      listen: this.address,
       "metrics-listen": `127.0.0.1:${this.metrics}`,
+      "trusted-proxy": "127.0.0.1",
       redis: `redis://:${PASSWORD}@127.0.0.1:${this.redis}`,
       node: this.name,
       "session-resume": "on",
       "session-secret": SECRET,
       "state-dir": join(this.directory, this.name),
       "stop-timeout-ms": 20_000,
+      // Nobody relays here.
+      "turn-enabled": "off",
       workers: 1,
     };
-    const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const stdio = ["ignore", "ignore", process.env.CHAOS_VERBOSE ? "inherit" : "ignore"];
-    this.#child = spawn(visavis, ["serve", ...flags, ...EXEMPT, ...this.options], { stdio });
-    await answers(() => opens(this.port), this.name);
-  }
-
-  signal(name) {
-    this.#child?.kill(name);
-  }
-
-  async kill() {
-    this.signal("SIGKILL");
-    await this.gone();
-  }
-
-  async gone() {
-    if (this.#child) await ending(this.#child);
+    const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
+    return this.launch(this.name, this.port, [visavis, "serve", ...flags, ...EXEMPT]);
   }
 
   /** Status and what its body says of Redis; null when nobody answers. */
   async ready() {
     try {
-      const answer = await fetch(`http://127.0.0.1:${this.port}/readyz`, {
-        signal: AbortSignal.timeout(2_000),
-      });
+      const answer = await fetch(`http://${this.address}/readyz`, { signal: AbortSignal.timeout(2_000) });
       return { status: answer.status, redis: (await answer.json()).redis };
     } catch {
       return null;
     }
   }
 
-  /** One value of its metrics. */
+  /** One value of its metrics; undefined when nobody answers, or it is not there. */
   async figure(name) {
-    const answer = await fetch(`http://127.0.0.1:${this.metrics}/metrics`, {
-      signal: AbortSignal.timeout(2_000),
-    });
-    const line = (await answer.text()).split("\n").find((each) => each.startsWith(`${name} `));
-    return line === undefined ? undefined : Number(line.slice(name.length));
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.metrics}/metrics`, { signal: AbortSignal.timeout(2_000) });
+      const line = (await answer.text()).split("\n").find((each) => each.startsWith(`${name} `));
+      return line && Number(line.slice(name.length));
+    } catch {
+      return undefined;
+    }
   }
 }
 
 export class Place {
-  static async open(directory, { nodes = 3, options = [] } = {}) {
-    const redis = new Redis(await freePort(), directory);
-    await redis.start();
+  lines = [];
+  nodes = [];
+  proxy = null;
+
+  static async open(directory, { nodes = 3 } = {}) {
     const place = new Place();
-    Object.assign(place, { directory, redis, lines: [], nodes: [] });
-    for (let n = 1; n <= nodes; n += 1) {
-      const line = new Line(await freePort(), redis.port);
-      await line.open();
-      const [port, metrics] = [await freePort(), await freePort()];
-      place.lines.push(line);
-      place.nodes.push(
-        new Node({
-          name: `node-${n}`,
-          port,
-          metrics,
-          redis: line.port,
-          directory,
-          options,
-        }),
-      );
+    try {
+      place.directory = directory;
+      place.redis = new Redis(await freePort(), directory);
+      await place.redis.start();
+      for (let n = 1; n <= nodes; n += 1) {
+        const line = new Line(await freePort(), place.redis.port);
+        await line.open();
+        place.lines.push(line);
+        const [port, metrics] = [await freePort(), await freePort()];
+        place.nodes.push(new Node({ name: `node-${n}`, port, metrics, redis: line.port, directory }));
+      }
+      await Promise.all(place.nodes.map((node) => node.start()));
+      place.proxy = await startProxy(directory, place.nodes.map(({ address }) => address), { workers: 2 });
+      return place;
+    } catch (error) {
+      await place.close();
+      throw error;
     }
-    await Promise.all(place.nodes.map((node) => node.start()));
-    return place;
   }
 
   /** For the load client: visitors are dealt out to all nodes. */
@@ -196,19 +200,18 @@ export class Place {
     return this.nodes.map(({ url }) => url);
   }
 
+  /** The sum of one value of their metrics. */
+  async figure(name) {
+    const all = await Promise.all(this.nodes.map((node) => node.figure(name)));
+    return all.reduce((sum, each) => sum + (each ?? 0), 0);
+  }
+
   async close() {
+    await this.proxy?.stop();
     for (const node of this.nodes) node.signal("SIGCONT");
     await Promise.all(this.nodes.map((node) => node.kill()));
     for (const line of this.lines) line.close();
-    await this.redis.kill();
-  }
-}
-
-export async function answers(ask, what, withinMs = 10_000) {
-  for (const end = Date.now() + withinMs; ;) {
-    if (await ask()) return;
-    if (Date.now() > end) throw new Error(`${what} did not come within ${withinMs} ms`);
-    await pause(20);
+    await this.redis?.kill();
   }
 }
 

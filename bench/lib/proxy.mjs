@@ -25,7 +25,7 @@ export async function startProxy(directory, nodes, { core, workers = 1, tls } = 
     socket.once("connect", () => socket.destroy());
   });
   await answers(opens, "nginx");
-  if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
+  if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}: it says why above or in its log`);
   return { child, port, address, url: `ws://${address}/ws`, workers: childrenOf(child.pid), stop: () => stop(child) };
 }
 
@@ -37,8 +37,9 @@ function configuration(directory, { port, nodes, workers, tls, inner }) {
     [/worker_connections .*/, `worker_connections ${OPEN_FILES - 100};`],
     [/^pid .*/m, `pid ${directory}/nginx.pid;`],
     [/^http \{/m, (line) => [line, ...TEMPORARY.map((name) => `${name}_temp_path ${directory}/${name};`)].join("\n")],
-    [/^ *server node-\d.*\n/gm, ""],
-    [/zone nodes .*/, (line) => [line, ...nodes.map((node) => `server ${node} max_fails=1 fail_timeout=2s;`)].join("\n")],
+    [/^ *server node-1:8080 (.*)$/gm, (_, how) => nodes.map((node) => `server ${node} ${how}`).join("\n")],
+    [/^ *server node-\d:.*\n/gm, ""],
+    [/^error_log .*/m, `error_log ${directory}/nginx.log warn;`],
     [/^ {4}server \{\n {8}listen 80;\n[^]*?\n {4}\}\n/m, ""],
     ...(tls ? withTls(port, inner, tls) : WITHOUT_TLS),
     ...(tls ? [] : [[/listen 127\.0\.0\.1:8443 .*;/, `listen 127.0.0.1:${port} reuseport;`], [/^ *listen 127.*8443 .*\n/gm, ""]]),

@@ -66,6 +66,15 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
     return visitor.machine.run("curl", ["-sSk", "-m", "10", "-i", "-o", "-", ...flags, url]);
   }
 
+  /** The answer to a WebSocket, which stays open until curl has waited long enough. */
+  async function knock(...more: string[]): Promise<number> {
+    const upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+    const headers = [...upgrade, `Sec-WebSocket-Key: ${KEY}`, ...more].flatMap((header) => ["-H", header]);
+    const flags = ["-sSk", "--http1.1", "-m", "4", "-D", "-", "-o", "/dev/null"];
+    const { said } = await visitor.machine.outcome("curl", [...flags, ...headers, `https://${DOMAIN}/ws`]);
+    return Number(/^HTTP\/1.1 (\d+)/.exec(said)?.[1]);
+  }
+
   test("the site comes over HTTP/2, and plain HTTP leads there", () => {
     expect(get(`https://${DOMAIN}/`)).toMatch(/^HTTP\/2 200/);
     const plain = get(`http://${DOMAIN}/chat`);
@@ -86,21 +95,18 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
   });
 
   test("nobody can claim another address", async () => {
-    const upgrade = [
-      "Connection: Upgrade",
-      "Upgrade: websocket",
-      "Sec-WebSocket-Version: 13",
-      `Sec-WebSocket-Key: ${KEY}`,
-    ];
-    const open = async (claim: number) => {
-      const headers = [...upgrade, `X-Forwarded-For: 9.9.9.${claim}`].flatMap((header) => ["-H", header]);
-      // It stays open until curl has waited long enough.
-      const flags = ["-sSk", "--http1.1", "-m", "4", "-D", "-", "-o", "/dev/null"];
-      const { said } = await visitor.machine.outcome("curl", [...flags, ...headers, `https://${DOMAIN}/ws`]);
-      return Number(/^HTTP\/1.1 (\d+)/.exec(said)?.[1]);
-    };
-    const statuses = await Promise.all(Array.from({ length: 10 }, (_, claim) => open(claim)));
+    const claims = Array.from({ length: 10 }, (_, claim) => knock(`X-Forwarded-For: 9.9.9.${claim}`));
+    const statuses = await Promise.all(claims);
     expect(statuses.filter((status) => status === 101)).toHaveLength(NODES.length * PER_ADDRESS);
+  });
+
+  test("nodes that were all away let WebSockets in again at once", async () => {
+    await Promise.all(NODES.map((node) => composition.get(node).stop()));
+    expect(await knock()).toBe(502);
+    await Promise.all(NODES.map((node) => composition.get(node).start(8080)));
+    // nginx forgives a node when a request to it ends, and these do not.
+    const statuses = await Promise.all(Array.from({ length: 5 }, () => knock()));
+    expect(statuses).toEqual([101, 101, 101, 101, 101]);
   });
 
   test("strangers at different nodes meet, through the one open port if it must be, and stay while all nodes are renewed", async () => {
