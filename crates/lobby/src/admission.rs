@@ -1,11 +1,20 @@
 //! How many sessions a node takes in per second, so that ten thousand people who come back at once do not stop it.
 //!
 //! Who is refused is told a moment of its own, one interval after the one told before: a herd that obeys comes back in
-//! a line.
+//! a line. Who asks before its moment is told the same one again: that costs nobody else a place.
 
 use crate::planted::planted;
 use crate::rates::{Allowance, Rate};
 use crate::{Span, Time};
+
+/// Whether a session was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admittance {
+    Unasked,
+    /// It was told to come at this moment.
+    Promised(Time),
+    Inside,
+}
 
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -33,25 +42,55 @@ impl Admission {
         }
     }
 
-    /// Takes in one session.
-    ///
-    /// # Errors
-    /// How long it shall wait before it asks again.
-    pub(crate) fn admit(&mut self, now: Time) -> Result<(), Span> {
-        if planted!(AdmissionIsOpen) {
-            return Ok(());
+    /// What becomes of a session that asks.
+    pub(crate) fn ask(&mut self, now: Time, before: Admittance) -> Admittance {
+        match before {
+            Admittance::Promised(at) if now < at => return before,
+            Admittance::Inside => return before,
+            Admittance::Unasked | Admittance::Promised(_) => {}
         }
-        self.rate.take(now, self.allowance).map_err(|pause| {
-            self.promised =
-                (now + pause).max(self.promised + self.allowance.interval).min(now + Self::MAX_PAUSE);
-            self.promised.since(now)
-        })
+        if planted!(AdmissionIsOpen) {
+            return Admittance::Inside;
+        }
+        match self.rate.take(now, self.allowance) {
+            Ok(()) => Admittance::Inside,
+            Err(pause) => {
+                self.promised =
+                    (now + pause).max(self.promised + self.allowance.interval).min(now + Self::MAX_PAUSE);
+                Admittance::Promised(self.promised)
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Admission {
+        /// Somebody who was not here before: taken in, or told a pause.
+        fn admit(&mut self, now: Time) -> Result<(), Span> {
+            match self.ask(now, Admittance::Unasked) {
+                Admittance::Promised(at) => Err(at.since(now)),
+                Admittance::Unasked | Admittance::Inside => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn knocking_again_costs_nobody_a_place() {
+        let mut admission = Admission::new(1_000);
+        let now = Time::from_micros(1_000_000);
+        while admission.ask(now, Admittance::Unasked) == Admittance::Inside {}
+        let promised = admission.ask(now, Admittance::Unasked);
+        let Admittance::Promised(at) = promised else { panic!("{promised:?}") };
+        for _ in 0..100_000 {
+            assert_eq!(admission.ask(now, promised), promised);
+        }
+        let next = admission.ask(now, Admittance::Unasked);
+        assert_eq!(next, Admittance::Promised(at + Span::from_micros(1_110)), "the next one in the line");
+        assert_eq!(admission.ask(at, promised), Admittance::Inside);
+    }
 
     #[test]
     fn a_herd_is_told_to_come_back_one_after_the_other() {

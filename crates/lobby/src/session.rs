@@ -1,6 +1,7 @@
 //! One person's visit: what it asked for, where it stands, how fast it may speak.
 
 use crate::acquaintances::{Acquaintance, Acquaintances};
+use crate::admission::Admittance;
 use crate::matches::{MatchKey, Side};
 use crate::matchmaker::TicketKey;
 use crate::nodes::NodeId;
@@ -24,7 +25,7 @@ pub(crate) struct Session {
     /// Only clients that said `hello` can be recognised later.
     pub(crate) identity: Option<Box<Identity>>,
     /// Whether it was taken in under the admission rate.
-    pub(crate) admitted: bool,
+    pub(crate) admittance: Admittance,
     pub(crate) limiting: Limiting,
     state: State,
     /// Of the last search; `next` repeats them.
@@ -146,7 +147,7 @@ impl Session {
             id,
             link: Link::Attached(connection),
             identity: None,
-            admitted: false,
+            admittance: Admittance::Unasked,
             limiting,
             state: State::Idle { credit: None },
             wishes: None,

@@ -6,6 +6,7 @@
 
 use super::far::FarMatch;
 use super::{Due, Lobby};
+use crate::admission::Admittance;
 use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::planted::planted;
 use crate::replay::{Bounds, Replay};
@@ -259,7 +260,7 @@ impl Lobby {
         session.said = said;
         let old = std::mem::replace(&mut session.link, Link::Attached(connection));
         let old_limiting = std::mem::replace(&mut session.limiting, limiting);
-        session.admitted = true;
+        session.admittance = Admittance::Inside;
         session.last_seen = now;
         self.timers.clear(&mut session.timer, Due::Session(known));
         if let Some(identity) = &mut session.identity {
@@ -527,22 +528,17 @@ impl Lobby {
     /// Takes a session in under the admission rate. False: it was told when to come again, and nothing else may happen.
     pub(super) fn admit(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
         let Some(session) = self.sessions.get_mut(key) else { return false };
-        if session.admitted {
-            return true;
-        }
-        let admitted = match session.limiting {
-            Limiting::Exempt => Ok(()),
-            Limiting::Bound(_) => self.admission.admit(self.now),
+        session.admittance = match session.limiting {
+            Limiting::Exempt => Admittance::Inside,
+            Limiting::Bound(_) => self.admission.ask(self.now, session.admittance),
         };
-        match admitted {
-            Ok(()) => {
-                session.admitted = true;
-                true
-            }
-            Err(pause) => {
-                self.refuse_admission(key, pause, outputs);
+        match session.admittance {
+            Admittance::Inside => true,
+            Admittance::Promised(at) => {
+                self.refuse_admission(key, at.since(self.now), outputs);
                 false
             }
+            Admittance::Unasked => false,
         }
     }
 

@@ -183,3 +183,26 @@ fn wishes_beyond_their_limits_are_refused_and_name_the_culprit() {
     script.say(A, find!("video", interests: (vec!["y".repeat(32); 10]), pool: (pool[1..])));
     script.expect_waiting(A);
 }
+
+#[test]
+fn a_socket_that_knocks_on_and_on_does_not_push_back_who_comes_after_it() {
+    let mut script = Script::with(Config { admission_rate: 10, ..Config::default() });
+    for visitor in [A, B, C] {
+        script.open(visitor);
+    }
+    script.say(A, frame!("hello", version: 1));
+    script.hear(A);
+    // The rate is used up: B is told a moment, and goes on asking all the same.
+    script.say(B, frame!("hello", version: 1));
+    let promised = script.hear(B)["retry_after_ms"].as_u64().unwrap();
+    for _ in 0..150 {
+        script.say(B, frame!("hello", version: 1));
+        assert_eq!(script.hear(B)["retry_after_ms"], promised);
+    }
+    script.say(C, frame!("hello", version: 1));
+    let next = script.hear(C)["retry_after_ms"].as_u64().unwrap();
+    assert!(next > promised && next <= 2 * promised, "{next} after {promised}");
+    script.advance(Span::from_millis(promised));
+    script.say(B, frame!("hello", version: 1));
+    assert_eq!(script.hear(B)["type"], "welcome");
+}
