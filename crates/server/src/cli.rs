@@ -109,7 +109,7 @@ fn with_turn_settings(command: Command) -> Command {
             return command.arg(argument(setting, name.replace('_', "-")));
         }
         match setting.key {
-            "log.format" | "log.level" => command.arg(argument(setting, setting.flag())),
+            "log.format" | "log.level" | "metrics.listen" => command.arg(argument(setting, setting.flag())),
             _ => command,
         }
     })

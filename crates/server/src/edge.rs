@@ -8,6 +8,7 @@
 mod accept;
 mod address;
 mod admission;
+mod alone;
 mod connection;
 mod frame;
 mod headers;
@@ -24,6 +25,7 @@ mod upgrade;
 pub(crate) use accept::{Door, Security, admit_address, listen};
 pub(crate) use address::{ClientAddress, Networks};
 pub(crate) use admission::Admission;
+pub(crate) use alone::serve_alone;
 pub(crate) use connection::End;
 pub(crate) use http::router;
 pub(crate) use ice::IceDesk;

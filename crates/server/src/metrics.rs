@@ -37,6 +37,22 @@ pub(crate) fn router(edge: Arc<Edge>, sockets: Arc<Admission>, relay: Option<Rel
         .with_state(Sources { edge, sockets, relay })
 }
 
+/// The figures of a relay that stands alone, in the same names.
+pub(crate) fn relay_router(relay: RelayLink, sockets: Arc<Admission>) -> Router {
+    Router::new().route("/metrics", get(answer_for_relay)).with_state((relay, sockets))
+}
+
+async fn answer_for_relay(State((relay, sockets)): State<(RelayLink, Arc<Admission>)>) -> Response {
+    let Some(figures) = relay.figures().await else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let mut page = Page(String::with_capacity(4096));
+    relay::render(&figures, &mut page);
+    page.sockets(&sockets);
+    page.process();
+    page.into_response()
+}
+
 /// The same for people: who connects how.
 async fn look(State(sources): State<Sources>) -> Response {
     let Some(snapshot) = snapshot(&sources).await else {
@@ -62,10 +78,7 @@ async fn answer(State(sources): State<Sources>) -> Response {
     {
         relay::render(&figures, &mut page);
     }
-    let mut response = Response::new(Body::from(page.0));
-    let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, format);
-    response
+    page.into_response()
 }
 
 fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
@@ -121,7 +134,7 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
     }
 
     page.gauge("visavis_connections", "Open WebSocket connections.", edge.visitors.total());
-    page.gauge("visavis_sockets", "Open TCP sockets, plain HTTP included.", sockets.total());
+    page.sockets(sockets);
     page.gauge("visavis_driver_events_waiting", "Events that wait for the driver.", *events_waiting);
     page.labelled(
         "visavis_connections_refused_total",
@@ -153,10 +166,7 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         tallies.by_class(),
     );
 
-    if let Some(process) = Process::look() {
-        page.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
-        page.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
-    }
+    page.process();
     page
 }
 
@@ -232,6 +242,24 @@ fn per_kind<T: Copy>(of: &PerKind<T>) -> [(&'static str, T); 3] {
 struct Page(String);
 
 impl Page {
+    fn sockets(&mut self, sockets: &Admission) {
+        self.gauge("visavis_sockets", "Open TCP sockets, plain HTTP included.", sockets.total());
+    }
+
+    fn process(&mut self) {
+        if let Some(process) = Process::look() {
+            self.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
+            self.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
+        }
+    }
+
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.0));
+        let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, format);
+        response
+    }
+
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }

@@ -245,7 +245,7 @@ fn seed() -> Result<u64, Failure> {
 }
 
 /// Says where it listens, as an address to click on.
-fn announce(what: &str, listener: &TcpListener) {
+pub(crate) fn announce(what: &str, listener: &TcpListener) {
     let Ok(address) = listener.local_addr() else { return };
     tracing::info!(%address, "listening on {what}://{}", host(address));
     if address.ip().is_unspecified() {

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
@@ -32,7 +32,7 @@ const BACKLOG: u32 = 8192;
 const HEAD_BYTES: usize = 16 * 1024;
 
 /// How long one connection may serve plain HTTP: also a reader that takes its page by the byte must end.
-const HTTP_LIFETIME: Duration = Duration::from_secs(300);
+pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(300);
 
 /// One listener and all that its sockets need.
 pub(crate) struct Door {
@@ -149,14 +149,8 @@ impl Door {
 
     async fn speak_http(&self, stream: Stream, peer: SocketAddr) {
         let service = service_fn(|request: Request<Incoming>| self.answer(request, peer));
-        let mut connection = Box::pin(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(self.header_timeout)
-                .max_buf_size(HEAD_BYTES)
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades(),
-        );
+        let connection = http1(self.header_timeout).serve_connection(TokioIo::new(stream), service);
+        let mut connection = Box::pin(connection.with_upgrades());
         let mut stopping = self.stopping.clone();
         let ended = tokio::select! {
             _ = connection.as_mut() => true,
@@ -188,6 +182,13 @@ impl Door {
         }
         Ok(response)
     }
+}
+
+/// HTTP/1.1 with the bounds of a request's head.
+pub(super) fn http1(header_timeout: Duration) -> Builder {
+    let mut builder = Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES);
+    builder
 }
 
 /// A place for a socket, by the other end of its connection.
@@ -254,7 +255,7 @@ fn refusal(refused: Refused) -> &'static [u8] {
 }
 
 /// Errors that `accept` passes on from the connection itself: the next one may be sound.
-fn is_of_one_connection(error: &io::Error) -> bool {
+pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused

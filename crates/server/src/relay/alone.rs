@@ -2,10 +2,12 @@
 
 use super::open::{bind_own, open};
 use crate::config::Config;
-use crate::edge::Admission;
+use crate::edge::{Admission, listen, serve_alone};
 use crate::failure::Failure;
-use crate::serve::{Capacity, Signals, sockets_per_address, start_log};
+use crate::metrics;
+use crate::serve::{Capacity, Signals, announce, sockets_per_address, start_log};
 use crate::session_key::turn_secrets;
+use std::sync::Arc;
 use tokio::runtime;
 
 /// # Errors
@@ -26,12 +28,19 @@ pub(crate) fn turn(config: Config) -> Result<(), Failure> {
 
 async fn run(config: Config) -> Result<(), Failure> {
     let bound = bind_own(&config)?;
+    let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen")).transpose()?;
     let mut signals = Signals::new()?;
     let capacity = Capacity::find(config.bounds.connections);
     let per_address = sockets_per_address(config.bounds.connections_per_address);
     let sockets = Admission::new(capacity.sockets, per_address, vec![config.bounds.exempt.clone()]);
     let secrets = turn_secrets(&config.turn.secrets, &[], &config.state_dir)?;
-    let (_relay, ended) = open(&config, secrets, bound, &[], &sockets)?;
+    let others: Vec<_> = figures.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let (relay, ended) = open(&config, secrets, bound, &others, &sockets)?;
+    if let Some(listener) = figures {
+        announce("metrics at http", &listener);
+        let router = metrics::relay_router(relay.clone(), Arc::clone(&sockets));
+        tokio::spawn(serve_alone(listener, router, Arc::clone(&sockets), config.bounds.header_timeout));
+    }
     tokio::select! {
         _ = signals.wait() => {
             tracing::info!("stopped");

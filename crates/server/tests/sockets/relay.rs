@@ -1,6 +1,6 @@
 //! The relay on real sockets: over UDP, TCP and TLS, beside HTTP and alone.
 
-use super::harness::{PATIENCE, Server, narrow_socket, visavis};
+use super::harness::{PATIENCE, Server, narrow_socket, request, visavis};
 use super::turn_client::{BINDING, TurnClient, channel_data};
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -368,6 +368,46 @@ async fn alone_it_relays_on_its_own_listeners_and_serves_no_pages() {
     let signalled = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
     assert!(signalled.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn alone_it_tells_its_figures_where_it_is_told_to() {
+    let mut command = visavis();
+    command.args(["turn", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    command.args(["--realm", "example.org", "--secret", "s3cret", LOCAL]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut address = |wanted: &str, before: &str| -> SocketAddr {
+        let line = lines.find(|line| line.contains(wanted)).expect("it says where it listens");
+        line.rsplit_once(before).unwrap().1.trim().parse().unwrap()
+    };
+    let relay = address("listening over UDP and TCP", "at=");
+    let figures = address("metrics at http", "address=");
+    let mut client = TurnClient::udp(relay).await.with(alice());
+    client.allocate().await.unwrap();
+    let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    assert_eq!(client.bind(0x4001, peer.local_addr().unwrap()).await, 0);
+    client.say(0x4001, b"twelve bytes").await;
+    let mut heard = [0; 64];
+    assert_eq!(timeout(PATIENCE, peer.recv(&mut heard)).await.unwrap().unwrap(), 12);
+
+    let ask = async |path: &str| request(TcpStream::connect(figures).await.unwrap(), "GET", path, &[]).await;
+    let page = ask("/metrics").await;
+    assert_eq!(page.status, 200);
+    let text = page.text();
+    for line in [
+        "visavis_relay_allocations 1",
+        "visavis_relay_allocations_total 1",
+        "visavis_relay_bytes_total{direction=\"to_peer\"} 12",
+        "visavis_relay_packets_total{direction=\"to_client\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+    assert!(!text.contains("visavis_sessions"), "it has no visitors to count");
+    assert_eq!(ask("/").await.status, 404);
+    assert_eq!(client.bind(0x4002, figures).await, 403, "nobody reaches that through the relay");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test]
