@@ -7,6 +7,7 @@
 
 mod address;
 mod channel;
+mod members;
 mod scripts;
 
 pub(crate) use address::{NodeName, RedisUrl};
@@ -15,10 +16,11 @@ use super::{Census, Reach, Status};
 use crate::driver::{Event, Link, Snapshot};
 use ::redis::aio::{MultiplexedConnection, PubSubStream};
 use ::redis::cluster::ClusterClient;
-use ::redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use ::redis::{AsyncConnectionConfig, RedisError, RedisResult};
 use channel::{Channel, Heard};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use members::Members;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use scripts::{Scripts, Store};
 use std::sync::Arc;
@@ -55,6 +57,7 @@ pub(crate) struct Redis {
     pub(crate) status: Arc<Status>,
     pub(crate) requests: mpsc::Receiver<Request>,
     channel: Channel,
+    members: Members,
 }
 
 /// Why serving ended.
@@ -83,7 +86,7 @@ impl Redis {
         requests: mpsc::Receiver<Request>,
     ) -> Self {
         let channel = Channel::new(node, secrets, Arc::clone(&status));
-        Redis { url, node, name, link, status, requests, channel }
+        Redis { url, node, name, link, status, requests, channel, members: Members::default() }
     }
 
     /// Runs until `stopping`; then gives the lease back, so that others need not wait for it to lapse.
@@ -115,6 +118,7 @@ impl Redis {
                 }
                 Err(error) => say_away(&mut said_away, &reason(&error)),
             }
+            self.members.pass();
             self.status.set(Reach::Away);
             if self.tell(Reply::Away).await.is_err() {
                 return;
@@ -130,14 +134,15 @@ impl Redis {
         }
     }
 
-    async fn connect(&self) -> RedisResult<Line> {
-        let client = Client::open(self.url.reveal())?;
+    async fn connect(&mut self) -> RedisResult<Line> {
+        let client = self.members.client(&self.url)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWER))
             .set_response_timeout(Some(ANSWER));
-        let publisher = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut publisher = client.get_multiplexed_async_connection_with_config(&config).await?;
         let store = if is_cluster(&publisher).await {
-            let cluster = ClusterClient::builder([self.url.reveal()])
+            self.members.learn(&mut publisher).await;
+            let cluster = ClusterClient::builder(self.members.all(&self.url)?)
                 .connection_timeout(ANSWER)
                 .response_timeout(ANSWER)
                 .retries(2)

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -223,16 +223,19 @@ pub(crate) async fn redis_becomes(node: &Server, state: &str) {
 /// Carries bytes to `to`, until it is told to swallow them: a partition without a reset.
 pub(crate) struct Wire {
     pub(crate) port: u16,
+    to: Arc<AtomicU16>,
     cut: Arc<AtomicBool>,
 }
 
 impl Wire {
     pub(crate) async fn to(port: u16) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let wire = Wire { port: listener.local_addr().expect("an address").port(), cut: Arc::default() };
-        let cut = Arc::clone(&wire.cut);
+        let own = listener.local_addr().expect("an address").port();
+        let wire = Wire { port: own, to: Arc::new(AtomicU16::new(port)), cut: Arc::default() };
+        let (to, cut) = (Arc::clone(&wire.to), Arc::clone(&wire.cut));
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                let port = to.load(Ordering::Relaxed);
                 let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
                 let (near_in, near_out) = near.into_split();
                 let (far_in, far_out) = far.into_split();
@@ -241,6 +244,11 @@ impl Wire {
             }
         });
         wire
+    }
+
+    /// Whoever connects from now on lands elsewhere.
+    pub(crate) fn turn_to(&self, port: u16) {
+        self.to.store(port, Ordering::Relaxed);
     }
 
     pub(crate) fn cut(&self) {
