@@ -1,9 +1,15 @@
 // One person with the SDK, as the bench drives them. Times are this page's own.
 import { createClient } from "./sdk/index.js";
 
-/** Notes how long the browser takes to be told of more servers, and how often it gathers. */
-function traced(notes) {
+/**
+ * Notes how long the browser takes to be told of more servers, and how often it gathers. `iceTransportPolicy` is the
+ * browser's alone: to the SDK this is not somebody who hides, but one whom no direct path leads to.
+ */
+function traced(notes, iceTransportPolicy) {
   return class extends RTCPeerConnection {
+    constructor(configuration) {
+      super({ ...configuration, iceTransportPolicy });
+    }
     setConfiguration(configuration) {
       const before = performance.now();
       super.setConfiguration(configuration);
@@ -25,9 +31,8 @@ const visitor = {
     const client = (this.client = createClient({
       url,
       iceUrl,
-      iceTransportPolicy,
       autoContinue: false,
-      environment: { RTCPeerConnection: traced(notes) },
+      environment: { RTCPeerConnection: traced(notes, iceTransportPolicy) },
     }));
     this.done = new Promise((resolve, reject) => {
       client.subscribe((state) => {

@@ -3,7 +3,7 @@
 // From `partner_found` to the connection of the later side, with relays 25 ms away (each way), in one interleaved run:
 //   direct, all | two steps          a direct path is there; all relays from the beginning, or as Visavis does it
 //   relay, all | two steps           only relays may be used
-//   blocked, waited | met at once    only relays, and nothing comes back over UDP: after 4 s in line, or after 0.2 s
+//   blocked, waited | soon | at once only relays, and nothing comes back over UDP: after 4 s in line, 1.7 s, 0.2 s
 // The visitors are two pages of one Chromium with the SDK as built, in audio chats. Each sample is a new visit.
 //
 //   bench/gathering/run.mjs [--samples 8] [--no-write]      after `make build`; CHROMIUM, VISAVIS_BIN name other binaries
@@ -31,6 +31,7 @@ const CASES = [
   { name: "relay_all", ice: "all", policy: "relay", waitMs: 1_000 },
   { name: "relay_two_steps", ice: "steps", policy: "relay", waitMs: 1_000 },
   { name: "blocked_waited", ice: "blocked", policy: "relay", waitMs: 4_000 },
+  { name: "blocked_soon", ice: "blocked", policy: "relay", waitMs: 1_700 },
   { name: "blocked_at_once", ice: "blocked", policy: "relay", waitMs: 200 },
 ];
 

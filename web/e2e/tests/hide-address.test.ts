@@ -32,9 +32,16 @@ test("the switch hides its visitor, who still sees and hears the stranger, and i
   await ann.begin();
   await together(ann, ben);
   await ann.reads("relayed");
+  await ben.say("the same stranger");
+  await ann.hears("the same stranger");
   await ann.button("More").click();
   await hide(ann).uncheck();
   await ann.button("Close").click();
+  // It is for the next stranger: the present one stays.
+  await ann.page.waitForTimeout(500);
+  await together(ann, ben);
+  expect(await ann.log.textContent()).toContain("the same stranger");
+  await ann.reads("relayed");
   await ann.next();
   await together(ann, ben);
   await ann.reads(/^direct$/);

@@ -139,7 +139,7 @@ export class Call {
 
   /** The server is back and knows this match. */
   serverBack(): void {
-    this.#words.retry();
+    this.#words.flush();
     this.#mend();
   }
 
@@ -293,7 +293,7 @@ export class Call {
     if (phase.name === "connecting") {
       if (phase.restarted || !this.#canRestart() || !this.#peer?.settled) return;
       // Where UDP is blocked, an offer that waited has nothing to offer: the other servers are asked now.
-      const poor = this.#peer.lacksRelay && now - this.#startedMs >= POOR_MS;
+      const poor = this.#peer.lacksRelay && now - this.#peer.offeredAtMs >= POOR_MS;
       if (state !== "failed" && !poor) return;
       phase.restarted = true;
       return this.#peer.restartIce(this.#listener.iceServers());

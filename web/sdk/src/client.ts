@@ -38,13 +38,14 @@ export class VisavisClient implements Client {
       onStream: (stream) => this.#events.emit("localStream", stream),
       onTrack: (kind, track) => this.#session.replaceTrack(kind, track),
     });
-    this.#ice = new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice", "http"));
+    this.#ice = new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice"));
     this.#session = new Session({
       environment,
       events: this.#events,
       media: this.#media,
       ice: this.#ice,
-      url: options.url ?? ownOrigin(environment, "/ws", "ws"),
+      // A page at https gets `wss`.
+      url: options.url ?? ownOrigin(environment, "/ws").replace("http", "ws"),
       offerOrder: options.offerOrder ?? "ticket",
       autoContinue: () => this.autoContinue,
     });

@@ -21,9 +21,7 @@ export function resolveEnvironment(given: Partial<Environment> = {}): Environmen
   };
 }
 
-/** `path` on the page's own origin; a page at https gets `wss`. */
-export function ownOrigin(environment: Environment, path: string, scheme: "http" | "ws"): string {
-  const url = new URL(path, environment.window?.location.href ?? "http://localhost/");
-  if (scheme === "ws") url.protocol = url.protocol.replace("http", "ws");
-  return url.href;
+/** `path` on the page's own origin. */
+export function ownOrigin({ window }: Environment, path: string): string {
+  return new URL(path, window?.location.href ?? "http://localhost/").href;
 }

@@ -141,8 +141,8 @@ export class LocalMedia {
         : new ClientError("unsupported_browser", "This browser has no camera access.");
     }
     const { cameraId, microphoneId } = this.#choice;
-    const of = (id: string | undefined) =>
-      id ? { deviceId: device === "exact" ? { exact: id } : { ideal: id } } : {};
+    // A bare value is the ideal one.
+    const of = (id: string | undefined) => (id ? { deviceId: device === "exact" ? { exact: id } : id } : {});
     const constraints: MediaStreamConstraints = {};
     if (kinds.includes("audio")) {
       constraints.audio = {
@@ -154,7 +154,7 @@ export class LocalMedia {
     }
     if (kinds.includes("video")) {
       const facing = cameraId ? {} : { facingMode: "user" };
-      constraints.video = { width: { ideal: 640 }, height: { ideal: 480 }, ...facing, ...of(cameraId) };
+      constraints.video = { width: 640, height: 480, ...facing, ...of(cameraId) };
     }
     try {
       return (await mediaDevices.getUserMedia(constraints)).getTracks();

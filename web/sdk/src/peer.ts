@@ -8,6 +8,8 @@ import type { Environment } from "./types.js";
 
 // Host candidates come about 4 ms after setLocalDescription; then a moment for the rest of them.
 const FIRST_CANDIDATE_MS = 30;
+// Without a relay's candidate a hidden offer is none at all.
+const NEVER_MS = 1e9;
 const MORE_CANDIDATES_MS = 5;
 const BATCH_MS = 10;
 // The server forwards 64 candidates a match; a browser with that many interfaces has better ones among them.
@@ -30,11 +32,13 @@ export interface PeerWire {
 
 export class Peer {
   readonly channel: RTCDataChannel;
-  readonly madeAtMs: number;
+  /** When it began to gather for its offer. */
+  offeredAtMs = 0;
   #environment: Environment;
   #connection: RTCPeerConnection;
   #servers: RTCIceServer[];
   #gathersWith: RTCIceServer[];
+  #firstCandidateMs = FIRST_CANDIDATE_MS;
   /** Whether a relay has given it a place. */
   relayed = false;
   /** All that can be found was found. */
@@ -64,7 +68,7 @@ export class Peer {
     stream: MediaStream | null,
   ) {
     this.#environment = environment;
-    this.madeAtMs = environment.now();
+    if (configuration.iceTransportPolicy === "relay") this.#firstCandidateMs = NEVER_MS;
     this.#servers = iceServers;
     this.#gathersWith = iceServers.length > 1 ? iceServers.slice(0, 1) : iceServers;
     const connection = new environment.RTCPeerConnection({
@@ -118,6 +122,7 @@ export class Peer {
   /** Makes the offer once; resolves with it after the first candidates came. */
   offer(): Promise<string> {
     this.#offer ??= new Promise((resolve, reject) => {
+      this.offeredAtMs = this.#environment.now();
       this.#enqueue(async () => {
         try {
           await this.#connection.setLocalDescription(await this.#connection.createOffer());
@@ -262,9 +267,7 @@ export class Peer {
   #firstCandidates(): Promise<void> {
     const { setTimeout, clearTimeout } = this.#environment;
     return new Promise((resolve) => {
-      // Without a relay's candidate a hidden offer is none at all.
-      const hidden = this.#connection.getConfiguration().iceTransportPolicy === "relay";
-      let timer = hidden ? null : setTimeout(resolve, FIRST_CANDIDATE_MS);
+      let timer = setTimeout(resolve, this.#firstCandidateMs);
       this.#onCandidate = () => {
         this.#onCandidate = () => {};
         clearTimeout(timer);

@@ -34,6 +34,8 @@ export class Search {
   readonly standing = new Standing();
   #parts: SearchParts;
   #wishes: Wishes | null = null;
+  /** Between two strangers. In a match every word of ours about the next one would end it. */
+  #seeking = false;
   relayOnly = false;
   #recipe: (Recipe & { kind: Wishes["kind"]; servers: RTCIceServer[]; relayOnly: boolean }) | null = null;
   #turn = 0;
@@ -47,6 +49,7 @@ export class Search {
   /** New wishes are a new object. With a delay the server is expected to put us in line by itself meanwhile. */
   begin(wishes: Wishes, delayMs = 0): void {
     this.#wishes = wishes;
+    this.#seeking = true;
     if (delayMs === 0) return void this.announce();
     this.#turn += 1;
     this.#renewIn(delayMs);
@@ -68,11 +71,11 @@ export class Search {
     void this.announce();
   }
 
-  /** Makes the server's view ours. Harmless at any time: it says nothing that was said already. */
+  /** Makes the server's view ours. Harmless at any time: it says nothing that was said already, or in a match. */
   async announce(): Promise<void> {
     const { socket, spares } = this.#parts;
     const wishes = this.#wishes;
-    if (!wishes) return;
+    if (!wishes || !this.#seeking) return;
     const turn = ++this.#turn;
     this.#renewIn(RENEW_MS);
     const sdp = await this.#offer(wishes);
@@ -138,6 +141,7 @@ export class Search {
   }
 
   #rest(): void {
+    this.#seeking = false;
     this.#turn += 1;
     this.#endPause();
     this.#parts.environment.clearTimeout(this.#timer);

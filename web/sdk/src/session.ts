@@ -68,8 +68,8 @@ export class Session {
     const { environment, events } = parts;
     this.#environment = environment;
     this.#events = events;
-    this.#spares = new SparePeers(environment, (then) => {
-      if (then === "another offer") return void this.#search.announce();
+    this.#spares = new SparePeers(environment, (left) => {
+      if (left === "more") return void this.#search.announce();
       // A server that is away may not have told us of its relays.
       if (!this.#search.hidden || !this.#socket.isOpen || this.#activity.name !== "searching") return;
       this.#spares.renew();

@@ -10,7 +10,7 @@ const OFFER_AGE_MS = 300_000;
 const UNUSED_IN_CALL_MS = 30_000;
 
 // A relay answers within two round trips. Where UDP is blocked it never does, and TCP and TLS are worth their price.
-const RELAY_PATIENCE_MS = 2_000;
+const RELAY_PATIENCE_MS = 1_000;
 // Ten round trips over a slow line bring TLS and a place on the relay.
 const ALL_RELAYS_PATIENCE_MS = 6_000;
 
@@ -33,10 +33,10 @@ export class SparePeers {
   #restTimer: number | null = null;
   /** On this network the nearest relay gave nothing over UDP. */
   #wide = false;
-  #onNoRelay: (then: "another offer" | "nothing") => void;
+  #onNoRelay: (left: "more" | "none") => void;
 
-  /** `onNoRelay`: the waiting offer got none. Another should be made, or there is nothing left to try. */
-  constructor(environment: Environment, onNoRelay: (then: "another offer" | "nothing") => void) {
+  /** `onNoRelay`: the waiting offer got none. There are more to make another with, or all were tried. */
+  constructor(environment: Environment, onNoRelay: (left: "more" | "none") => void) {
     this.#environment = environment;
     this.#onNoRelay = onNoRelay;
   }
@@ -50,7 +50,7 @@ export class SparePeers {
   /** In line: an offer under way and a blank one behind it. */
   prepare(): void {
     this.#stopResting();
-    if (this.#offering && this.#environment.now() - this.#offering.madeAtMs > OFFER_AGE_MS)
+    if (this.#offering && this.#environment.now() - this.#offering.offeredAtMs > OFFER_AGE_MS)
       this.#dropOffering();
     if (!this.#offering) {
       const peer = this.takeBlank();
@@ -137,11 +137,11 @@ export class SparePeers {
   }
 
   #reconsider(peer: Peer | null): void {
-    if (this.#offering !== peer || !peer || peer.relayed) return;
-    if (this.#wide || !peer.lacksRelay) return this.#onNoRelay("nothing");
+    if (this.#offering !== peer || peer?.relayed !== false) return;
+    if (this.#wide || !peer.lacksRelay) return this.#onNoRelay("none");
     this.#wide = true;
     this.#dropOffering();
-    this.#onNoRelay("another offer");
+    this.#onNoRelay("more");
   }
 
   #dropOffering(): void {

@@ -50,12 +50,12 @@ export class Words {
     this.#channel = channel;
     this.#viaServer = channel === null;
     if (!channel) return;
-    channel.onopen = () => this.#flush();
+    channel.onopen = () => this.flush();
     channel.onmessage = ({ data }) => this.#hear(data);
     channel.onclose = () => listener.onChannelClosed();
     this.#timer = environment.setTimeout(() => {
       this.#viaServer = true;
-      this.#flush();
+      this.flush();
     }, FALLBACK_MS);
   }
 
@@ -63,7 +63,7 @@ export class Words {
   send(text: string, id: number): boolean {
     if (this.#queue.length >= MAX_QUEUED) return false;
     this.#queue.push({ text, id });
-    this.#flush();
+    this.flush();
     return true;
   }
 
@@ -85,17 +85,13 @@ export class Words {
     }
   }
 
-  /** The server can be reached again. */
-  retry(): void {
-    this.#flush();
-  }
-
   close(): void {
     this.#environment.clearTimeout(this.#timer);
     this.#queue = [];
   }
 
-  #flush(): void {
+  /** Sends what waits, as far as it can be sent now. */
+  flush(): void {
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
       const { text, id } = next;
       const sent =

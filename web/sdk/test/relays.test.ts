@@ -72,6 +72,32 @@ describe("relays", () => {
     expect(world.server.of("offer")).toHaveLength(1);
   });
 
+  test("a waiting offer that gave no relay costs nobody the stranger who was met meanwhile", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.connection(1).gather(host(1));
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    await world.pass(2_000);
+    expect(world.connection(1).closed).toBe(true);
+    expect(world.server.of("next")).toEqual([]);
+    expect(world.server.of("find_partner")).toHaveLength(1);
+    // The next offer is made with all of them.
+    world.client.next();
+    await world.pass(100);
+    expect(world.server.of("next")).toHaveLength(1);
+    expect(FakeConnection.made.map(serversOf).at(-2)).toEqual([NEAREST, OTHERS]);
+  });
+
+  test("a welcome that brings a token in a call does not end it", async () => {
+    const world = new World();
+    world.ice = () => Promise.resolve({ ok: false, status: 401 });
+    await world.call("token-1");
+    world.server.say({ type: "welcome", version: 1, online: 2, ice_token: "t0ken", match_id: "m1" });
+    await world.pass(100);
+    expect(world.server.of("next")).toEqual([]);
+    expect(world.state.name).toBe("connected");
+  });
+
   test("a call that connects in time, or holds a relay, gathers only once", async () => {
     for (const candidate of [host(1), relay(1)]) {
       const world = worldWithRelays();
@@ -161,6 +187,8 @@ describe("hiding one's address", () => {
     const world = new World();
     await world.call();
     world.client.relayOnly = true;
+    await world.pass(1_000);
+    expect(world.server.of("find_partner")).toHaveLength(1);
     expect(world.state.name).toBe("connected");
     world.server.say({ type: "partner_left", match_id: "m1", reason: "next", requeued: true });
     world.server.say({
@@ -206,7 +234,7 @@ describe("hiding one's address", () => {
     const world = worldWithRelays();
     world.client.relayOnly = true;
     await world.wait();
-    await world.pass(2_000);
+    await world.pass(1_000);
     expect(serversOf(world.connection(2))).toEqual([NEAREST, OTHERS]);
     await world.pass(5_900);
     expect(world.state.name).toBe("waiting");
