@@ -44,7 +44,7 @@ const ANSWER: Duration = Duration::from_millis(1_000);
 
 /// Between two attempts to connect: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_millis(2_000);
+const LONGEST_PAUSE: Duration = Duration::from_millis(1_000);
 
 /// Requests carried out together.
 const BATCH: usize = 256;
