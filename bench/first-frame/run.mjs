@@ -13,37 +13,20 @@
 //
 //   bench/first-frame/run.mjs [--samples 30] [--no-write]      after `make build`; CHROMIUM, VISAVIS_BIN name other binaries
 
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { createRequire } from "node:module";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, getPriority, loadavg, release } from "node:os";
-import { extname } from "node:path";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { inTurns, newPage, quantile, within, withFrame } from "../lib/browser.mjs";
+import { root, visavis } from "../lib/servers.mjs";
 import { plot } from "./plot.mjs";
 import { startProxy } from "./proxy.mjs";
 
-const ROOT = new URL("../../", import.meta.url);
-const HERE = new URL("./", import.meta.url);
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const VISAVIS = process.env.VISAVIS_BIN ?? fileURLToPath(new URL("target/release/visavis", ROOT));
 const WAIT_MS = 1_000;
 const BETWEEN_MS = 300;
 const GIVE_UP_MS = 15_000;
-const CHROMIUM_FLAGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--use-fake-device-for-media-stream",
-  "--use-fake-ui-for-media-stream",
-];
 // Told of the match; the answer made, and come; checks passed; DTLS done; all packets of the first picture; the picture.
 const MARKS = ["told", "answered", "answerCame", "ice", "connected", "received", "frame"];
 const CASES = [
@@ -58,57 +41,38 @@ const CASES = [
 const { values: flags } = parseArgs({
   options: { samples: { type: "string", default: "30" }, "no-write": { type: "boolean", default: false } },
 });
-const undo = [];
-try {
-  await main(Number(flags.samples));
-} finally {
-  for (const step of undo.reverse()) await step();
-}
+await withFrame(import.meta.url, (frame) => main(frame, Number(flags.samples)));
 
-async function main(samples) {
-  for (const needed of [VISAVIS, fileURLToPath(new URL("web/sdk/dist/index.js", ROOT))]) {
-    if (!existsSync(needed)) throw new Error(`${needed} is missing: run \`make build\` first`);
-  }
-  const site = await serveSite();
-  const port = await startServer(site);
+async function main(frame, samples) {
+  const site = await frame.serveSite({ "ice.json": { iceServers: [], ttl_s: 21_600 } });
+  const port = await frame.startServer(site);
   const matches = [];
   const onMatch = (atMs) => matches.push(atMs);
   const proxies = new Map();
   for (const delayMs of [0, 50]) {
     const proxy = await startProxy({ port, delayMs, onMatch });
-    undo.push(() => proxy.close());
+    frame.later(() => proxy.close());
     proxies.set(delayMs, `ws://127.0.0.1:${proxy.port}/ws`);
   }
-  const browser = await startBrowser();
-  const [first, second, alone] = [
-    await newPage(browser, site),
-    await newPage(browser, site),
-    await newPage(browser, site),
-  ];
+  const browser = await frame.startBrowser();
+  const pages = [];
+  for (let n = 0; n < 3; n += 1) pages.push(await newVisitor(browser, site));
+  const [first, second, alone] = pages;
 
-  const rows = Object.fromEntries(CASES.map(({ name }) => [name, []]));
-  // The first round only warms up: code is compiled, codecs are loaded.
-  for (let round = 0; round <= samples; round += 1) {
-    for (const { name, offerOrder, delayMs } of CASES) {
-      matches.length = 0;
-      const meet = { url: proxies.get(delayMs), offerOrder };
-      const row = offerOrder
-        ? await measureVisit(round % 2 ? [first, second] : [second, first], meet, matches)
-        : await measureFloor(alone, name === "ready");
-      if (round > 0) rows[name].push(row);
-      await pause(BETWEEN_MS);
-    }
-    process.stderr.write(`\rround ${round} of ${samples}`);
-  }
-  process.stderr.write("\n");
+  const rows = await inTurns(CASES, samples, BETWEEN_MS, ({ name, offerOrder, delayMs }, round) => {
+    matches.length = 0;
+    const meet = { url: proxies.get(delayMs), offerOrder };
+    return offerOrder
+      ? measureVisit(round % 2 ? [first, second] : [second, first], meet, matches)
+      : measureFloor(alone, name === "ready");
+  });
 
   const result = report(rows, samples, browser.version());
   print(result);
   if (flags["no-write"]) return;
-  mkdirSync(new URL("bench/results/", ROOT), { recursive: true });
-  mkdirSync(new URL("docs/plots/", ROOT), { recursive: true });
-  writeFileSync(new URL("bench/results/first-frame.json", ROOT), `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(new URL("docs/plots/first-frame.svg", ROOT), plot(result));
+  for (const folder of ["bench/results", "docs/plots"]) mkdirSync(join(root, folder), { recursive: true });
+  writeFileSync(join(root, "bench/results/first-frame.json"), `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(join(root, "docs/plots/first-frame.svg"), plot(result));
 }
 
 /** Milliseconds from the match to each mark, of the later side where both have it. */
@@ -117,7 +81,7 @@ async function measureVisit([waiting, coming], meet, matches) {
   await start(waiting);
   await pause(WAIT_MS);
   await start(coming);
-  const seen = await within(GIVE_UP_MS, Promise.all([waiting, coming].map(seenBy)));
+  const seen = await within(GIVE_UP_MS, "picture", Promise.all([waiting, coming].map(seenBy)));
   await Promise.all([waiting, coming].map((page) => page.evaluate(() => visitor.end())));
   if (matches.length !== 2) throw new Error(`${matches.length} partner_found for one match`);
   const match = Math.min(...matches);
@@ -131,79 +95,15 @@ async function seenBy(page) {
 }
 
 async function measureFloor(page, ready) {
-  const { match, seen } = await within(
-    GIVE_UP_MS,
-    page.evaluate((given) => floor(given), { ready }),
-  );
+  const measured = page.evaluate((given) => floor(given), { ready });
+  const { match, seen } = await within(GIVE_UP_MS, "picture", measured);
   const latest = (mark) => Math.max(...seen.map((side) => side[mark])) - match;
   return { received: latest("received"), frame: latest("frame") };
 }
 
-function within(ms, promise) {
-  const late = pause(ms, undefined, { ref: false }).then(() => {
-    throw new Error(`no picture after ${ms} ms`);
-  });
-  return Promise.race([promise, late]);
-}
-
-// --- what is around it ------------------------------------------------------------------------------
-
-/** The bench page and the SDK; the pages' origin is this one, so the server is told to allow it. */
-async function serveSite() {
-  const types = { ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript" };
-  const site = createServer((request, response) => {
-    const path = new URL(request.url, "http://localhost").pathname.slice(1);
-    const file = path.startsWith("sdk/")
-      ? new URL(`web/sdk/dist/${path.slice(4)}`, ROOT)
-      : new URL(path, HERE);
-    const ice = path === "ice.json";
-    if (!ice && !existsSync(file)) return response.writeHead(404).end();
-    response.writeHead(200, {
-      "content-type": ice ? "application/json" : (types[extname(path)] ?? "text/plain"),
-    });
-    response.end(ice ? '{"iceServers":[],"ttl_s":21600}' : readFileSync(file));
-  });
-  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
-  undo.push(() => {
-    site.close();
-    site.closeAllConnections();
-  });
-  return `http://127.0.0.1:${site.address().port}`;
-}
-
-function startServer(site) {
-  const rules = ["--allow-origin", site, "--limits-exempt", "127.0.0.0/8", "--log-level", "info"];
-  const server = spawn(VISAVIS, ["--listen", "127.0.0.1:0", ...rules], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const ended = new Promise((resolve) => server.on("exit", resolve));
-  undo.push(async () => {
-    server.kill();
-    await ended;
-  });
-  return new Promise((resolve, reject) => {
-    let said = "";
-    server.stderr.on("data", (bytes) => {
-      said += bytes;
-      const port = /listening on \S+:(\d+)/.exec(said)?.[1];
-      if (port) resolve(Number(port));
-    });
-    void ended.then(() => reject(new Error(`the server ended: ${said}`)));
-  });
-}
-
-async function startBrowser() {
-  const { chromium } = createRequire(new URL("web/e2e/package.json", ROOT))("playwright-core");
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
-  undo.push(() => browser.close());
-  return browser;
-}
-
-/** Each page is a visitor of its own. `clock` is what turns its time into ours. */
-async function newPage(browser, site) {
-  const page = await (await browser.newContext()).newPage();
-  page.on("pageerror", (error) => console.error(error));
-  await page.goto(`${site}/page.html`);
+/** `clock` is what turns the page's time into ours. */
+async function newVisitor(browser, site) {
+  const page = await newPage(browser, site);
   const camera = await page.evaluate(() => warmUp());
   if (!camera.visible || camera.width !== 640)
     throw new Error(`not a page to measure: ${JSON.stringify(camera)}`);
@@ -239,8 +139,8 @@ function report(rows, samples, chromium) {
     command: `bench/first-frame/run.mjs --samples ${samples}`,
     samples,
     versions: {
-      visavis: execFileSync(VISAVIS, ["--version"], { encoding: "utf8" }).trim(),
-      commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim(),
+      visavis: execFileSync(visavis, ["--version"], { encoding: "utf8" }).trim(),
+      commit: execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: root, encoding: "utf8" }).trim(),
       chromium,
       node: process.versions.node,
     },
@@ -262,13 +162,6 @@ function report(rows, samples, chromium) {
 function summary(values) {
   const [median, p10, p90] = [0.5, 0.1, 0.9].map((share) => Math.round(quantile(values, share)));
   return { median, p10, p90 };
-}
-
-function quantile(values, share) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const place = share * (sorted.length - 1);
-  const [low, high] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
-  return low + (high - low) * (place % 1);
 }
 
 function print({ cases, ratios }) {

@@ -47,16 +47,16 @@ export async function withDirectory(use) {
   }
 }
 
-/** `exempt`: without numbers and rates of one address. Sessions can be resumed. */
-export function startVisavis({ listen = "127.0.0.1:0", stateDir, exempt = true, more = [] }) {
+/** `exempt`: without numbers and rates of one address. `core` null: any. Sessions can be resumed. */
+export function startVisavis({ listen = "127.0.0.1:0", stateDir, exempt = true, core = SERVER_CORE, more = [] }) {
   const settings = ["--listen", listen, "--workers", "1", "--session-resume", "on", "--state-dir", stateDir];
-  return start([visavis, "serve", ...settings, ...(exempt ? EXEMPT : []), ...more], "/ws");
+  return start([visavis, "serve", ...settings, ...(exempt ? EXEMPT : []), ...more], "/ws", { core });
 }
 
 /** The usual Node stack; with `redisUrl` it keeps a copy there. */
 export function startNodePeer({ redisUrl } = {}) {
   const env = redisUrl ? { REDIS_URL: redisUrl } : {};
-  return start([process.execPath, join(peerDirectory, "server.js")], "/socket.io/?EIO=4&transport=websocket", env);
+  return start([process.execPath, join(peerDirectory, "server.js")], "/socket.io/?EIO=4&transport=websocket", { env });
 }
 
 /** Redis in memory only, on the client's core: the server's is the server's alone. */
@@ -68,8 +68,8 @@ export async function startRedis(directory) {
   return { child, url: `redis://127.0.0.1:${port}` };
 }
 
-async function start(command, path, env = {}) {
-  const child = spawnPinned(SERVER_CORE, command, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+async function start(command, path, { core = SERVER_CORE, env = {} } = {}) {
+  const child = spawnPinned(core, command, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   const address = await lineOf(child, command[0], (line) => {
     const found = /listening/.test(line) && line.match(/127\.0\.0\.1:(\d+)/);
     return found ? found[0] : null;
@@ -82,9 +82,9 @@ function spawnPinned(core, command, options) {
   return spawn(program, args, options);
 }
 
-/** The command on this core; without one, or where that cannot be asked for, on any. */
+/** The command on this core; with none, or where that cannot be asked for, on any. */
 export const pinnedTo = (core, command) =>
-  pinned && core !== undefined ? ["taskset", "-c", String(core), ...command] : command;
+  pinned && core !== undefined && core !== null ? ["taskset", "-c", String(core), ...command] : command;
 
 /** Resolves when `ask` says yes. */
 export async function answers(ask, what, withinMs = 10_000) {
