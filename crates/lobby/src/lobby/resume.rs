@@ -6,6 +6,7 @@
 
 use super::far::FarMatch;
 use super::{Due, Lobby};
+use crate::acquaintances::Acquaintance;
 use crate::admission::Admittance;
 use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::planted::planted;
@@ -379,6 +380,14 @@ impl Lobby {
             }
             _ => false,
         };
+        let blocked = |claim: &MatchClaim| {
+            claims
+                .kept
+                .as_ref()
+                .zip(claim.partner)
+                .is_some_and(|(kept, partner)| kept.blocked.contains(&partner))
+        };
+        let agrees = agrees && !matches!(&claims.place, PlaceClaim::Matched(claim) if blocked(claim));
         if !agrees && !planted!(RestoredPairsDisagree) {
             // Its own token is the better witness of where it was: the announced match was an older one.
             self.forget(known, LeftReason::Lost, outputs);
@@ -411,6 +420,14 @@ impl Lobby {
             }
             PlaceClaim::Matched(claim) => {
                 let Some(partner) = claim.partner else { return };
+                if self
+                    .sessions
+                    .get(key)
+                    .is_some_and(|session| session.sees(partner) == Acquaintance::Blocked)
+                {
+                    // A block ends a match and brings no token: this one is from before.
+                    return self.welcome(key, Some(true), outputs);
+                }
                 if self.identities.contains_key(&partner) || self.ended.contains(partner) {
                     // The partner came back before, by a newer token, and was elsewhere.
                     if self.sessions.get(key).is_some_and(|session| session.requeue) {

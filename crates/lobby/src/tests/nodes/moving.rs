@@ -179,6 +179,40 @@ fn a_block_moves_with_the_session_and_outlives_its_node() {
     }
 }
 
+/// A block brings no new token: the one of the match would put the two together again.
+#[test]
+fn whom_a_session_has_blocked_is_not_its_partner_again_when_its_node_dies() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    // Word of it does not reach the other one, who comes back with a token of the match, too.
+    let token = town.tokens[&b].clone();
+    town.say(a, frame!("block", match_id: id));
+    town.hear_type(b, "partner_left");
+    town.hear_type(b, "waiting");
+    town.tokens.insert(b, token);
+    town.kill(0);
+    town.kill(1);
+    town.heartbeat();
+    let b2 = town.come_back(2, b);
+    assert_eq!(town.hear_type(b2, "welcome")["match_id"], id);
+    town.hear_type(b2, "partner_reconnecting");
+    let a2 = town.come_back(2, a);
+    let welcome = town.hear_type(a2, "welcome");
+    assert_eq!((&welcome["resumed"], &welcome["match_id"]), (&true.into(), &super::Value::Null));
+    assert_eq!(town.hear_type(b2, "partner_left")["reason"], "lost");
+    town.hear_type(b2, "waiting");
+    town.say(a2, find!("text"));
+    town.hear_type(a2, "waiting");
+    town.live_ms(4_000);
+    town.nothing_left();
+    // And the other way round.
+    let (mut town, a, _, id) = Town::matched(find!("text"));
+    town.say(a, frame!("block", match_id: id));
+    town.kill(0);
+    town.heartbeat();
+    let a2 = town.come_back(2, a);
+    assert_eq!(town.hear_type(a2, "welcome")["match_id"], super::Value::Null);
+}
+
 #[test]
 fn what_a_client_says_while_its_session_is_looked_for_is_not_lost() {
     let mut town = Town::new(2);
