@@ -66,6 +66,8 @@ pub(super) struct FarMatch {
     pub(super) key: MatchKey,
     /// Where the far side is, or was last.
     pub(super) last: Option<NodeId>,
+    /// Since when that is known.
+    pub(super) since: Time,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -505,7 +505,7 @@ impl Lobby {
             responder,
             timer: None,
         });
-        self.far.matches.insert(claim.id, FarMatch { key: present, last: None });
+        self.far.matches.insert(claim.id, FarMatch { key: present, last: None, since: self.now });
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.transition_to_matched(present, side);

@@ -301,7 +301,7 @@ impl Lobby {
         outputs: &mut Outputs,
     ) {
         let Some(id) = self.matches.get(present).map(|present| present.id) else { return };
-        self.far.matches.insert(id, super::FarMatch { key: present, last: Some(node) });
+        self.far.matches.insert(id, super::FarMatch { key: present, last: Some(node), since: self.now });
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.requeue = false;
         if let Some(identity) = &mut session.identity {

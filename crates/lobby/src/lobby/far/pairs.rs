@@ -10,7 +10,7 @@ use crate::tokens::SessionId;
 use crate::{Outputs, Span};
 use visavis_protocol::{Kind, LeftReason, MatchId, ServerMessage};
 
-/// How long two nodes may disagree on a young match before one of them is right.
+/// How long a node may not know yet that it has one side of a match.
 const YOUNG: Span = Span::from_secs(1);
 
 impl Lobby {
@@ -200,7 +200,7 @@ impl Lobby {
             session.identity.as_mut().map(|identity| identity.replay.take().collect()).unwrap_or_default();
         if let Some(present) = self.matches.get_mut(far.key) {
             present.seat_mut(far.side).alive = true;
-            self.far.matches.insert(present.id, FarMatch { key: far.key, last: Some(node) });
+            self.far.matches.insert(present.id, FarMatch { key: far.key, last: Some(node), since: now });
         }
         match (was, back) {
             (Link::Detached { until }, _) => self.tell_back(far.session, until.since(now), outputs),
@@ -244,9 +244,15 @@ impl Lobby {
         self.ask_for_what_is_left(node, outputs);
         for id in self.matches_with(node) {
             let Some(far) = self.far_seat(id) else { continue };
-            let is_old = self.matches.get(far.key).is_some_and(|present| present.formed + YOUNG <= self.now);
-            if is_old && !theirs.contains(&id) {
+            if theirs.contains(&id) {
+                continue;
+            }
+            let is_old = self.far.matches.get(&id).is_some_and(|known| known.since + YOUNG <= self.now);
+            if is_old {
                 self.forget(far.session, LeftReason::Lost, outputs);
+            } else {
+                // Perhaps it was said before the node had heard of it. What it answers to this comes after that.
+                self.rejoin(far, id, node, Presence::WasHere, outputs);
             }
         }
         for id in theirs {

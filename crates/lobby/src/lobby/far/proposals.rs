@@ -356,7 +356,7 @@ impl Lobby {
         let half_way = formed.formed + self.config.sign_of_life.half();
         let watched = !(formed.initiator.alive && formed.responder.alive);
         let key = self.matches.insert(formed);
-        self.far.matches.insert(id, FarMatch { key, last: at });
+        self.far.matches.insert(id, FarMatch { key, last: at, since: self.now });
         for (session, side) in sides {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.transition_to_matched(key, side);

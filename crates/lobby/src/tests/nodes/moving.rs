@@ -1,6 +1,8 @@
 //! Sessions that resume on another node.
 
 use super::Town;
+use crate::Frame;
+use crate::nodes::Say;
 use crate::tests::{find, frame, json};
 
 #[test]
@@ -177,6 +179,49 @@ fn a_block_moves_with_the_session_and_outlives_its_node() {
         town.hears_nothing(b);
         assert_eq!(town.lobby(1).gauges().waiting.text, 2, "both wait on one node, and do not meet");
     }
+}
+
+/// Both on one node, for longer than nodes may disagree; then one of them comes to another node.
+fn about_to_move() -> (Town, super::At, super::At, super::Value) {
+    let mut town = Town::new(2);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    town.say(a, find!("text", requeue: true));
+    town.hear_type(a, "waiting");
+    town.say(b, find!("text", requeue: true));
+    let id = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    town.live_ms(3_000);
+    (town, a, b, id)
+}
+
+#[test]
+fn what_a_node_said_before_it_got_a_session_does_not_end_its_match() {
+    let (mut town, a, b, id) = about_to_move();
+    let a2 = town.come_back(1, a);
+    assert_eq!(town.hear_type(a2, "welcome")["match_id"], id);
+    let before = Frame(Say::Sync { matches: Vec::new() });
+    town.reply(0, crate::Reply::Heard { node: town.id(1), frame: Box::new(before) });
+    town.hears_nothing(b);
+    town.say(a2, frame!("message", match_id: id, text: "still here"));
+    assert_eq!(town.hear_type(b, "message")["text"], "still here");
+    town.live_ms(3_000);
+    assert_eq!(town.lobby(0).gauges().matches.text, 1);
+}
+
+#[test]
+fn a_session_that_is_lost_on_its_way_is_missed_at_the_next_comparison() {
+    let (mut town, a, b, id) = about_to_move();
+    town.held_back = Some(1);
+    let a2 = town.come_back(1, a);
+    let (to, from, reclaim) = town.held.remove(0);
+    town.reply(to, crate::Reply::Heard { node: from, frame: Box::new(reclaim) });
+    town.held.clear();
+    town.close(a2);
+    town.held_back = None;
+    let nothing = Frame(Say::Sync { matches: Vec::new() });
+    town.reply(0, crate::Reply::Heard { node: town.id(1), frame: Box::new(nothing) });
+    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(b, "waiting");
 }
 
 /// A block brings no new token: the one of the match would put the two together again.
