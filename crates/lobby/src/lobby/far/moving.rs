@@ -367,7 +367,11 @@ impl Lobby {
             }
             Some(_) => {}
             None if self.far.me == Some(at) => {}
-            None => self.tell(at, Say::Left { id, reason: LeftReason::Lost }, outputs),
+            None => {
+                if let Some(session) = session {
+                    self.leave_after_handover(at, id, (side, session), outputs);
+                }
+            }
         }
         if let Some(ours) = ours
             && self.state(ours).and_then(|state| self.present_match_id(state)) == Some(id)
@@ -376,6 +380,19 @@ impl Lobby {
                 self.say(ours, signal.message(id), outputs);
             }
         }
+    }
+
+    /// Ends a match whose one side was handed over to this node and goes on nowhere. The partner's node believes it where it
+    /// was before, and listens to nobody else: first it has to hear that it is here.
+    fn leave_after_handover(
+        &self,
+        at: NodeId,
+        id: MatchId,
+        (side, session): (Side, SessionId),
+        outputs: &mut Outputs,
+    ) {
+        self.tell(at, Say::Rejoin { id, side, session, back: Presence::WasHere }, outputs);
+        self.tell(at, Say::Left { id, reason: LeftReason::Lost }, outputs);
     }
 
     /// Takes over what another node hands over.
@@ -446,12 +463,12 @@ impl Lobby {
                     self.say_partner_is_here(key, outputs);
                 }
             }
-            Place::Matched { id, at, partner, .. }
+            Place::Matched { id, at, side, partner, .. }
                 if is_over || self.far.me == at || self.is_attached_here(partner.session) =>
             {
                 // Its partner was here, and has left meanwhile.
                 if let Some(at) = at.filter(|_| self.far.me != at) {
-                    self.tell(at, Say::Left { id, reason: LeftReason::Lost }, outputs);
+                    self.leave_after_handover(at, id, (side, claims.session), outputs);
                 }
                 self.welcome_with(key, missed, outputs);
                 self.tell_match_is_over(key, id, outputs);

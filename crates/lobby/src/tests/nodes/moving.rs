@@ -224,6 +224,19 @@ fn a_session_that_is_lost_on_its_way_is_missed_at_the_next_comparison() {
     town.hear_type(b, "waiting");
 }
 
+#[test]
+fn the_partner_of_a_session_that_comes_to_a_node_too_late_does_not_wait_for_it() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    town.held_back = Some(2);
+    let a2 = town.come_back(2, a);
+    let (to, from, reclaim) = town.held.remove(0);
+    town.reply(to, crate::Reply::Heard { node: from, frame: Box::new(reclaim) });
+    town.close(a2);
+    town.let_go();
+    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(b, "waiting");
+}
+
 /// A block brings no new token: the one of the match would put the two together again.
 #[test]
 fn whom_a_session_has_blocked_is_not_its_partner_again_when_its_node_dies() {
