@@ -131,8 +131,11 @@ fn a_channel_and_a_peer_are_bound_to_each_other_until_that_expires() {
     world.pass(601);
     assert_eq!(world.bind("alice", alice(), 0x4000, "9.9.9.9:2"), 0, "swapped after both expired");
     assert_eq!(world.bind("alice", alice(), 0x4001, "9.9.9.9:1"), 0);
-    let (_, bytes) = world.receive(alice(), &channel_data(0x4001, b"x"));
-    assert_eq!(bytes, b"x");
+    for (channel, wanted) in [(0x4000, "9.9.9.9:2"), (0x4001, "9.9.9.9:1")] {
+        let (forward, bytes) = world.receive(alice(), &channel_data(channel, b"x"));
+        assert!(matches!(forward, Forward::ToPeer { peer, .. } if peer == wanted.parse().unwrap()));
+        assert_eq!(bytes, b"x");
+    }
 }
 
 #[test]

@@ -113,6 +113,22 @@ fn permissions_end_after_five_minutes_and_channels_after_ten() {
 }
 
 #[test]
+fn a_channel_lives_on_by_whatever_renews_it() {
+    let mut world = World::new();
+    let (_, relay) = bound(&mut world, alice());
+    assert_eq!(world.refresh("alice", alice(), 3600).code(), 0);
+    world.pass(200);
+    assert_eq!(world.permit("alice", alice(), &["9.9.9.9:1"]), 0, "any port of that address");
+    world.pass(200);
+    assert_eq!(world.receive_from_peer(relay, PEER, b"x").1, channel_data(0x4001, b"x"));
+    world.pass(190);
+    assert_eq!(world.bind("alice", alice(), 0x4001, PEER), 0);
+    world.pass(20);
+    assert!(matches!(world.receive(alice(), &channel_data(0x4001, b"x")).0, Forward::ToPeer { .. }));
+    assert_eq!(world.receive_from_peer(relay, PEER, b"x").1, channel_data(0x4001, b"x"));
+}
+
+#[test]
 fn payload_of_strangers_and_for_unbound_channels_goes_nowhere() {
     let mut world = World::new();
     let (_, _) = bound(&mut world, alice());
