@@ -72,6 +72,26 @@ export class Internet {
     return { machine: home.machine, ...this.#connect(home.machine, accessOf(name), label) };
   }
 
+  /** Nothing goes between the two any more, while each still reaches everybody else. */
+  cut({ seen: a }: Home, { seen: b }: Home): void {
+    const drops = (["ipv4", "ipv6"] as const).flatMap((family) => {
+      if (!a[family] || !b[family]) return [];
+      const [ip, both] = [family === "ipv4" ? "ip" : "ip6", `{ ${a[family]}, ${b[family]} }`];
+      return [`${ip} saddr ${both} ${ip} daddr ${both} drop`];
+    });
+    this.core.nft(`
+table inet cut {
+  chain forward {
+    type filter hook forward priority filter;
+    ${drops.join("\n    ")}
+  }
+}`);
+  }
+
+  mend(): void {
+    this.core.nft("");
+  }
+
   #connect(machine: Namespace, access: Access, label: string): Omit<Home, "machine"> {
     const { families, router } = access;
     if (!router) {

@@ -42,4 +42,22 @@ describe.skipIf(skipped("calls whose network changes"))("a call comes back", () 
       for (const { visitor } of [ann, ben]) await visitor.stop();
     },
   );
+
+  test(
+    "when the path between two is cut, by another one, and says so meanwhile",
+    { timeout: 60_000 },
+    async () => {
+      const [ann, ben] = await Promise.all([world.guest("open", "cut"), world.guest("open", "whole")]);
+      await meet(ann.visitor, ben.visitor);
+      await Promise.all([seesStranger(ann.visitor), seesStranger(ben.visitor)]);
+      expect((await look(ann, ben)).path).toBe("direct");
+      world.internet.cut(ann.home, ben.home);
+      await Promise.all([ann, ben].map(({ visitor }) => visitor.says(/Reconnecting/)));
+      await Promise.all([seesStranger(ann.visitor, 10, 45_000), seesStranger(ben.visitor, 10, 45_000)]);
+      await Promise.all([ann.visitor.connected(), ben.visitor.connected()]);
+      expect((await look(ann, ben)).path).toBe("relay");
+      world.internet.mend();
+      for (const { visitor } of [ann, ben]) await visitor.stop();
+    },
+  );
 });

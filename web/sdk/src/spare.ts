@@ -136,12 +136,14 @@ export class SparePeers {
     }
   }
 
+  /** `peer` may be with a stranger by now, or gone: what it found out holds for the network. */
   #reconsider(peer: Peer | null): void {
-    if (this.#offering !== peer || peer?.relayed !== false) return;
-    if (this.#wide || !peer.lacksRelay) return this.#onNoRelay("none");
+    if (peer?.relayed !== false) return;
+    const left = this.#wide || !peer.lacksRelay ? "none" : "more";
     this.#wide = true;
-    this.#dropOffering();
-    this.#onNoRelay("more");
+    if (this.#offering !== peer) return;
+    if (left === "more") this.#dropOffering();
+    this.#onNoRelay(left);
   }
 
   #dropOffering(): void {

@@ -70,6 +70,13 @@ describe("relays", () => {
     expect(world.server.of("offer")).toMatchObject([{ sdp: expect.stringContaining("restart1") }]);
     await world.pass(5_000);
     expect(world.server.of("offer")).toHaveLength(1);
+    // What it found out holds for the next offer, too.
+    world.client.next();
+    await world.pass(100);
+    const offering = FakeConnection.made.filter(
+      ({ localDescription, closed }) => localDescription && !closed,
+    );
+    expect(offering.map(serversOf)).toEqual([[NEAREST, OTHERS]]);
   });
 
   test("a waiting offer that gave no relay costs nobody the stranger who was met meanwhile", async () => {
