@@ -7,7 +7,7 @@ use visavis_turn::{Drop, ErrorCode};
 pub(super) fn render(figures: &Figures, page: &mut Page) {
     let Figures { counters, gauges, streams } = figures;
     page.gauge("visavis_relay_allocations", "TURN allocations at this moment.", gauges.allocations);
-    page.gauge("visavis_relay_users", "User names that hold allocations.", gauges.users);
+    page.gauge("visavis_relay_users", "User names that hold allocations or reserved ports.", gauges.users);
     page.gauge("visavis_relay_ports", "Relay ports in use.", gauges.relay_addresses);
     page.gauge("visavis_relay_streams", "TCP and TLS connections to the relay.", streams);
     page.counter("visavis_relay_allocations_total", "TURN allocations made.", counters.allocations);
