@@ -25,6 +25,9 @@ impl Acquaintances {
     /// A visit in which more people are blocked than this is no ordinary visit.
     const MAX_BLOCKED: usize = 256;
 
+    /// A token travels with every match: the newest blocks go along, the others only by way of Redis.
+    const MAX_CARRIED: usize = 32;
+
     pub(crate) fn met(&mut self, partner: SessionId, keep: usize) {
         if planted!(PartnersAreForgotten) {
             return;
@@ -61,6 +64,12 @@ impl Acquaintances {
 
     pub(crate) fn blocked(&self) -> impl Iterator<Item = SessionId> {
         self.blocked.iter().copied()
+    }
+
+    /// As many as a token carries.
+    pub(crate) fn newest_blocked(&self) -> Vec<SessionId> {
+        let older = self.blocked.len().saturating_sub(Self::MAX_CARRIED);
+        self.blocked.iter().skip(older).copied().collect()
     }
 
     pub(crate) fn met_anyone(&self) -> bool {

@@ -250,8 +250,8 @@ impl Lobby {
         }
         self.leave(key, reason, outputs);
         let Some(session) = self.remove_session(key) else { return };
-        if session.identity.is_some_and(|identity| identity.origin == Origin::Restored) {
-            self.ended.remember(session.id);
+        if let Some(identity) = session.identity.filter(|identity| identity.origin == Origin::Restored) {
+            self.ended.remember(session.id, identity.generation);
         }
     }
 
@@ -311,8 +311,11 @@ impl Lobby {
         let bounds = self.replay_bounds();
         let Some(session) = self.sessions.get_mut(key) else { return };
         let link = session.link;
+        // What waits for the way to open again goes first.
+        let waits = session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
         if let Link::Elsewhere { node } = link
             && self.far.is_near()
+            && !waits
         {
             return self.say_elsewhere(key, node, message, outputs);
         }

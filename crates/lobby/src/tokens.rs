@@ -9,7 +9,7 @@ use crate::matches::Side;
 use data_encoding::BASE64URL_NOPAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -50,6 +50,9 @@ pub(crate) struct Claims {
     /// Of nodes that were not asked when the session was resumed, and may keep mail for it: how much was heard.
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) heard: Vec<Heard>,
+    /// Whom it blocked last: that holds even where nobody can be asked.
+    #[serde(rename = "b", default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) blocked: Vec<SessionId>,
     /// Not of the token itself: what other nodes have kept for the session.
     #[serde(skip)]
     pub(crate) kept: Option<Kept>,
@@ -70,6 +73,16 @@ pub(crate) struct Heard {
 }
 
 impl Claims {
+    /// Whom the session met and blocked, as far as anybody knows.
+    pub(crate) fn take_kept(&mut self) -> Option<Kept> {
+        let blocked = std::mem::take(&mut self.blocked);
+        let carried = (!blocked.is_empty()).then_some(Kept { recent: Vec::new(), blocked });
+        match self.kept.take() {
+            Some(kept) => Some(kept.with(carried)),
+            None => carried,
+        }
+    }
+
     /// What was heard of the mail of this token's own generation.
     pub(crate) fn heard_last(&self) -> Option<Heard> {
         self.received.map(|messages| Heard { generation: self.generation, messages })
@@ -237,15 +250,16 @@ impl Tokens {
 /// Sessions that ended, remembered so that an old token cannot bring them back. Bounded: the oldest is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    known: FxHashSet<SessionId>,
+    /// The generation of the tokens that were good last.
+    known: FxHashMap<SessionId, u32>,
     order: VecDeque<SessionId>,
 }
 
 impl Ended {
     const MAX: usize = 100_000;
 
-    pub(crate) fn remember(&mut self, id: SessionId) {
-        if self.known.insert(id) {
+    pub(crate) fn remember(&mut self, id: SessionId, generation: u32) {
+        if self.known.insert(id, generation).is_none() {
             self.order.push_back(id);
         }
         if self.order.len() > Self::MAX
@@ -255,8 +269,9 @@ impl Ended {
         }
     }
 
-    pub(crate) fn contains(&self, id: SessionId) -> bool {
-        self.known.contains(&id)
+    /// A token of a later generation is of a session that went on elsewhere: only what it had left behind ended here.
+    pub(crate) fn contains(&self, id: SessionId, generation: u32) -> bool {
+        self.known.get(&id).is_some_and(|last| generation <= *last)
     }
 }
 
@@ -294,6 +309,7 @@ mod tests {
                 partner: Some(SessionId(8)),
             }),
             heard: vec![Heard { generation: 2, messages: 11 }],
+            blocked: vec![SessionId(9)],
             kept: None,
             sealed_by: None,
             received: None,

@@ -50,7 +50,9 @@ pub(super) struct Far {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     /// The place where nodes meet cannot be reached, or there is none.
-    Away,
+    Away {
+        since: Time,
+    },
     Near,
 }
 
@@ -81,10 +83,13 @@ impl Far {
     /// may have started anew, empty.
     const ABSENCE: Span = Span::from_secs(3);
 
+    /// How long a handshake with another node may go without a way to it.
+    const SHUT: Span = Span::from_secs(1);
+
     pub(super) fn new(config: &Config, seed: u64) -> Self {
         Far {
             me: config.node,
-            reach: Reach::Away,
+            reach: Reach::Away { since: Time::ZERO },
             veil: Veil::new(config.node_secret.as_ref().or(config.session_secrets.first())),
             peers: BTreeMap::new(),
             matches: FxHashMap::default(),
@@ -97,6 +102,11 @@ impl Far {
         }
     }
 
+    /// Whether there may be other nodes.
+    pub(super) fn is_one_of_several(&self) -> bool {
+        self.me.is_some()
+    }
+
     /// Whether other nodes can be spoken to.
     pub(super) fn is_near(&self) -> bool {
         self.reach == Reach::Near
@@ -105,6 +115,14 @@ impl Far {
     /// Whether tickets are shown to others: not while there are none.
     pub(super) fn exports(&self) -> bool {
         self.is_near() && !self.peers.is_empty()
+    }
+
+    /// When it is no use any more to wait until the others can be spoken to again; `None` while they can.
+    pub(super) fn shut_at(&self) -> Option<Time> {
+        match self.reach {
+            Reach::Near => None,
+            Reach::Away { since } => Some(since + Self::SHUT),
+        }
     }
 
     /// People on other nodes. Nobody vouches for them while those cannot be reached.
@@ -225,7 +243,10 @@ impl Lobby {
     }
 
     fn on_away(&mut self, outputs: &mut Outputs) {
-        self.far.reach = Reach::Away;
+        if self.far.is_near() {
+            self.far.reach = Reach::Away { since: self.now };
+            self.watch_handshakes();
+        }
         self.far.peers.values_mut().for_each(|peer| peer.missing = None);
         // Nobody can be asked: the tokens are all there is, as after a restart.
         let waiting: Vec<ConnectionId> = sorted(self.far.arrivals.keys());
@@ -263,6 +284,10 @@ impl Lobby {
             let known = self.sessions.get(session)?;
             known.is_known_by_hearsay().then(|| FarSeat { key, side, session, node: known.node() })
         })
+    }
+
+    pub(super) fn note_far(&mut self, id: MatchId, key: MatchKey, last: Option<NodeId>) {
+        self.far.matches.insert(id, FarMatch { key, last, since: self.now });
     }
 
     fn far_seat(&self, id: MatchId) -> Option<FarSeat> {

@@ -72,11 +72,20 @@ impl Lobby {
         let Some(present) = self.matches.get(key) else { return };
         let deadline = present.formed + self.config.sign_of_life;
         let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
-        let unanswered = seats.iter().find(|seat| !seat.alive && self.is_elsewhere(seat.session));
-        if let Some(seat) = unanswered {
-            // Its node never said that it knows of the match.
-            let session = seat.session;
-            return self.dissolve_far(session, outputs);
+        let elsewhere = seats.iter().find(|seat| self.is_elsewhere(seat.session));
+        if let Some(seat) = elsewhere {
+            let (session, answered) = (seat.session, seat.alive);
+            match (self.far.shut_at(), present.connected) {
+                // Its node cannot be heard now, and a call goes on.
+                (Some(_), true) if !answered => {
+                    return self.schedule_match(key, self.now + self.config.sign_of_life.half());
+                }
+                (Some(shut_at), false) if self.now < shut_at => return self.schedule_match(key, shut_at),
+                (Some(_), false) => return self.dissolve_far(session, outputs),
+                // Its node never said that it knows of the match.
+                (None, _) if !answered => return self.dissolve_far(session, outputs),
+                (Some(_) | None, _) => {}
+            }
         }
         let silent: Vec<SessionKey> =
             seats.iter().filter(|seat| !seat.alive).map(|seat| seat.session).collect();

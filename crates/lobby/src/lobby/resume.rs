@@ -4,7 +4,6 @@
 //! tokens of an earlier process the highest generation wins, and a lower one closes nobody. A detached session keeps its
 //! match or its place in line for a while, but nobody is given to it.
 
-use super::far::FarMatch;
 use super::{Due, Lobby};
 use crate::acquaintances::Acquaintance;
 use crate::admission::Admittance;
@@ -125,6 +124,7 @@ impl Lobby {
             wishes: session.wishes.as_deref().cloned(),
             place,
             heard: self.heard(session.id),
+            blocked: self.blocked_to_carry(session),
             kept: None,
             sealed_by: None,
             received: None,
@@ -187,7 +187,8 @@ impl Lobby {
         let session = opened.claims.session;
         let here = self.identities.get(&session).copied().filter(|known| !self.is_known_by_hearsay(*known));
         // Our own memory has no such session: it ended. Of an earlier process we know only what the token says.
-        let ended = (opened.ours || self.ended.contains(session)) && !planted!(EndedSessionsReturn);
+        let ended_here = || self.ended.contains(session, opened.claims.generation);
+        let ended = (opened.ours || ended_here()) && !planted!(EndedSessionsReturn);
         if here.is_none() && ended {
             return Resumption::Refused;
         }
@@ -195,7 +196,8 @@ impl Lobby {
             if self.is_older(&opened.claims, known) {
                 return Resumption::Refused;
             }
-            if opened.ours {
+            // A node that is alone has nobody else who could know better.
+            if opened.ours || !self.far.is_one_of_several() {
                 return self.return_to(fresh, known, opened.claims.generation, received, outputs);
             }
         }
@@ -330,13 +332,19 @@ impl Lobby {
     }
 
     /// Brings a session of an earlier process to life, as its token tells it.
-    pub(super) fn restore(&mut self, key: SessionKey, claims: Claims, outputs: &mut Outputs) -> Resumption {
+    pub(super) fn restore(
+        &mut self,
+        key: SessionKey,
+        mut claims: Claims,
+        outputs: &mut Outputs,
+    ) -> Resumption {
         if matches!(&claims.place, PlaceClaim::Matched(MatchClaim { partner: None, .. })) {
             return Resumption::Refused;
         }
         self.note_belief(&claims);
+        let kept = claims.take_kept();
         self.become_restored(key, claims.session, claims.generation, claims.requeue, claims.wishes);
-        self.remember_kept(key, claims.kept);
+        self.remember_kept(key, kept);
         self.restore_place(key, claims.place, outputs);
         Resumption::Done
     }
@@ -371,7 +379,7 @@ impl Lobby {
         &mut self,
         fresh: SessionKey,
         known: SessionKey,
-        claims: Claims,
+        mut claims: Claims,
         outputs: &mut Outputs,
     ) -> Resumption {
         let agrees = match (&claims.place, self.state(known)) {
@@ -394,7 +402,7 @@ impl Lobby {
             return self.restore(fresh, claims, outputs);
         }
         self.note_belief(&claims);
-        self.remember_kept(known, claims.kept);
+        self.remember_kept(known, claims.take_kept());
         if let Some(session) = self.sessions.get_mut(known) {
             session.names_matches = true;
             session.requeue = claims.requeue;
@@ -428,7 +436,7 @@ impl Lobby {
                     // A block ends a match and brings no token: this one is from before.
                     return self.welcome(key, Some(true), outputs);
                 }
-                if self.identities.contains_key(&partner) || self.ended.contains(partner) {
+                if self.identities.contains_key(&partner) || self.ended.contains(partner, 0) {
                     // The partner came back before, by a newer token, and was elsewhere.
                     if self.sessions.get(key).is_some_and(|session| session.requeue) {
                         self.hold_place(key, self.now);
@@ -505,7 +513,7 @@ impl Lobby {
             responder,
             timer: None,
         });
-        self.far.matches.insert(claim.id, FarMatch { key: present, last: None, since: self.now });
+        self.note_far(claim.id, present, None);
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.transition_to_matched(present, side);

@@ -96,13 +96,15 @@ impl Lobby {
         let pause = match session.link {
             Link::Attached(_) => return None,
             Link::Detached { until } => until.since(self.now),
-            Link::Elsewhere { .. } if self.far.is_near() => return None,
             Link::Elsewhere { .. } => Span::from_secs(1),
         };
         if planted!(MailIsLostUnsaid) {
             return None;
         }
         let identity = session.identity.as_ref()?;
+        if session.is_elsewhere() && self.far.is_near() && identity.replay.is_empty() {
+            return None;
+        }
         identity.replay.is_full(weight(message), self.replay_bounds()).then_some(pause)
     }
 

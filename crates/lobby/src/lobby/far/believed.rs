@@ -11,7 +11,8 @@ use crate::Outputs;
 use crate::lobby::resume::Resumption;
 use crate::nodes::Say;
 use crate::session::{Link, Session, SessionKey, State};
-use crate::tokens::{Claims, Heard, Kept, PlaceClaim, SessionId};
+use crate::tokens::{Claims, Heard, Kept, MatchClaim, PlaceClaim, SessionId};
+use std::sync::Arc;
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
 
 /// What a session owes to nothing but its token.
@@ -26,6 +27,12 @@ impl Lobby {
     /// What the tokens of a session say of mail that lies elsewhere.
     pub(in crate::lobby) fn heard(&self, session: SessionId) -> Vec<Heard> {
         self.far.believed.get(&session).map(|believed| believed.heard.clone()).unwrap_or_default()
+    }
+
+    /// Whom a token names as blocked: another node may have nobody to ask.
+    pub(in crate::lobby) fn blocked_to_carry(&self, session: &Session) -> Vec<SessionId> {
+        let known = session.acquaintances().filter(|_| self.far.is_one_of_several());
+        known.map(|known| known.newest_blocked()).unwrap_or_default()
     }
 
     /// Notes that what a token says counts from now on.
@@ -72,19 +79,39 @@ impl Lobby {
             (PlaceClaim::Matched(claim), _) => self.last_match_id(left) == Some(claim.id),
             (PlaceClaim::Idle | PlaceClaim::Waiting(_), _) => false,
         };
-        if !goes_on {
+        let beyond_rebuilding = match &claims.place {
+            PlaceClaim::Matched(MatchClaim { id, partner: None, .. }) => Some(*id),
+            PlaceClaim::Matched(MatchClaim { partner: Some(_), .. })
+            | PlaceClaim::Idle
+            | PlaceClaim::Waiting(_) => None,
+        };
+        if !goes_on && beyond_rebuilding.is_none() {
             let kept = self.drop_left(left, outputs);
             claims.kept = Some(kept.with(claims.kept));
             return self.restore(fresh, claims, outputs);
         }
         let heard = self.heard_here(left, &claims.heard);
         self.note_belief(&claims);
+        let kept = self.kept_of(left).with(claims.take_kept());
+        self.remember_kept(left, Some(kept));
+        if !goes_on {
+            self.leave(left, LeftReason::Lost, outputs);
+        }
         if let Some(session) = self.sessions.get_mut(left) {
             session.requeue = claims.requeue;
+            session.wishes = claims.wishes.map(Arc::new).or(session.wishes.take());
         }
         self.take_over(fresh, left, claims.generation, outputs);
-        self.greet_back(left, Some(heard), outputs);
-        self.tell_partner_is_here(left, outputs);
+        match beyond_rebuilding.filter(|_| !goes_on) {
+            Some(id) => {
+                self.welcome(left, Some(true), outputs);
+                self.tell_match_is_over(left, id, outputs);
+            }
+            None => {
+                self.greet_back(left, Some(heard), outputs);
+                self.tell_partner_is_here(left, outputs);
+            }
+        }
         Resumption::Done
     }
 
@@ -101,9 +128,14 @@ impl Lobby {
     /// Ends what is left of a session that went on elsewhere, and says whom it had met: its token does not know.
     pub(super) fn drop_left(&mut self, left: SessionKey, outputs: &mut Outputs) -> Kept {
         self.close_moved(left, outputs);
+        let kept = self.kept_of(left);
         self.leave(left, LeftReason::Lost, outputs);
-        let session = self.remove_session(left);
-        let acquaintances = session.as_ref().and_then(|session| session.acquaintances());
+        self.remove_session(left);
+        kept
+    }
+
+    fn kept_of(&self, key: SessionKey) -> Kept {
+        let acquaintances = self.sessions.get(key).and_then(|session| session.acquaintances());
         Kept {
             recent: acquaintances.map(|known| known.recent().collect()).unwrap_or_default(),
             blocked: acquaintances.map(|known| known.blocked().collect()).unwrap_or_default(),

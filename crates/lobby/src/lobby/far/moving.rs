@@ -20,6 +20,9 @@ use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, ServerMess
 /// How long each of those who are asked has to answer.
 const PATIENCE: Span = Span::from_secs(1);
 
+/// How long a session that was handed over may go without a word of the node that got it.
+const HANDED_OVER: Span = Span::from_secs(3);
+
 /// What a client may say while others are asked.
 const MAX_BACKLOG: usize = 32;
 
@@ -150,8 +153,21 @@ impl Lobby {
         let Some(fresh) = self.connections.get(&connection).copied() else { return };
         arrival.claims.kept = arrival.kept.as_deref().and_then(|kept| self.tokens.open_kept(kept));
         let opened = Opened { claims: arrival.claims, boot: arrival.sealed_by.to_bytes(), ours: false };
+        let session = opened.claims.session;
         let resumption = self.believe(fresh, opened, arrival.received, outputs);
+        self.look_for_partner_at(arrival.sealed_by, session, outputs);
         self.let_in(connection, fresh, resumption, arrival.backlog, outputs);
+    }
+
+    /// Where a session was handed over, but never arrived, its partner may still be.
+    fn look_for_partner_at(&mut self, node: NodeId, session: SessionId, outputs: &mut Outputs) {
+        let known = self.identities.get(&session).and_then(|key| self.state(*key));
+        if let Some(id) = known.and_then(|state| self.present_match_id(state))
+            && let Some(far) = self.far_seat(id).filter(|far| far.node.is_none())
+            && self.far.knows(node)
+        {
+            self.rejoin(far, id, node, Presence::WasHere, outputs);
+        }
     }
 
     fn turn_away(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
@@ -245,7 +261,7 @@ impl Lobby {
             State::Matched { key: present, side } => {
                 let (place, partner_is_here) = self.matched_place(present, side)?;
                 if partner_is_here {
-                    self.become_proxy(key, present, to, back, outputs);
+                    self.become_proxy(key, (present, side), to, back, outputs);
                     standing.place = place;
                     return Some(standing);
                 }
@@ -295,13 +311,13 @@ impl Lobby {
     fn become_proxy(
         &mut self,
         key: SessionKey,
-        present: MatchKey,
+        (present, side): (MatchKey, Side),
         node: NodeId,
         back: Presence,
         outputs: &mut Outputs,
     ) {
         let Some(id) = self.matches.get(present).map(|present| present.id) else { return };
-        self.far.matches.insert(id, super::FarMatch { key: present, last: Some(node), since: self.now });
+        self.note_far(id, present, Some(node));
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.requeue = false;
         if let Some(identity) = &mut session.identity {
@@ -311,6 +327,11 @@ impl Lobby {
         if let Some(far) = self.far_seat(id) {
             // Its old link says whether it had been away.
             self.relink(far, node, back, outputs);
+        }
+        // What is handed over may not arrive: then nobody is there.
+        if let Some(seats) = self.matches.get_mut(present) {
+            seats.seat_mut(side).alive = false;
+            self.schedule_match(present, self.now + HANDED_OVER);
         }
     }
 
@@ -447,7 +468,7 @@ impl Lobby {
         };
         let missed = missed.into_iter().map(|carried| carried.message(of.unwrap_or(MatchId::FOREIGN)));
         let missed: Vec<ServerMessage> = missed_here.into_iter().chain(missed).collect();
-        match place {
+        match self.without_the_gone(place) {
             Place::Idle => self.welcome_with(key, missed, outputs),
             Place::Waiting { waited } => {
                 self.welcome_with(key, missed, outputs);
@@ -493,16 +514,24 @@ impl Lobby {
                 self.seat(present, at, [(key, side), (proxy, side.other())]);
                 self.welcome_with(key, missed, outputs);
                 match at {
-                    Some(at) if at != from => {
+                    Some(at) if at == from => self.tell(from, Say::Committed { id }, outputs),
+                    Some(at) => {
                         if let Some(far) = self.far_seat(id) {
                             self.rejoin(far, id, at, back, outputs);
                         }
                     }
-                    Some(_) => {}
                     None => self.ask_where_partner_is(id, outputs),
                 }
             }
         }
+    }
+
+    /// A partner on a node that is not there (any more) is awaited: nobody would ever say that it is lost.
+    fn without_the_gone(&self, mut place: Place) -> Place {
+        if let Place::Matched { at, .. } = &mut place {
+            *at = at.filter(|node| self.far.me == Some(*node) || self.far.knows(*node));
+        }
+        place
     }
 
     /// Forgets that a side of a match was elsewhere, if none is.

@@ -1,7 +1,7 @@
 //! Matches with a side on another node: what is carried there and back, and what becomes of them when that node, or the
 //! way to it, is lost.
 
-use super::{FarMatch, FarSeat, Lobby, NodeId, sorted};
+use super::{FarSeat, Lobby, NodeId, sorted};
 use crate::lobby::Due;
 use crate::matches::{MatchKey, Side};
 use crate::nodes::{Carried, Presence, Request, Say};
@@ -53,6 +53,18 @@ impl Lobby {
             None => {
                 self.relink(far, node, Presence::WasHere, outputs);
                 Some(FarSeat { node: Some(node), ..far })
+            }
+        }
+    }
+
+    /// While no node can be reached handshakes with others are not waited for; calls go on.
+    pub(super) fn watch_handshakes(&mut self) {
+        let Some(shut_at) = self.far.shut_at() else { return };
+        for id in sorted(self.far.matches.keys()) {
+            if let Some(far) = self.far_seat(id).filter(|far| far.node.is_some())
+                && !self.is_connected(far.key)
+            {
+                self.schedule_match(far.key, shut_at);
             }
         }
     }
@@ -200,7 +212,8 @@ impl Lobby {
             session.identity.as_mut().map(|identity| identity.replay.take().collect()).unwrap_or_default();
         if let Some(present) = self.matches.get_mut(far.key) {
             present.seat_mut(far.side).alive = true;
-            self.far.matches.insert(present.id, FarMatch { key: far.key, last: Some(node), since: now });
+            let id = present.id;
+            self.note_far(id, far.key, Some(node));
         }
         match (was, back) {
             (Link::Detached { until }, _) => self.tell_back(far.session, until.since(now), outputs),

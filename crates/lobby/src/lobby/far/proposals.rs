@@ -6,7 +6,7 @@
 //! What always holds: each node decides on its own visitor only, at one moment, by its own clock. Whatever frame is
 //! lost or late, at most one of the two is told of a match that the other side does not know, and hears that it ended.
 
-use super::{Due, FarMatch, Lobby, NodeId};
+use super::{Due, Lobby, NodeId};
 use crate::acquaintances::Acquaintance;
 use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, WaitingOffer, compatible};
@@ -225,6 +225,7 @@ impl Lobby {
             reserved.node == node
                 && self.now < reserved.deadline
                 && matches!(reserved.role, Role::Proposer { .. })
+                && !self.is_draining()
                 && self.is_acceptable(&reserved.ticket, &promise.partner)
         });
         if !in_time {
@@ -356,7 +357,7 @@ impl Lobby {
         let half_way = formed.formed + self.config.sign_of_life.half();
         let watched = !(formed.initiator.alive && formed.responder.alive);
         let key = self.matches.insert(formed);
-        self.far.matches.insert(id, FarMatch { key, last: at, since: self.now });
+        self.note_far(id, key, at);
         for (session, side) in sides {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.transition_to_matched(key, side);

@@ -22,6 +22,14 @@ fn hopped(search: Value) -> (Town, At, At, Value) {
     (town, hopped, b, id)
 }
 
+fn pair_here(town: &mut Town, a: At, b: At) -> Value {
+    town.say(a, with_requeue(find!("text")));
+    town.hear_type(a, "waiting");
+    town.say(b, with_requeue(find!("text")));
+    town.hear_type(b, "partner_found");
+    town.hear_type(a, "partner_found")["match_id"].clone()
+}
+
 fn with_requeue(mut search: Value) -> Value {
     search["requeue"] = true.into();
     search
@@ -250,4 +258,65 @@ fn what_is_left_and_what_comes_from_elsewhere_is_heard_once_and_in_order() {
     town.nothing_left();
     assert_eq!(town.lobby(1).gauges().sessions, 0);
     assert_eq!(town.lobby(0).gauges().matches.text, 1);
+}
+
+#[test]
+fn what_was_left_behind_ends_and_the_session_that_went_on_does_not() {
+    let (mut town, a, _, id) = hopped(find!("text"));
+    town.drop_socket(a);
+    let third = town.go_on(2, a, 0);
+    assert_eq!(town.hear_type(third, "welcome")["match_id"], id);
+    town.hear_type(third, "partner_reconnecting");
+    // At nodes 0 and 1 the grace ends.
+    town.advance_ms(11_000);
+    town.drop_socket(third);
+    let back = town.go_on(1, third, 0);
+    assert_eq!(town.hear_type(back, "welcome")["resumed"], true);
+    // Its older tokens are used up all the same.
+    let again = town.go_on(1, a, 0);
+    assert_eq!(town.hear_type(again, "welcome")["resumed"], false);
+}
+
+#[test]
+fn a_block_holds_where_nobody_can_be_asked() {
+    let mut town = Town::new(2);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    let id = pair_here(&mut town, a, b);
+    town.say(a, frame!("block", match_id: id));
+    town.hear_type(b, "partner_left");
+    town.hear_type(b, "waiting");
+    town.say(a, with_requeue(find!("text")));
+    town.hear_type(a, "waiting");
+    town.away();
+    for at in [a, b] {
+        town.drop_socket(at);
+        let hopped = town.go_on(1, at, 0);
+        assert_eq!(town.hear_type(hopped, "welcome")["resumed"], true);
+        town.hear_type(hopped, "waiting");
+    }
+    town.advance_ms(60_000);
+    town.nothing_left();
+    assert_eq!(town.lobby(1).gauges().waiting.text, 2, "both wait on one node, and do not meet");
+}
+
+#[test]
+fn a_newer_match_that_cannot_be_rebuilt_is_over_and_the_session_goes_on() {
+    let (mut town, a, b, id) = hopped(find!("text"));
+    // Somebody who cannot be recognised.
+    let c = town.open(1);
+    town.say(c, with_requeue(find!("text")));
+    town.hear_type(c, "waiting");
+    town.say(a, frame!("next", match_id: id));
+    let other = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(c, "partner_found");
+    town.drop_socket(a);
+    town.hear_type(c, "partner_reconnecting");
+    let back = town.go_on(0, a, 0);
+    let welcome = town.hear_type(back, "welcome");
+    assert_eq!((&welcome["resumed"], welcome.get("match_id")), (&json!(true), None));
+    assert_eq!(town.hear(back), frame!("partner_left", match_id: other, reason: "lost", requeued: true));
+    town.hear_type(back, "waiting");
+    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(b, "waiting");
+    town.nothing_left();
 }

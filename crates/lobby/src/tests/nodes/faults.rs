@@ -301,3 +301,55 @@ fn who_waits_while_a_node_drains_is_shown_to_nobody_and_keeps_the_lobby_from_not
     town.live_ms(4_000);
     town.nothing_left();
 }
+
+#[test]
+fn a_handshake_across_nodes_is_not_waited_for_while_the_meeting_place_is_away() {
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.away();
+    town.advance_ms(999);
+    town.nothing_left();
+    town.advance_ms(1);
+    for at in [a, b] {
+        assert_eq!(town.hear(at), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+        town.hear_type(at, "waiting");
+    }
+    // They are given to whoever comes to their nodes.
+    let c = town.greeted(0);
+    town.say(c, find!("video"));
+    town.hear_type(c, "partner_found");
+    town.hear_type(a, "partner_found");
+    town.live_ms(5_000);
+    town.nothing_left();
+}
+
+#[test]
+fn what_was_said_while_the_way_was_shut_comes_before_what_is_said_after_it() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    town.say(a, frame!("message", match_id: id, text: "hello"));
+    town.hear_type(b, "message");
+    town.away();
+    town.say(a, frame!("message", match_id: id, text: "one"));
+    // Node 0 reaches the others again, but node 1 is not there yet.
+    town.heartbeat_of(0);
+    town.say(a, frame!("message", match_id: id, text: "two"));
+    town.nothing_left();
+    town.heartbeat();
+    for text in ["one", "two"] {
+        assert_eq!(town.hear(b), frame!("message", match_id: id, text: text));
+    }
+    town.say(a, frame!("message", match_id: id, text: "three"));
+    assert_eq!(town.hear(b), frame!("message", match_id: id, text: "three"));
+    town.nothing_left();
+}
+
+#[test]
+fn nobody_is_matched_by_a_promise_that_comes_to_a_node_that_drains() {
+    let (mut town, a, b) = proposed();
+    town.drain(1);
+    town.hear_type(b, "draining");
+    town.let_go();
+    town.live_ms(3_000);
+    town.nothing_left();
+    assert_eq!(town.lobby(0).gauges().waiting.video, 1, "A waits on");
+    let _ = a;
+}

@@ -315,3 +315,69 @@ fn asking_ends_when_the_place_or_the_node_is_lost() {
     town.heartbeat();
     assert_eq!(town.hear_type(a2, "welcome")["resumed"], true);
 }
+
+/// A of a local match at node 0 moves to node 1, and the frame that hands it over is lost.
+fn lost_on_the_way() -> (Town, super::At, super::At, serde_json::Value) {
+    let mut town = Town::new(2);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    for at in [a, b] {
+        town.say(at, find!("text", requeue: true));
+    }
+    town.hear_type(a, "waiting");
+    let id = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    town.say(a, frame!("message", match_id: id, text: "hello"));
+    town.hear_type(b, "message");
+    town.drop_socket(a);
+    town.hear_type(b, "partner_reconnecting");
+    town.held_back = Some(1);
+    let moved = town.go_on(1, a, 0);
+    let (to, from, reclaim) = town.held.remove(0);
+    town.reply(to, crate::Reply::Heard { node: from, frame: Box::new(reclaim) });
+    town.hear_type(b, "partner_back");
+    town.held.clear();
+    town.held_back = None;
+    (town, moved, b, id)
+}
+
+#[test]
+fn a_session_that_is_lost_on_its_way_is_believed_and_finds_its_partner() {
+    let (mut town, moved, b, id) = lost_on_the_way();
+    town.advance_ms(1_000);
+    assert_eq!(town.hear_type(moved, "welcome")["match_id"], id);
+    town.hear_type(moved, "partner_reconnecting");
+    town.hear_type(moved, "partner_back");
+    town.nothing_left_but_more_of("partner_back");
+    town.say(b, frame!("message", match_id: id, text: "hello"));
+    assert_eq!(town.hear(moved), frame!("message", match_id: id, text: "hello"));
+    town.live_ms(60_000);
+    town.nothing_left();
+}
+
+#[test]
+fn nobody_waits_for_a_session_that_never_arrives_where_it_was_handed_to() {
+    let (mut town, moved, b, id) = lost_on_the_way();
+    town.close(moved);
+    town.advance_ms(2_900);
+    town.nothing_left();
+    town.advance_ms(200);
+    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(b, "waiting");
+    town.nothing_left();
+}
+
+#[test]
+fn a_partner_on_a_node_that_is_gone_is_awaited_and_then_lost() {
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.say(a, frame!("connected", match_id: id, path: "direct", elapsed_ms: 1.0));
+    // Node 2 knows already that node 1 is gone; node 0 does not, when it hands A over.
+    town.kill(1);
+    town.heartbeat_of(2);
+    let moved = town.go_on(2, a, 0);
+    assert_eq!(town.hear_type(moved, "welcome")["match_id"], id);
+    town.live_ms(30_000);
+    assert_eq!(town.hear(moved), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(moved, "waiting");
+    town.nothing_left();
+    let _ = b;
+}
