@@ -2,7 +2,6 @@
 
 use super::crowd::Crowd;
 use super::place::{Guest, Redis, Wire, ask, match_up, node, redis_becomes, speak};
-use serde_json::json;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -42,7 +41,7 @@ async fn a_replica_that_lacks_the_last_writes_takes_over() {
     let id = taker.hear("partner_found").await["match_id"].clone();
     assert_eq!(given.hear("partner_found").await["match_id"], id);
     for guest in [&mut given, &mut taker] {
-        guest.say(json!({ "type": "connected", "match_id": id, "path": "direct", "elapsed_ms": 1.0 })).await;
+        guest.connected(&id).await;
     }
     speak(&mut given, &mut taker, &id, "before").await;
     speak(&mut taker, &mut given, &id, "yes").await;

@@ -11,7 +11,7 @@ async fn without_redis_a_node_matches_its_own_and_with_it_others_again() {
     let nodes = nodes(&redis.url(), 2).await;
     let (mut a, mut b) = (Guest::greet(&nodes[0]).await, Guest::greet(&nodes[1]).await);
     let id = match_up(&mut a, &mut b, "video").await;
-    a.say(json!({ "type": "connected", "match_id": id, "path": "direct", "elapsed_ms": 1.0 })).await;
+    a.connected(&id).await;
     speak(&mut b, &mut a, &id, "before").await;
     redis.kill();
     redis_becomes(&nodes[0], "away").await;
@@ -100,6 +100,8 @@ async fn a_node_cut_off_from_redis_matches_its_own_and_is_one_of_all_again_when_
     }
     let (mut a, mut b) = (Guest::greet(&cut_off).await, Guest::greet(&other).await);
     let id = match_up(&mut a, &mut b, "video").await;
+    a.connected(&id).await;
+    speak(&mut a, &mut b, &id, "I see you").await;
     wire.cut();
     redis_becomes(&cut_off, "away").await;
     other.figure_becomes("visavis_nodes", 1.0).await;

@@ -160,6 +160,11 @@ impl Guest {
         self.client.say(&frame.to_string()).await;
     }
 
+    /// The two of a match see each other: a call, and no handshake any more.
+    pub(crate) async fn connected(&mut self, id: &Value) {
+        self.say(json!({ "type": "connected", "match_id": id, "path": "direct", "elapsed_ms": 1.0 })).await;
+    }
+
     /// The next message of this type; others are passed over.
     pub(crate) async fn hear(&mut self, wanted: &str) -> Value {
         let deadline = Instant::now() + 2 * PATIENCE;
