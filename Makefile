@@ -128,12 +128,12 @@ geo: ## Make the built-in table of addresses and parts of the world anew
 		cd "$(CURDIR)" && VISAVIS_GEO_SOURCE="$$folder/package" cargo test --profile checked -p visavis-server --lib the_table_is_written
 
 .PHONY: bench
-bench: build ## Measure, against the peers and against the floor
+bench: build test-programs ## Measure, against the peers and against the floor
 	cargo build --release --workspace
 	bench/run
 
 .PHONY: chaos
-chaos: build ## Break nodes, Redis and the lines between them under load, for about 6 minutes
+chaos: build test-programs ## Break nodes, Redis and the lines between them under load, for about 6 minutes
 	cargo build --release -p visavis-sim
 	bench/chaos/run.mjs
 
