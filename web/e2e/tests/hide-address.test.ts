@@ -47,6 +47,22 @@ test("the switch hides its visitor, who still sees and hears the stranger, and i
   await ann.reads(/^direct$/);
 });
 
+test("set while waiting, it takes the offer that names the address out of the line", async () => {
+  const [ann, eve] = await Promise.all(["ann", "eve"].map((name) => stage.visitor({ name })));
+  if (!ann || !eve) throw new Error("Somebody did not come.");
+  const mail = mailOf(eve);
+  await ann.begin();
+  await ann.looking();
+  await ann.button("More").click();
+  await hide(ann).check();
+  await ann.button("Close").click();
+  await eve.begin();
+  await together(ann, eve);
+  await ann.reads("relayed");
+  expect(mail.join("")).toContain("typ relay");
+  expect(mail.join("")).not.toMatch(/typ (host|srflx|prflx)/);
+});
+
 test("on another network the call seeks a new path at once, and goes on", async () => {
   const { ben } = crew;
   const ann = await stage.visitor({ name: "ann" });
