@@ -22,9 +22,10 @@ function measure(secure) {
     execFileSync(visavis, ["self-signed", "--out", directory], { stdio: "ignore" });
     const tls = secure ? { cert: `${directory}/cert.pem`, key: `${directory}/key.pem` } : undefined;
     const server = await startVisavis({ stateDir: directory, more: ["--trusted-proxy", "127.0.0.1"] });
-    const proxy = await startProxy(directory, [server.address], { core: 0, tls });
     const sockets = [];
+    let proxy;
     try {
+      proxy = await startProxy(directory, [server.address], { core: 0, tls });
       const [worker] = proxy.workers;
       const open = async () => sockets.push(await knock(proxy.port, tls));
       // What the first ones cost is nginx' own.
@@ -37,7 +38,7 @@ function measure(secure) {
       return { open_us: rounded(spent.us / CONNECTIONS), kib: rounded(spent.kib / CONNECTIONS) };
     } finally {
       for (const socket of sockets) socket.destroy();
-      await proxy.stop();
+      await proxy?.stop();
       await stop(server);
     }
   });
