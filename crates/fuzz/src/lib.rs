@@ -6,6 +6,7 @@
 
 mod choices;
 mod lobby;
+mod nodes;
 mod turn;
 mod wire;
 
@@ -14,6 +15,7 @@ mod wire;
 mod frame;
 
 pub use lobby::lobby;
+pub use nodes::nodes;
 pub use turn::{stun, turn};
 pub use wire::wire;
 
@@ -21,4 +23,5 @@ pub use wire::wire;
 pub type Target = fn(&[u8]);
 
 /// The targets by name, which is also the name of their corpus under `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 4] = [("wire", wire), ("lobby", lobby), ("stun", stun), ("turn", turn)];
+pub const TARGETS: [(&str, Target); 5] =
+    [("wire", wire), ("lobby", lobby), ("nodes", nodes), ("stun", stun), ("turn", turn)];

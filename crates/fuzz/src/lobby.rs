@@ -6,10 +6,12 @@
 //! has gone, nothing is left.
 
 mod client;
-mod said;
+pub(crate) mod said;
+
+pub(crate) use client::Known;
 
 use crate::choices::Choices;
-use client::{Client, Known};
+use client::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_lobby::{
     Config, ConnectionId, CrowdBounds, CrowdRates, Ending, Gauges, Input, Limiting, Lobby, Output, Outputs,

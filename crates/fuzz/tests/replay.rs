@@ -32,6 +32,11 @@ fn the_corpus_of_the_lobby_holds() {
 }
 
 #[test]
+fn the_corpus_of_several_nodes_holds() {
+    replay("nodes");
+}
+
+#[test]
 fn the_corpus_of_stun_holds() {
     replay("stun");
 }

@@ -62,15 +62,15 @@ impl Client {
 
 /// Tokens and matches that were ever told to anybody; of the oldest only so many.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    pub(super) tokens: VecDeque<ResumeToken>,
-    pub(super) matches: VecDeque<MatchId>,
+pub(crate) struct Known {
+    pub(crate) tokens: VecDeque<ResumeToken>,
+    pub(crate) matches: VecDeque<MatchId>,
 }
 
 impl Known {
     const KEPT: usize = 16;
 
-    pub(super) fn learn(&mut self, message: &ServerMessage) {
+    pub(crate) fn learn(&mut self, message: &ServerMessage) {
         let token = match message {
             ServerMessage::Welcome { resume_token, .. }
             | ServerMessage::Waiting { resume_token, .. }

@@ -12,7 +12,7 @@ const KINDS: [Kind; 3] = [Kind::Text, Kind::Video, Kind::Audio];
 const INTERESTS: [&str; 4] = ["jazz", "chess", "tea", "Jazz "];
 const LANGUAGES: [&str; 4] = ["de", "de-AT", "en", "no tag"];
 
-pub(super) fn message(
+pub(crate) fn message(
     choices: &mut Choices<'_>,
     known: &Known,
     present: Option<MatchId>,
