@@ -174,6 +174,7 @@ impl Lobby {
     pub(super) fn take_ticket(&mut self, key: TicketKey) -> Option<Ticket> {
         let mut ticket = self.matchmaker.remove(key)?;
         self.timers.clear(&mut ticket.timer, Due::Ticket(key));
+        ticket.changes_at = None;
         *self.gauges.waiting.of(ticket.wishes.kind) -= 1;
         self.far.touched.extend(ticket.exported);
         if let Some(session) = self.sessions.get_mut(ticket.session) {
@@ -305,6 +306,8 @@ impl Lobby {
             session.met_anyone() || returned
         });
         let changes_at = [
+            // Due already, and not looked at yet: what came first after a sleep may schedule anew.
+            ticket.changes_at.filter(|at| *at <= self.now),
             ticket.relaxes_at(self.now, &self.config).filter(|_| !planted!(RelaxingIsNotTimed)),
             (met_anyone && pause_ends > self.now && !planted!(PausesAreNotTimed)).then_some(pause_ends),
         ];

@@ -353,3 +353,28 @@ fn nobody_is_matched_by_a_promise_that_comes_to_a_node_that_drains() {
     assert_eq!(town.lobby(0).gauges().waiting.video, 1, "A waits on");
     let _ = a;
 }
+
+/// What has become due while a node slept is not put off by what it hears first when it wakes.
+#[test]
+fn a_node_that_slept_looks_at_its_line_again_whatever_it_hears_first() {
+    let mut town = Town::new(1);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    town.say(a, find!("text"));
+    town.hear_type(a, "waiting");
+    town.say(b, find!("text"));
+    let id = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    town.say(a, frame!("next", match_id: id));
+    town.hear_type(a, "waiting");
+    town.hear_type(b, "partner_left");
+    town.say(b, find!("text"));
+    town.hear_type(b, "waiting");
+    town.kill(0);
+    town.advance_ms(4_000);
+    town.start(NodeId { name: 200, epoch: 1 });
+    town.wake(0);
+    town.heartbeat_of(0);
+    town.advance_ms(0);
+    town.hear_type(a, "partner_found");
+    town.hear_type(b, "partner_found");
+}
