@@ -470,7 +470,7 @@ impl Lobby {
     }
 
     /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
-    fn hold_place(&mut self, key: SessionKey, since: Time) {
+    pub(super) fn hold_place(&mut self, key: SessionKey, since: Time) {
         if let Some(session) = self.sessions.get_mut(key)
             && session.wishes.is_some()
         {

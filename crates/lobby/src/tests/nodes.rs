@@ -73,6 +73,8 @@ pub(crate) struct Town {
     heard: BTreeMap<At, VecDeque<Value>>,
     closed: BTreeSet<At>,
     pub(crate) tokens: BTreeMap<At, Value>,
+    /// The tokens of the welcomes alone: what came behind those may be lost.
+    pub(crate) welcomed_with: BTreeMap<At, Value>,
     /// Messages to each socket since its `welcome`.
     received: BTreeMap<At, u32>,
     /// Frames from and to this node are kept here instead of carried.
@@ -93,6 +95,7 @@ impl Town {
             heard: BTreeMap::new(),
             closed: BTreeSet::new(),
             tokens: BTreeMap::new(),
+            welcomed_with: BTreeMap::new(),
             received: BTreeMap::new(),
             held_back: None,
             held: Vec::new(),
@@ -319,6 +322,9 @@ impl Town {
 
     fn keep(&mut self, at: At, mut message: Value) {
         if let Some(token) = message.as_object_mut().and_then(|fields| fields.remove("resume_token")) {
+            if message["type"] == "welcome" {
+                self.welcomed_with.insert(at, token.clone());
+            }
             self.tokens.insert(at, token);
         }
         if let Some(fields) = message.as_object_mut() {

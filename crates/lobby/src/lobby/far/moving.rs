@@ -382,9 +382,8 @@ impl Lobby {
         match self.far_seat(id) {
             // The two halves meet.
             Some(far) if far.side == side.other() && self.session_id(far.session) == partner.session => {
-                if far.node.is_none() {
-                    self.rejoin(far, id, at, Presence::WasHere, outputs);
-                }
+                // Also where they have met already: who handed this over may have spoken for it meanwhile.
+                self.rejoin(far, id, far.node.unwrap_or(at), Presence::WasHere, outputs);
             }
             Some(_) => {}
             None if self.far.me == Some(at) => {}
@@ -471,6 +470,7 @@ impl Lobby {
         match self.without_the_gone(place) {
             Place::Idle => self.welcome_with(key, missed, outputs),
             Place::Waiting { waited } => {
+                self.hold_place(key, self.now - waited);
                 self.welcome_with(key, missed, outputs);
                 self.search_again(key, self.now - waited, outputs);
             }
@@ -490,6 +490,9 @@ impl Lobby {
                 // Its partner was here, and has left meanwhile.
                 if let Some(at) = at.filter(|_| self.far.me != at) {
                     self.leave_after_handover(at, id, (side, claims.session), outputs);
+                }
+                if requeue {
+                    self.hold_place(key, self.now);
                 }
                 self.welcome_with(key, missed, outputs);
                 self.tell_match_is_over(key, id, outputs);

@@ -224,6 +224,22 @@ fn a_session_that_is_lost_on_its_way_is_missed_at_the_next_comparison() {
     town.hear_type(b, "waiting");
 }
 
+/// The `waiting` behind it may not arrive.
+#[test]
+fn the_welcome_on_another_node_brings_a_token_of_the_place_in_line() {
+    let mut town = Town::new(3);
+    let a = town.greeted(0);
+    town.say(a, find!("video"));
+    town.hear_type(a, "waiting");
+    let a2 = town.come_back(1, a);
+    town.tokens.insert(a2, town.welcomed_with[&a2].clone());
+    town.kill(1);
+    town.heartbeat();
+    let a3 = town.come_back(2, a2);
+    assert_eq!(town.hear_type(a3, "welcome")["resumed"], true);
+    town.hear_type(a3, "waiting");
+}
+
 #[test]
 fn the_partner_of_a_session_that_comes_to_a_node_too_late_does_not_wait_for_it() {
     let (mut town, a, b, id) = Town::matched(find!("text"));
