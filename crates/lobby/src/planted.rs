@@ -32,27 +32,31 @@ mod faults {
 
     /// Declares the faults, each with the one sentence that says what goes wrong.
     macro_rules! faults {
-        ($($name:ident: $sentence:literal,)*) => {
+        ($($place:ident { $($name:ident: $sentence:literal,)* })*) => {
             /// One thing that could have been programmed wrongly.
             #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
             pub enum Fault {
-                $(#[doc = $sentence] $name,)*
+                $($(#[doc = $sentence] $name,)*)*
             }
 
             impl Fault {
-                pub const ALL: &[Fault] = &[$(Fault::$name,)*];
+                pub const ALL: &[Fault] = &[$($(Fault::$name,)*)*];
+                $(
+                    #[doc = concat!("Those ", stringify!($place), ": on one node alone, or between nodes.")]
+                    pub const $place: &[Fault] = &[$(Fault::$name,)*];
+                )*
 
                 /// What goes wrong, in one sentence.
                 pub fn sentence(self) -> &'static str {
                     match self {
-                        $(Fault::$name => $sentence,)*
+                        $($(Fault::$name => $sentence,)*)*
                     }
                 }
             }
         };
     }
 
-    faults! {
+    faults! { HERE {
         LeaverStaysInLine: "Whoever stops or closes leaves the ticket in the line.",
         LeavingIsNotBelieved: "A close frame counts as a lost socket.",
         BlockIsForgotten: "A block ends the match and is not remembered.",
@@ -89,7 +93,9 @@ mod faults {
         MatchIdsRepeat: "Every match has the same id.",
         EndedMatchesAreCounted: "The gauge of matches forgets to count down.",
         TimersStay: "A timer that is cleared rings nevertheless.",
-    }
+    } FAR {
+        ReservedStayInLine: "Who is promised to another node stays in the line.",
+    }}
 
     thread_local! {
         static PLANTED: Cell<Option<Fault>> = const { Cell::new(None) };

@@ -1,25 +1,28 @@
 //! The simulator: a swarm of visitors over the real lobby, in virtual time, with faults; every promise checked after every
 //! event. One seed is one run, and the same seed gives the same trace.
 
+mod agenda;
 mod cli;
 mod generate;
 mod guest;
 mod marks;
 mod network;
+mod nodes;
 mod observer;
 mod promises;
 mod script;
 mod shrink;
+mod stage;
 mod swarm;
 mod trace;
 mod world;
 
 pub use cli::main;
-pub use generate::generate;
 pub use marks::{Mark, Marks};
 pub use promises::{Breach, Promise};
-pub use script::{Deed, Persona, Script, Step, Wish};
+pub use script::{Deed, Persona, Script, Step, Town, Who, Wish};
 pub use shrink::{Shrunk, shrink};
+pub use stage::Stage;
 pub use swarm::{Caught, Tally, hunt, swarm};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,17 +56,13 @@ pub fn run_telling(script: &Script, fault: Option<Fault>) -> Outcome {
 
 fn play(script: &Script, fault: Option<Fault>, tells: bool) -> Outcome {
     plant(fault);
-    let done = catch_unwind(AssertUnwindSafe(|| World::new(script, tells).run()));
+    let done = catch_unwind(AssertUnwindSafe(|| match script.town {
+        None => World::new(script, tells).run(),
+        Some(town) => nodes::World::new(script, town, tells).run(),
+    }));
     plant(None);
     match done {
-        Ok(run) => Outcome {
-            events: run.events,
-            trace: run.trace,
-            marks: run.marks,
-            at: run.at,
-            breach: run.breach,
-            story: run.story,
-        },
+        Ok(outcome) => outcome,
         Err(panic) => {
             let said = panic
                 .downcast_ref::<String>()

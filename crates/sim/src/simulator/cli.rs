@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "the shell knows the time; see clippy.toml")]
 
 use super::swarm::{Caught, Tally, hunt, swarm};
-use super::{Mark, Promise, Script, generate, run, run_telling, shrink};
+use super::{Mark, Promise, Script, Stage, run, run_telling, shrink};
 use clap::{Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -27,9 +27,13 @@ enum Order {
     Run {
         #[arg(long, default_value_t = 0)]
         first: u64,
+        /// Of one server alone
         #[arg(long, default_value_t = 3_000)]
         seeds: u64,
-        /// Go on until stopped
+        /// Of several nodes and a Redis
+        #[arg(long, default_value_t = 1_500)]
+        nodes_seeds: u64,
+        /// Go on until stopped; of the two sorts by turns, unless `--nodes-seeds 0` or `--seeds 0`
         #[arg(long)]
         forever: bool,
         /// Then plant every fault and see it caught; fail if a mark was not reached
@@ -43,7 +47,12 @@ enum Order {
         command: String,
     },
     /// Print the script of a seed
-    Script { seed: u64 },
+    Script {
+        seed: u64,
+        /// Of several nodes
+        #[arg(long)]
+        nodes: bool,
+    },
     /// Run a script from a file and tell what happens in it
     Replay {
         file: PathBuf,
@@ -54,6 +63,9 @@ enum Order {
     /// Make the failing script of a seed small
     Shrink {
         seed: u64,
+        /// Of several nodes
+        #[arg(long)]
+        nodes: bool,
         #[arg(long)]
         planted: Option<String>,
     },
@@ -72,29 +84,37 @@ pub fn main() -> ExitCode {
     // A panic is a result like others here.
     std::panic::set_hook(Box::new(|_| {}));
     match Options::parse().order {
-        Order::Run { first, seeds, forever, prove, json, command } => {
-            let report = run_many(first, seeds, forever, prove);
-            report.print();
+        Order::Run { first, seeds, nodes_seeds, forever, prove, json, command } => {
+            let wanted = [(Stage::Server, seeds), (Stage::Nodes, nodes_seeds)];
+            let wanted = wanted.into_iter().filter(|(_, seeds)| *seeds > 0);
+            if forever {
+                return run_for_ever(&wanted.map(|(stage, _)| stage).collect::<Vec<_>>(), first);
+            }
+            let reports: Vec<Report> =
+                wanted.map(|(stage, seeds)| run_many(stage, first, seeds, prove)).collect();
+            reports.iter().for_each(Report::print);
             if let Some(path) = json
-                && let Err(error) = std::fs::write(&path, report.to_json(&command))
+                && let Err(error) = std::fs::write(&path, to_json(&reports, &command))
             {
                 eprintln!("visavis-sim: cannot write {}: {error}", path.display());
                 return ExitCode::from(2);
             }
-            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if reports.iter().all(Report::is_good) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Order::Script { seed } => {
-            print!("{}", generate(seed));
+        Order::Script { seed, nodes } => {
+            print!("{}", stage_of(nodes).script(seed));
             ExitCode::SUCCESS
         }
         Order::Replay { file, planted } => replay(&file, planted.as_deref()),
-        Order::Shrink { seed, planted } => match fault_named(planted.as_deref()) {
-            Ok(fault) => show_shrunk(&generate(seed), fault),
+        Order::Shrink { seed, nodes, planted } => match fault_named(planted.as_deref()) {
+            Ok(fault) => show_shrunk(&stage_of(nodes).script(seed), fault),
             Err(code) => code,
         },
         Order::Invariants => {
-            for promise in Promise::ALL {
-                println!("{promise:?}: {} [{}]", promise.sentence(), promise.checked_in());
+            for (stage, promise) in
+                Stage::ALL.iter().flat_map(|stage| stage.promises().map(move |promise| (stage, promise)))
+            {
+                println!("{stage:?} {promise:?}: {} [{}]", promise.sentence(), promise.checked_in());
             }
             for invariant in Invariant::ALL {
                 println!("{invariant:?}: {} [Lobby::audit]", invariant.sentence());
@@ -102,11 +122,13 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Order::Marks => {
-            Mark::ALL.iter().for_each(|mark| println!("{mark:?}: {}", mark.sentence()));
+            for stage in Stage::ALL {
+                stage.marks().iter().for_each(|mark| println!("{stage:?} {mark:?}: {}", mark.sentence()));
+            }
             ExitCode::SUCCESS
         }
         Order::Planted { max_seeds } => {
-            let caught = hunt(Fault::ALL, max_seeds, threads());
+            let caught = Stage::ALL.map(|stage| hunt(stage, max_seeds, threads())).concat();
             print_planted(&caught);
             if caught.iter().all(|caught| caught.by.is_some()) {
                 ExitCode::SUCCESS
@@ -117,26 +139,49 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn stage_of(nodes: bool) -> Stage {
+    if nodes { Stage::Nodes } else { Stage::Server }
+}
+
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// So many seeds to a turn, where the stages change by turns.
+const TURN: u64 = 500;
+
+fn run_for_ever(stages: &[Stage], first: u64) -> ExitCode {
+    for turn in 0.. {
+        for stage in stages {
+            let report = run_many(*stage, first + turn * TURN, TURN, false);
+            report.print();
+            if !report.is_good_so_far() {
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
 struct Report {
+    stage: Stage,
     tally: Tally,
     took: Duration,
     /// Only if every fault was planted, and every mark has to be reached.
     planted: Option<Vec<Caught>>,
 }
 
-fn run_many(first: u64, seeds: u64, forever: bool, prove: bool) -> Report {
+fn run_many(stage: Stage, first: u64, seeds: u64, prove: bool) -> Report {
     let began = Instant::now();
     let spoke = Mutex::new((began, false));
     let terminal = std::io::stderr().is_terminal();
     let pause = Duration::from_secs(if terminal { 1 } else { 20 });
+    let marks = stage.marks();
     let tally = swarm(
+        stage,
         first,
         threads(),
-        |begun| !forever && begun >= seeds,
+        |begun| begun >= seeds,
         |tally| {
             let Ok(mut spoke) = spoke.lock() else { return };
             if spoke.0.elapsed() < pause {
@@ -145,13 +190,13 @@ fn run_many(first: u64, seeds: u64, forever: bool, prove: bool) -> Report {
             *spoke = (Instant::now(), true);
             let took = began.elapsed().as_secs_f64();
             eprint!(
-                "{}{} seeds, {} events, {:.0} events/s, {} marks of {}, {} broken{}",
+                "{}{stage}: {} seeds, {} events, {:.0} events/s, {} marks of {}, {} broken{}",
                 if terminal { "\r" } else { "" },
                 tally.seeds,
                 tally.events,
                 tally.events as f64 / took,
-                Mark::ALL.len() - tally.marks.missing().len(),
-                Mark::ALL.len(),
+                marks.len() - tally.marks.missing(marks).len(),
+                marks.len(),
                 tally.breaches.len(),
                 if terminal { "  " } else { "\n" },
             );
@@ -164,20 +209,28 @@ fn run_many(first: u64, seeds: u64, forever: bool, prove: bool) -> Report {
     }
     let took = began.elapsed();
     for (seed, breach) in &tally.breaches {
-        println!("seed {seed}: {breach}");
-        let shrunk = shrink(&generate(*seed), breach, None, 3_000);
+        println!("{stage}, seed {seed}: {breach}");
+        let shrunk = shrink(&stage.script(*seed), breach, None, 3_000);
         println!("shrunk in {} runs to:\n\n{}\n# {}\n", shrunk.runs, shrunk.script, shrunk.breach);
     }
-    let planted = (prove && tally.breaches.is_empty()).then(|| hunt(Fault::ALL, 300, threads()));
-    Report { tally, took, planted }
+    let planted = (prove && tally.breaches.is_empty()).then(|| hunt(stage, 300, threads()));
+    Report { stage, tally, took, planted }
 }
 
 impl Report {
+    fn is_good_so_far(&self) -> bool {
+        self.tally.breaches.is_empty() && self.tally.differing.is_empty()
+    }
+
     fn is_good(&self) -> bool {
         let proven = self.planted.as_ref().is_none_or(|planted| {
-            planted.iter().all(|caught| caught.by.is_some()) && self.tally.marks.missing().is_empty()
+            planted.iter().all(|caught| caught.by.is_some()) && self.missing().is_empty()
         });
-        proven && self.tally.breaches.is_empty() && self.tally.differing.is_empty()
+        proven && self.is_good_so_far()
+    }
+
+    fn missing(&self) -> Vec<Mark> {
+        self.tally.marks.missing(self.stage.marks())
     }
 
     fn events_per_s(&self) -> f64 {
@@ -185,19 +238,19 @@ impl Report {
     }
 
     fn print(&self) {
-        let Tally { seeds, events, repeated, differing, breaches, marks } = &self.tally;
+        let Tally { seeds, events, repeated, differing, breaches, .. } = &self.tally;
         println!(
-            "{seeds} seeds, {events} events in {:.1} s: {:.0} events/s with every check on; {} promises broken",
+            "{}: {seeds} seeds, {events} events in {:.1} s: {:.0} events/s with every check on; {} promises broken",
+            self.stage,
             self.took.as_secs_f64(),
             self.events_per_s(),
             breaches.len(),
         );
         println!("{repeated} seeds were run twice, {} of them differed {differing:?}", differing.len());
-        let missing = marks.missing();
+        let (missing, marks) = (self.missing(), self.stage.marks().len());
         println!(
-            "{} of {} marks reached{}",
-            Mark::ALL.len() - missing.len(),
-            Mark::ALL.len(),
+            "{} of {marks} marks reached{}",
+            marks - missing.len(),
             if missing.is_empty() { String::new() } else { format!("; missing: {missing:?}") }
         );
         if let Some(planted) = &self.planted {
@@ -205,8 +258,10 @@ impl Report {
         }
     }
 
-    fn to_json(&self, command: &str) -> String {
-        let marks: serde_json::Map<String, serde_json::Value> = Mark::ALL
+    fn to_value(&self) -> serde_json::Value {
+        let marks: serde_json::Map<String, serde_json::Value> = self
+            .stage
+            .marks()
             .iter()
             .map(|mark| (format!("{mark:?}"), self.tally.marks.times(*mark).into()))
             .collect();
@@ -225,22 +280,27 @@ impl Report {
                 })
             })
             .collect();
-        let report = serde_json::json!({
-            "command": command,
+        serde_json::json!({
             "seeds": self.tally.seeds,
             "events": self.tally.events,
             "seconds": (self.took.as_secs_f64() * 10.0).round() / 10.0,
             "events_per_s": self.events_per_s().round(),
-            "threads": threads(),
-            "checks": Promise::ALL.len() + Invariant::ALL.len(),
+            "checks": self.stage.promises().count() + Invariant::ALL.len(),
             "violations": self.tally.breaches.len(),
             "repeated": self.tally.repeated,
             "differing": self.tally.differing,
             "marks": marks,
             "planted": planted,
-        });
-        format!("{report:#}\n")
+        })
     }
+}
+
+fn to_json(reports: &[Report], command: &str) -> String {
+    let mut all = serde_json::json!({ "command": command, "threads": threads() });
+    for report in reports {
+        all[report.stage.to_string()] = report.to_value();
+    }
+    format!("{all:#}\n")
 }
 
 /// The audit's own invariant, if it was the audit that noticed.

@@ -1,7 +1,7 @@
 //! A script from a seed. Sizes, settings, casts and rates of faults differ from seed to seed, zero included: what never
 //! happens in one run happens all the time in another (swarm testing; Groce and others 2012).
 
-use super::script::{Deed, Micros, Persona, Script, Step, Wish};
+use super::script::{Deed, Micros, Persona, Script, Step, Who, Wish};
 use crate::Prng;
 use std::collections::BTreeMap;
 use visavis_protocol::{Kind, Pin};
@@ -53,7 +53,7 @@ const INTERESTS: [&str; 6] = ["chess", "jazz", "tea", "theremin", "go", "rain"];
 const LANGUAGES: [&str; 6] = ["de", "en", "en-GB", "fr", "de-AT", "pt-BR"];
 
 /// The script of a seed.
-pub fn generate(seed: u64) -> Script {
+pub(crate) fn generate(seed: u64) -> Script {
     let mut chance = Prng::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5151);
     let size = size(&mut chance);
     let settings = settings(&mut chance);
@@ -67,7 +67,7 @@ pub fn generate(seed: u64) -> Script {
     let mut steps: Vec<Step> = Vec::new();
     for id in 0..size.visitors {
         let at = chance.below(size.lasts / 4);
-        steps.push(Step { at, who: Some(id), deed: Deed::Find {} });
+        steps.push(Step { at, who: Who::Visitor(id), deed: Deed::Find {} });
     }
     while (steps.len() as u64) < size.steps {
         let at = chance.below(size.lasts);
@@ -75,7 +75,15 @@ pub fn generate(seed: u64) -> Script {
         add(&mut chance, sort, at, &size, few_wishes, &mut steps);
     }
     steps.sort_by_key(|step| step.at);
-    Script { seed, settings, delay_us: (500, longest), cast, steps, calm_at: size.lasts + 12_000_000 }
+    Script {
+        seed,
+        settings,
+        delay_us: (500, longest),
+        cast,
+        town: None,
+        steps,
+        calm_at: size.lasts + 12_000_000,
+    }
 }
 
 fn size(chance: &mut Prng) -> Size {
@@ -283,7 +291,7 @@ fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, few_wishes: bool,
         | Sort::StormOfDrops
         | Sort::StormOfNexts => return add_for_all(chance, sort, at, size, steps),
     };
-    steps.push(Step { at, who: Some(who), deed });
+    steps.push(Step { at, who: Who::Visitor(who), deed });
 }
 
 /// What happens to the server, or to everybody at once.
@@ -314,13 +322,13 @@ fn add_for_all(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &m
                         server_ms: chance.below(300) as i64,
                     },
                 };
-                steps.push(Step { at, who: Some(id), deed });
+                steps.push(Step { at, who: Who::Visitor(id), deed });
             }
             return;
         }
         _ => return,
     };
-    steps.push(Step { at, who: None, deed });
+    steps.push(Step { at, who: Who::Server, deed });
 }
 
 fn one_of<T: Copy>(chance: &mut Prng, choices: &[T]) -> T {

@@ -216,6 +216,9 @@ impl Guest {
             acts.push(Act::Say(ClientMessage::FindPartner(wanted)));
             let left = self.met();
             self.stand = Stand::Asked { left };
+        } else if self.stand == Stand::Waiting {
+            // The server keeps a place with the wishes of before.
+            self.stand = Stand::Idle;
         }
     }
 
@@ -367,8 +370,11 @@ impl Guest {
                 self.keep(resume_token.as_ref());
                 self.searched = true;
                 // Also if it believes itself in a match: its later search, under way when that began, has left it.
-                if self.stand != Stand::Stopping && self.searches {
-                    self.stand = Stand::Waiting;
+                match self.stand {
+                    Stand::Stopping => {}
+                    _ if self.searches => self.stand = Stand::Waiting,
+                    // It had stopped when its socket was away, and nobody has heard that.
+                    _ => self.stop(acts),
                 }
             }
             ServerMessage::PartnerFound(found) => {
@@ -434,10 +440,11 @@ impl Guest {
     /// Back in its session: where does the server think that it is?
     fn reconcile(&mut self, met: Option<MatchId>, acts: &mut Vec<Act>) {
         match (self.stand, met) {
+            (Stand::Idle, None) if !self.searches => {}
+            (_, _) if !self.searches => self.stop(acts),
             (Stand::Met(mine), Some(theirs)) if mine == theirs => {}
             (Stand::Asked { left: Some(left) }, Some(theirs)) if left == theirs => self.search(acts),
             (Stand::Stopping, _) => self.stop(acts),
-            (Stand::Idle, Some(_)) if !self.searches => self.stop(acts),
             (_, Some(theirs)) => {
                 self.stand = Stand::Puzzled(theirs);
                 acts.push(Act::Later(2_000_000, Alarm::Puzzled(theirs)));

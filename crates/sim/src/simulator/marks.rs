@@ -2,27 +2,31 @@
 
 /// Declares the marks.
 macro_rules! marks {
-    ($($name:ident: $sentence:literal,)*) => {
+    ($($stage:ident { $($name:ident: $sentence:literal,)* })*) => {
         /// Something that has to happen sometimes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Mark {
-            $(#[doc = $sentence] $name,)*
+            $($(#[doc = $sentence] $name,)*)*
         }
 
         impl Mark {
-            pub const ALL: &[Mark] = &[$(Mark::$name,)*];
+            pub const ALL: &[Mark] = &[$($(Mark::$name,)*)*];
+            $(
+                #[doc = concat!("Those of ", stringify!($stage), ".")]
+                pub const $stage: &[Mark] = &[$(Mark::$name,)*];
+            )*
 
             /// What happens, in one sentence.
             pub fn sentence(self) -> &'static str {
                 match self {
-                    $(Mark::$name => $sentence,)*
+                    $($(Mark::$name => $sentence,)*)*
                 }
             }
         }
     };
 }
 
-marks! {
+marks! { SERVER {
     OfferAnswered: "A waiting offer travels with the match.",
     Negotiated: "Two meet of whom neither sent an offer.",
     TextChat: "Two meet for text alone.",
@@ -71,7 +75,45 @@ marks! {
     ManyInLine: "Thirty wait at once, and none fits another.",
     ManyOnline: "A thousand are here at once.",
     StrangersKept: "A pool keeps two apart who would fit otherwise.",
-}
+} NODES {
+    MetAcrossNodes: "Two meet who are on two nodes.",
+    OfferAcross: "A waiting offer travels to another node.",
+    ProposalsCrossed: "Two nodes propose to each other for the same two tickets.",
+    ProposalRefused: "A proposal comes for a ticket that is not there any more.",
+    PromiseTooLate: "A promise comes after the proposer has let go.",
+    CommitTooLate: "A commit comes after the promise has run out.",
+    ClaimGivenBack: "A node claims a ticket for somebody who does not wait any more.",
+    ClaimReplyLost: "A ticket is claimed, and the claimer never hears of it.",
+    ReplyLost: "A reply of Redis is lost, and what was asked is done.",
+    UnknownMatchAnswered: "A word comes from another node in a match that is over.",
+    FrameLost: "A frame between two nodes is lost.",
+    GapNoticed: "A node notices that frames of another one were lost.",
+    HandedOver: "A node hands a session over to another one.",
+    MovedWhileThere: "A session comes to a node while its old one believes its socket alive.",
+    MovedInMatch: "A session changes its node in a match.",
+    NothingHandedOver: "A session is asked for that its node does not have any more.",
+    ResumedElsewhere: "A session comes back at another process.",
+    UsedElsewhere: "A token is shown of which another node knows that it is used up.",
+    KeptFound: "A session comes back, and what it had blocked is still known.",
+    HalvesMet: "The two halves of a pair, on two nodes, find each other by the match.",
+    Rejoined: "A node finds the other side of a match on another node than before.",
+    PartnerCameBack: "A partner who was lost is back.",
+    NewStartHeard: "A node is heard of that was started anew.",
+    MetAgainSomewhere: "Old partners meet again.",
+    BlockHeldAcross: "A block keeps two apart who wait on whatever nodes.",
+    NodeKilled: "A node is killed.",
+    NodeSlept: "A node sleeps.",
+    NodeDrained: "A node drains.",
+    NodeCutOff: "A node cannot reach Redis.",
+    SilenceNoticed: "A node notices that its subscription is dead.",
+    RedisBroke: "A node's connection to Redis is reset.",
+    RedisSaidNothing: "Redis does not answer a node in time.",
+    RedisDown: "Redis is away, and comes back with what it had.",
+    RedisEmptied: "Redis comes back empty.",
+    RedisStalled: "Redis stands still.",
+    RedisFailedOver: "A Redis takes over that has not got the last writes.",
+    RedisClockJumped: "The clock of Redis jumps.",
+}}
 
 /// How often each was seen.
 #[derive(Clone, Debug)]
@@ -100,7 +142,8 @@ impl Marks {
         }
     }
 
-    pub fn missing(&self) -> Vec<Mark> {
-        Mark::ALL.iter().copied().filter(|mark| self.times(*mark) == 0).collect()
+    /// Those of `wanted` that were not seen.
+    pub fn missing(&self, wanted: &[Mark]) -> Vec<Mark> {
+        wanted.iter().copied().filter(|mark| self.times(*mark) == 0).collect()
     }
 }

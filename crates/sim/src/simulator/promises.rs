@@ -4,34 +4,37 @@ use std::fmt;
 
 /// Declares the promises, each with the one sentence that it stands for and where it is checked.
 macro_rules! promises {
-    ($($name:ident: $sentence:literal, $place:literal;)*) => {
+    ($($stage:ident { $($name:ident: $sentence:literal, $place:literal;)* })*) => {
         /// One thing that holds for everybody who only sees frames.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Promise {
-            $(#[doc = $sentence] $name,)*
+            $($(#[doc = $sentence] $name,)*)*
         }
 
         impl Promise {
-            pub const ALL: &[Promise] = &[$(Promise::$name,)*];
+            $(
+                #[doc = concat!("Those of ", stringify!($stage), ".")]
+                pub const $stage: &[Promise] = &[$(Promise::$name,)*];
+            )*
 
             /// What holds, in one sentence.
             pub fn sentence(self) -> &'static str {
                 match self {
-                    $(Promise::$name => $sentence,)*
+                    $($(Promise::$name => $sentence,)*)*
                 }
             }
 
             /// The function that checks it.
             pub fn checked_in(self) -> &'static str {
                 match self {
-                    $(Promise::$name => $place,)*
+                    $($(Promise::$name => $place,)*)*
                 }
             }
         }
     };
 }
 
-promises! {
+promises! { SERVER {
     NobodyIsInTwoMatches: "Nobody is given a stranger while in a match.", "Observer::finds";
     NobodyIsMatchedUnasked: "Only who searches is given a stranger.", "Observer::finds";
     NoKnownGhosts: "Nobody is given to a session whose end, or whose lost socket, the server knows.", "Observer::finds";
@@ -77,11 +80,26 @@ promises! {
     MessagesAreBounded: "A connection says no more than its rate allows.", "Observer::charges";
     GaugesAreTrue: "The gauges are what the visitors know.", "Observer::agrees_with";
     DrainingMatchesNobody: "A server that drains matches nobody.", "Observer::finds";
+} NODES {
+    OneLiveMatch: "No client is given a stranger while it is in a match.", "Watcher::delivered";
+    FoundOnce: "Who counts its messages hears of a match once.", "Watcher::delivered";
+    NothingIsReadTwice: "Who counts its messages gets no text twice.", "Watcher::delivered";
+    WordsAreThePartners: "What is read in a match was written by the other one of the two.", "Watcher::is_of_the_partner";
+    TwoInAMatch: "A match is told to two sessions, one of which initiates.", "Watcher::finds";
+    BothHearTheSame: "Both sides of a match hear of the same mode and the same interests.", "Watcher::finds";
+    AnOfferIsForOne: "A waiting offer is shown to one session only.", "Watcher::shows_offer";
+    OffersAreThePartners: "The offer that comes with a match is the partner's.", "Watcher::shows_offer";
+    BlocksHoldEverywhere: "Who has blocked somebody never meets them again, on whatever node, as long as Redis forgets nothing.", "Watcher::judge_pair";
+    OldPartnersPause: "The last partners do not meet within the pause, on whatever nodes.", "Watcher::judge_pair";
+    OnlyKnownTokensResume: "No session comes back but by a token that was given out.", "Watcher::welcomes";
+    EveryHelloIsAnswered: "A `hello` is answered in time, whoever has to be asked.", "World::is_answered";
+    PresenceIsTrue: "When all is calm, every node knows how many people there are on all.", "World::convergence";
+} BOTH {
     InsideIsSound: "Every invariant of the lobby's own audit holds.", "Lobby::audit";
     TimersAreDone: "After a timeout no timer is due.", "World::run_timers";
     NothingPanics: "No input makes the lobby panic.", "simulator::run";
     EverybodyMeets: "After the faults stop, everyone who fits somebody is matched, and knows it.", "World::convergence";
-}
+}}
 
 /// A promise that was broken: our bug.
 #[derive(Clone, Debug, PartialEq, Eq)]

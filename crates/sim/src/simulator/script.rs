@@ -23,10 +23,30 @@ pub struct Script {
     /// One way, the shortest and the longest.
     pub delay_us: (Micros, Micros),
     pub cast: BTreeMap<u32, Persona>,
+    /// Several servers and the place where they meet; `None`: one server, alone.
+    pub town: Option<Town>,
     /// In order of time.
     pub steps: Vec<Step>,
     /// From then on nothing goes wrong, and everybody comes back.
     pub calm_at: Micros,
+}
+
+/// Several nodes and a Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Town {
+    pub nodes: u32,
+    /// One way between a node and Redis, the shortest and the longest.
+    pub redis_us: (Micros, Micros),
+}
+
+/// Whom a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    Visitor(u32),
+    /// The only server.
+    Server,
+    Node(u32),
+    Redis,
 }
 
 /// What a visitor is like.
@@ -73,6 +93,23 @@ impl Wish {
         }
     }
 
+    /// Whether two who wait with these for ever have to be put together.
+    pub(crate) fn fits(&self, other: &Wish) -> bool {
+        let pins = |pin: Pin, wished: fn(&Wish) -> &Vec<String>| {
+            [self, other].iter().any(|wish| wish.pin.contains(&pin) && !wished(wish).is_empty())
+        };
+        let primary = |language: &String| language.split('-').next().map(str::to_owned);
+        let interest = self.interests.iter().any(|mine| other.interests.contains(mine));
+        let language = self
+            .languages
+            .iter()
+            .any(|mine| other.languages.iter().any(|theirs| primary(mine) == primary(theirs)));
+        self.kind == other.kind
+            && self.pool == other.pool
+            && (interest || !pins(Pin::Interests, |wish| &wish.interests))
+            && (language || !pins(Pin::Language, |wish| &wish.languages))
+    }
+
     /// The message, without an offer.
     pub fn to_message(&self) -> FindPartner {
         FindPartner {
@@ -91,8 +128,7 @@ impl Wish {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub at: Micros,
-    /// `None`: it happens to the server.
-    pub who: Option<u32>,
+    pub who: Who,
     pub deed: Deed,
 }
 
@@ -129,6 +165,7 @@ settings! { config, value;
     text_burst => config.text_burst = value as u32;
     message_burst => config.message_burst = value as u32;
     max_refusals => config.max_refusals = value as u32;
+    overflow_after_ms => config.overflow_after = Span::from_millis(value);
 }
 
 impl Script {
@@ -150,16 +187,27 @@ impl fmt::Display for Script {
             writeln!(f, "set {name} {value}")?;
         }
         writeln!(f, "delay_us {} {}", self.delay_us.0, self.delay_us.1)?;
+        if let Some(Town { nodes, redis_us: (shortest, longest) }) = self.town {
+            writeln!(f, "nodes {nodes} redis_us {shortest} {longest}")?;
+        }
         for (id, persona) in &self.cast {
             writeln!(f, "visitor {id} {persona}")?;
         }
         for Step { at, who, deed } in &self.steps {
-            match who {
-                Some(who) => writeln!(f, "{at} {who} {deed}")?,
-                None => writeln!(f, "{at} server {deed}")?,
-            }
+            writeln!(f, "{at} {who} {deed}")?;
         }
         writeln!(f, "{} calm", self.calm_at)
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Visitor(id) => write!(f, "{id}"),
+            Who::Server => write!(f, "server"),
+            Who::Node(node) => write!(f, "node{node}"),
+            Who::Redis => write!(f, "redis"),
+        }
     }
 }
 

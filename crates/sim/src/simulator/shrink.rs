@@ -1,7 +1,7 @@
 //! Makes a failing script small: takes out visitors, steps and settings as long as the same promise is broken (delta
 //! debugging; Zeller and Hildebrandt 2002).
 
-use super::script::{Persona, Script, Step, Wish};
+use super::script::{Persona, Script, Step, Who, Wish};
 use super::{Breach, run};
 use visavis_lobby::Fault;
 use visavis_protocol::Kind;
@@ -93,7 +93,7 @@ impl Shrinking {
         let without = |script: &Script, gone: &[u32]| {
             let mut candidate = script.clone();
             candidate.cast.retain(|id, _| !gone.contains(id));
-            candidate.steps.retain(|step| step.who.is_none_or(|who| !gone.contains(&who)));
+            candidate.steps.retain(|step| !matches!(step.who, Who::Visitor(id) if gone.contains(&id)));
             candidate
         };
         self.drop_chunks(&ids, without);

@@ -1,6 +1,6 @@
 //! Many seeds, on all cores, and what came of them together.
 
-use super::{Breach, Marks, Outcome, generate, run};
+use super::{Breach, Marks, Outcome, Stage, run};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -35,6 +35,7 @@ impl Tally {
 /// Runs seeds from `first` on, until `enough` says so of the number begun; on so many threads. Stops at the first breach.
 /// `progress` hears the tally now and then.
 pub fn swarm(
+    stage: Stage,
     first: u64,
     threads: usize,
     enough: impl Fn(u64) -> bool + Sync,
@@ -52,7 +53,7 @@ pub fn swarm(
                         return;
                     }
                     let seed = first + begun;
-                    let script = generate(seed);
+                    let script = stage.script(seed);
                     let outcome = run(&script, None);
                     let again =
                         seed.is_multiple_of(REPEATED).then(|| run(&script, None).trace == outcome.trace);
@@ -83,8 +84,9 @@ pub struct Caught {
     pub by: Option<(Breach, u64, u64)>,
 }
 
-/// Plants one fault after the other and looks for a seed that catches it, among the first so many.
-pub fn hunt(faults: &[Fault], max_seeds: u64, threads: usize) -> Vec<Caught> {
+/// Plants one fault of the stage after the other and looks for a seed that catches it, among the first so many.
+pub fn hunt(stage: Stage, max_seeds: u64, threads: usize) -> Vec<Caught> {
+    let faults = stage.faults();
     let next = AtomicU64::new(0);
     let caught = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -94,7 +96,7 @@ pub fn hunt(faults: &[Fault], max_seeds: u64, threads: usize) -> Vec<Caught> {
                     let place = next.fetch_add(1, Ordering::Relaxed) as usize;
                     let Some(fault) = faults.get(place).copied() else { return };
                     let by = (0..max_seeds).find_map(|seed| {
-                        let outcome = run(&generate(seed), Some(fault));
+                        let outcome = run(&stage.script(seed), Some(fault));
                         outcome.breach.map(|breach| (breach, seed, outcome.events))
                     });
                     if let Ok(mut caught) = caught.lock() {

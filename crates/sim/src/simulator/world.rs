@@ -3,8 +3,10 @@
 mod clients;
 mod deeds;
 
+use super::Outcome;
+use super::agenda::Agenda;
 use super::guest::{Alarm, Guest, Line};
-use super::marks::{Mark, Marks};
+use super::marks::Mark;
 use super::network::{Down, MAX_UNREAD, Socket};
 use super::observer::{Observer, Standing};
 use super::promises::{Breach, Promise, hold};
@@ -12,8 +14,7 @@ use super::script::{Micros, Script};
 use super::trace::Trace;
 use crate::Prng;
 use rustc_hash::FxHashMap;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use visavis_lobby::{Config, ConnectionId, Ending, Input, Lobby, Output, Outputs, SessionSecret, Span, Time};
 
 /// What the server's clock shows when a run begins: late enough that it can step back.
@@ -27,8 +28,7 @@ const AUDITED_ALWAYS: usize = 150;
 pub(crate) struct World<'s> {
     script: &'s Script,
     now: Micros,
-    queue: BinaryHeap<Reverse<Queued>>,
-    queued: u64,
+    agenda: Agenda<Event>,
     guests: BTreeMap<u32, Guest>,
     frozen: BTreeMap<u32, Micros>,
     sockets: BTreeMap<ConnectionId, Socket>,
@@ -55,32 +55,6 @@ struct Node {
     draining: bool,
 }
 
-struct Queued {
-    at: Micros,
-    order: u64,
-    event: Event,
-}
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
 enum Event {
     Step(usize),
     Opened(ConnectionId, Option<visavis_protocol::ResumeToken>),
@@ -98,24 +72,13 @@ enum Event {
     Check(u64),
 }
 
-/// What came of a run.
-pub(crate) struct Run {
-    pub(crate) events: u64,
-    pub(crate) trace: u64,
-    pub(crate) marks: Marks,
-    pub(crate) at: Micros,
-    pub(crate) breach: Option<Breach>,
-    pub(crate) story: Vec<String>,
-}
-
 impl<'s> World<'s> {
     pub(crate) fn new(script: &'s Script, tells: bool) -> Self {
         let config = script.config();
         let mut world = World {
             script,
             now: 0,
-            queue: BinaryHeap::new(),
-            queued: 0,
+            agenda: Agenda::new(),
             guests: script.cast.iter().map(|(id, persona)| (*id, Guest::new(*id, persona.clone()))).collect(),
             frozen: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -143,9 +106,9 @@ impl<'s> World<'s> {
         world
     }
 
-    pub(crate) fn run(mut self) -> Run {
+    pub(crate) fn run(mut self) -> Outcome {
         let breach = self.play().err();
-        Run {
+        Outcome {
             events: self.events,
             trace: self.trace.digest(),
             marks: self.observer.marks,
@@ -157,15 +120,15 @@ impl<'s> World<'s> {
 
     fn play(&mut self) -> Result<(), Breach> {
         while !self.settled {
-            let event_at = self.queue.peek().map(|Reverse(queued)| queued.at);
+            let event_at = self.agenda.next_at();
             let wake_at = self.node_wakes_at();
             match (event_at, wake_at) {
                 (Some(event), Some(wake)) if wake < event => self.wake_node(wake)?,
                 (None, Some(wake)) => self.wake_node(wake)?,
                 (Some(_), _) => {
-                    let Some(Reverse(queued)) = self.queue.pop() else { break };
-                    self.now = queued.at.max(self.now);
-                    self.take(queued.event)?;
+                    let Some((at, event)) = self.agenda.take() else { break };
+                    self.now = at.max(self.now);
+                    self.take(event)?;
                 }
                 (None, None) => break,
             }
@@ -174,8 +137,7 @@ impl<'s> World<'s> {
     }
 
     fn at(&mut self, at: Micros, event: Event) {
-        self.queued += 1;
-        self.queue.push(Reverse(Queued { at, order: self.queued, event }));
+        self.agenda.put(at, event);
     }
 
     fn after(&mut self, span: Micros, event: Event) {

@@ -97,6 +97,9 @@ deeds! {
     /// Sends something at the wrong time.
     Disorder "disorder" (kind);
 
+    /// Opens a socket at another node while the old one lives, and moves there with its newest token.
+    Move "move" ();
+
     /// The server is killed and comes back so much later; it may bring a new first secret.
     Restart "restart" (down_ms, new_secret);
     /// The server drains for so long, then restarts.
@@ -105,4 +108,26 @@ deeds! {
     Clock "clock" (ms);
     /// The server does nothing for a while.
     Hang "hang" (ms);
+
+    /// Of several nodes: nothing passes between it and Redis for a while.
+    CutOff "cut-off" (ms);
+    /// Its subscription brings nothing any more, without a sign, until it is made anew.
+    Deafen "deafen" ();
+    /// Of the next command of this sort (0: any, 1: a claim) the reply is lost, with the connection.
+    LoseReply "lose-reply" (sort);
+    /// Frames on their way to it are lost, this many.
+    LoseFrames "lose-frames" (frames);
+    /// What it says to Redis takes so much longer, for a while.
+    Slow "slow" (more_ms, ms);
+
+    /// Redis is killed and is back so much later, with what it had or (1) empty.
+    Outage "outage" (ms, empty);
+    /// Redis does nothing for a while; connections stay, and what was asked is done afterwards.
+    Stall "stall" (ms);
+    /// Another Redis takes over, so much later, which has not got the last writes.
+    Failover "failover" (lost_ms, ms);
+    /// The clock of Redis jumps.
+    RedisClock "redis-clock" (ms);
+    /// The clock of Redis runs faster by so many millionths, or slower.
+    Drift "drift" (ppm);
 }

@@ -1,6 +1,6 @@
 //! Reads a script from its text.
 
-use super::{Deed, Micros, Persona, SETTINGS, Script, Step, Wish};
+use super::{Deed, Micros, Persona, SETTINGS, Script, Step, Town, Who, Wish};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use visavis_protocol::{Kind, Pin};
@@ -15,6 +15,7 @@ impl FromStr for Script {
             settings: BTreeMap::new(),
             delay_us: (1_000, 1_000),
             cast: BTreeMap::new(),
+            town: None,
             steps: Vec::new(),
             calm_at: 0,
         };
@@ -35,6 +36,10 @@ fn read_line(line: &str, script: &mut Script) -> Result<(), String> {
     match words.as_slice() {
         ["seed", seed] => script.seed = number(seed)?,
         ["delay_us", shortest, longest] => script.delay_us = (number(shortest)?, number(longest)?),
+        ["nodes", nodes, "redis_us", shortest, longest] => {
+            script.town =
+                Some(Town { nodes: number(nodes)?, redis_us: (number(shortest)?, number(longest)?) });
+        }
         ["set", name, value] => {
             if !SETTINGS.contains(name) {
                 return Err(format!("there is no setting {name}"));
@@ -47,7 +52,7 @@ fn read_line(line: &str, script: &mut Script) -> Result<(), String> {
         [at, "calm"] => script.calm_at = number(at)?,
         [at, who, word, rest @ ..] => {
             let at: Micros = number(at)?;
-            let who = if *who == "server" { None } else { Some(number(who)?) };
+            let who = read_who(who)?;
             let deed = if *word == "wish" {
                 Deed::Wish(read_persona(rest)?.wish)
             } else {
@@ -59,6 +64,15 @@ fn read_line(line: &str, script: &mut Script) -> Result<(), String> {
         _ => return Err(format!("cannot read `{line}`")),
     }
     Ok(())
+}
+
+fn read_who(word: &str) -> Result<Who, String> {
+    Ok(match (word, word.strip_prefix("node")) {
+        ("server", _) => Who::Server,
+        ("redis", _) => Who::Redis,
+        (_, Some(node)) => Who::Node(number(node)?),
+        (visitor, None) => Who::Visitor(number(visitor)?),
+    })
 }
 
 fn read_persona(words: &[&str]) -> Result<Persona, String> {

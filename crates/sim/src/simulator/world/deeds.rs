@@ -5,7 +5,7 @@ use crate::simulator::guest::{Act, Guest, Line};
 use crate::simulator::marks::Mark;
 use crate::simulator::network::Up;
 use crate::simulator::promises::Breach;
-use crate::simulator::script::Deed;
+use crate::simulator::script::{Deed, Who};
 use crate::{Prng, simulator::script::Step};
 use visavis_lobby::{ConnectionId, Input};
 use visavis_protocol::{
@@ -20,8 +20,9 @@ impl World<'_> {
             return Ok(());
         }
         match who {
-            None => self.befalls(deed),
-            Some(id) => {
+            Who::Server => self.befalls(deed),
+            Who::Node(_) | Who::Redis => Ok(()),
+            Who::Visitor(id) => {
                 if self.frozen.get(id).is_none_or(|until| *until <= self.now) {
                     self.does(*id, deed);
                 }

@@ -1,0 +1,106 @@
+//! Reads along what nodes say to each other, to see whether the interesting things happen. Judges nothing.
+
+use crate::simulator::marks::{Mark, Marks};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use visavis_lobby::{Frame, Input, Marked, NodeId, Output, Reply, Request};
+
+#[derive(Default)]
+pub(super) struct Wiretap {
+    pub(super) marks: Marks,
+    /// Proposals made: by whom, of which ticket, to which.
+    proposed: BTreeSet<(NodeId, u64, u64)>,
+    /// Processes that were heard of.
+    known: BTreeSet<NodeId>,
+}
+
+impl Wiretap {
+    pub(super) fn saw(&mut self, me: NodeId, input: &Input, outputs: &[Output]) {
+        let said: Vec<(String, Value)> = outputs.iter().filter_map(told).map(read).collect();
+        for (word, body) in &said {
+            if let (true, Some(tickets)) = (word == "Propose", tickets(body)) {
+                self.proposed.insert((me, tickets.0, tickets.1));
+            }
+        }
+        let says = |word: &str| said.iter().any(|(said, _)| said == word);
+        match input {
+            Input::Nodes(Reply::Heard { node, frame }) => {
+                if self.known.insert(*node) && self.known.iter().any(|known| is_older(*known, *node)) {
+                    self.marks.note(Mark::NewStartHeard);
+                }
+                let (word, body) = read(frame);
+                self.heard(me, *node, &word, &body, &says);
+            }
+            Input::Nodes(Reply::Gap { .. }) => self.marks.note(Mark::GapNoticed),
+            Input::Nodes(Reply::Met { node: Some(_), .. }) if says("Rejoin") => {
+                self.marks.note(Mark::HalvesMet);
+            }
+            Input::Nodes(Reply::Marked { marked, .. }) => match marked {
+                Marked::Used => self.marks.note(Mark::UsedElsewhere),
+                Marked::Fresh { kept: Some(_), .. } => self.marks.note(Mark::KeptFound),
+                Marked::Fresh { kept: None, .. } => {}
+            },
+            Input::Nodes(Reply::Claimed { found: Some(_), .. }) if says("Unclaimed") => {
+                self.marks.note(Mark::ClaimGivenBack);
+            }
+            _ => {}
+        }
+    }
+
+    fn heard(&mut self, me: NodeId, node: NodeId, word: &str, body: &Value, says: &impl Fn(&str) -> bool) {
+        match word {
+            "Propose" => {
+                if let Some((theirs, mine)) = tickets(body)
+                    && self.proposed.contains(&(me, mine, theirs))
+                    && self.proposed.contains(&(node, theirs, mine))
+                {
+                    self.marks.note(Mark::ProposalsCrossed);
+                }
+                if says("Release") {
+                    self.marks.note(Mark::ProposalRefused);
+                }
+            }
+            "Promise" if says("Release") => self.marks.note(Mark::PromiseTooLate),
+            "Promise" if says("Commit") => self.marks.note(Mark::MetAcrossNodes),
+            "Commit" if says("Left") => self.marks.note(Mark::CommitTooLate),
+            "Carry" if says("Left") => self.marks.note(Mark::UnknownMatchAnswered),
+            "Handover" if body["standing"].is_null() => self.marks.note(Mark::NothingHandedOver),
+            "Handover" => {
+                self.marks.note(Mark::HandedOver);
+                if body["standing"]["back"] == "WasHere" {
+                    self.marks.note(Mark::MovedWhileThere);
+                }
+                if body["standing"]["place"]["Matched"].is_object() {
+                    self.marks.note(Mark::MovedInMatch);
+                }
+            }
+            "Rejoined" => self.marks.note(Mark::Rejoined),
+            _ => {}
+        }
+    }
+}
+
+fn is_older(one: NodeId, other: NodeId) -> bool {
+    one.name == other.name && one.epoch < other.epoch
+}
+
+fn told(output: &Output) -> Option<&Frame> {
+    match output {
+        Output::Nodes(Request::Tell { frame, .. }) => Some(frame),
+        _ => None,
+    }
+}
+
+/// What sort of frame it is, and what it holds.
+fn read(frame: &Frame) -> (String, Value) {
+    let bytes = frame.to_bytes().unwrap_or_default();
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(map)) => map.into_iter().next().unwrap_or_default(),
+        _ => (String::new(), Value::Null),
+    }
+}
+
+/// The proposer's ticket, and the one that is proposed to.
+fn tickets(propose: &Value) -> Option<(u64, u64)> {
+    Some((propose["party"]["ticket"].as_u64()?, propose["ticket"].as_u64()?))
+}
