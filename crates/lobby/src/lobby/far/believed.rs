@@ -129,6 +129,12 @@ impl Lobby {
     pub(super) fn drop_left(&mut self, left: SessionKey, outputs: &mut Outputs) -> Kept {
         self.close_moved(left, outputs);
         let kept = self.kept_of(left);
+        // Where it is itself, nobody else would say that its match is over.
+        if let Some(node) = self.sessions.get(left).and_then(Session::node)
+            && let Some(id) = self.state(left).and_then(|state| self.present_match_id(state))
+        {
+            self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
+        }
         self.leave(left, LeftReason::Lost, outputs);
         self.remove_session(left);
         kept
