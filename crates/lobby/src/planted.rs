@@ -94,7 +94,26 @@ mod faults {
         EndedMatchesAreCounted: "The gauge of matches forgets to count down.",
         TimersStay: "A timer that is cleared rings nevertheless.",
     } FAR {
-        ReservedStayInLine: "Who is promised to another node stays in the line.",
+        ReservationsNeverEnd: "A ticket that is promised stays reserved until somebody says something.",
+        RefusedFallOutOfLine: "A visitor whose proposal came to nothing is not put back into the line.",
+        PromisedOffersStay: "A waiting offer goes out with the promise, and stays in the ticket.",
+        BothInitiate: "Both sides of a match across nodes take the same part.",
+        OwnerHearsOfNoInterests: "The owner's visitor is not told of the shared interests.",
+        CommitsAreNotConfirmed: "The owner of a ticket does not say that it has heard the commit.",
+        ProxiesStandTwice: "A visitor who is known here already becomes a proxy beside that.",
+        LeavingIsNotSaid: "Another node is not told that a visitor of ours has left.",
+        ProxiesOfTheDeadStay: "Nothing is done about partners on a node that is gone.",
+        GapsAreIgnored: "Nothing is done about frames that were lost.",
+        MissingMatchesStay: "A match that the other node does not know is kept.",
+        UnknownMatchesAreNotDenied: "A match that only the other node knows is not denied at the comparison.",
+        UnknownSignalsAreNotAnswered: "A signal of an unknown match is not answered.",
+        ArrivalsWaitForEver: "A visitor waits for as long as nobody answers about its session.",
+        MailIsHandedOverTwice: "What a client has heard already is handed over with its session.",
+        MailIsNotHandedOver: "What a client has missed is not handed over with its session.",
+        MovedSocketsStay: "A session is handed over, and its old socket stays open.",
+        MovedFallOutOfLine: "Who waits and changes its node does not wait any more.",
+        PresenceIsOld: "How many people another node has is read once.",
+        StartsAreNotToldApart: "Frames and leases of an earlier start of a node count as well.",
     }}
 
     thread_local! {

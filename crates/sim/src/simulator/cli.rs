@@ -31,7 +31,7 @@ enum Order {
         #[arg(long, default_value_t = 3_000)]
         seeds: u64,
         /// Of several nodes and a Redis
-        #[arg(long, default_value_t = 1_500)]
+        #[arg(long, default_value_t = 1_000)]
         nodes_seeds: u64,
         /// Go on until stopped; of the two sorts by turns, unless `--nodes-seeds 0` or `--seeds 0`
         #[arg(long)]
@@ -75,7 +75,7 @@ enum Order {
     Marks,
     /// Plant one fault after the other: which check notices, at which seed, after how many events?
     Planted {
-        #[arg(long, default_value_t = 300)]
+        #[arg(long, default_value_t = 1_000)]
         max_seeds: u64,
     },
 }
@@ -213,7 +213,7 @@ fn run_many(stage: Stage, first: u64, seeds: u64, prove: bool) -> Report {
         let shrunk = shrink(&stage.script(*seed), breach, None, 3_000);
         println!("shrunk in {} runs to:\n\n{}\n# {}\n", shrunk.runs, shrunk.script, shrunk.breach);
     }
-    let planted = (prove && tally.breaches.is_empty()).then(|| hunt(stage, 300, threads()));
+    let planted = (prove && tally.breaches.is_empty()).then(|| hunt(stage, 1_000, threads()));
     Report { stage, tally, took, planted }
 }
 

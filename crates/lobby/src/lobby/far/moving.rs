@@ -11,6 +11,7 @@ use crate::lobby::Due;
 use crate::lobby::resume::Resumption;
 use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::nodes::{Carried, Marked, Partner, Place, Presence, Request, Say, Standing};
+use crate::planted::planted;
 use crate::session::{Link, Origin, Said, SessionKey, State};
 use crate::tokens::{Claims, Kept, Opened, SessionId};
 use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
@@ -72,7 +73,9 @@ impl Lobby {
             ttl: self.config.token_ttl,
         });
         let mut timer = None;
-        self.timers.set(&mut timer, Due::Arrival(connection), self.now + PATIENCE);
+        if !planted!(ArrivalsWaitForEver) {
+            self.timers.set(&mut timer, Due::Arrival(connection), self.now + PATIENCE);
+        }
         let arrival = Arrival {
             claims,
             sealed_by: NodeId::from_bytes(boot),
@@ -235,8 +238,9 @@ impl Lobby {
             .identity
             .as_mut()
             .filter(|identity| !identity.origin.is_known_by_hearsay() && identity.generation <= generation)?;
-        identity.replay.acknowledge(received.unwrap_or(0));
-        let missed = identity.replay.take().filter_map(Carried::take).collect();
+        identity.replay.acknowledge(if planted!(MailIsHandedOverTwice) { 0 } else { received.unwrap_or(0) });
+        let missed = identity.replay.take().filter(|_| !planted!(MailIsNotHandedOver));
+        let missed = missed.filter_map(Carried::take).collect();
         let mut standing = Standing {
             wishes: known.wishes.as_deref().cloned(),
             requeue: known.requeue,
@@ -250,7 +254,9 @@ impl Lobby {
         let now = self.now;
         let waited = move |since: Time| Place::Waiting { waited: now.since(since) };
         self.counters.moved_out += 1;
-        self.close_moved(key, outputs);
+        if !planted!(MovedSocketsStay) {
+            self.close_moved(key, outputs);
+        }
         standing.place = match self.state(key)? {
             State::Idle { .. } => Place::Idle,
             State::Held { since, .. } => waited(since),
@@ -469,6 +475,7 @@ impl Lobby {
         let missed: Vec<ServerMessage> = missed_here.into_iter().chain(missed).collect();
         match self.without_the_gone(place) {
             Place::Idle => self.welcome_with(key, missed, outputs),
+            Place::Waiting { .. } if planted!(MovedFallOutOfLine) => self.welcome_with(key, missed, outputs),
             Place::Waiting { waited } => {
                 self.hold_place(key, self.now - waited);
                 self.welcome_with(key, missed, outputs);

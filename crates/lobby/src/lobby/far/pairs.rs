@@ -5,6 +5,7 @@ use super::{FarSeat, Lobby, NodeId, sorted};
 use crate::lobby::Due;
 use crate::matches::{MatchKey, Side};
 use crate::nodes::{Carried, Presence, Request, Say};
+use crate::planted::planted;
 use crate::session::{Link, Origin, SessionKey};
 use crate::tokens::SessionId;
 use crate::{Outputs, Span};
@@ -24,6 +25,7 @@ impl Lobby {
     ) {
         let present = self.state(key).and_then(|state| self.present_match_id(state));
         match (Carried::take(message), present) {
+            (Some(Carried::Left { .. }), _) if planted!(LeavingIsNotSaid) => {}
             (Some(Carried::Left { id, reason, .. }), _) => self.tell(node, Say::Left { id, reason }, outputs),
             (Some(carried), Some(id)) => self.tell(node, Say::Carry { id, carried }, outputs),
             (Some(_), None) | (None, _) => {}
@@ -32,6 +34,9 @@ impl Lobby {
 
     pub(super) fn on_carry(&mut self, node: NodeId, id: MatchId, carried: Carried, outputs: &mut Outputs) {
         let Some(far) = self.seat_at(id, node, outputs) else {
+            if planted!(UnknownSignalsAreNotAnswered) {
+                return;
+            }
             return self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
         };
         let Some(present) = self.matches.get_mut(far.key) else { return };
@@ -120,6 +125,9 @@ impl Lobby {
     /// The partner's node is gone. Its visitor may come back elsewhere, if it can.
     pub(super) fn on_partners_node_gone(&mut self, id: MatchId, node: NodeId, outputs: &mut Outputs) {
         let Some(far) = self.far_seat(id).filter(|far| far.node == Some(node)) else { return };
+        if planted!(ProxiesOfTheDeadStay) {
+            return;
+        }
         let until = self.now + self.config.grace;
         let Some(session) = self.sessions.get_mut(far.session) else { return };
         if session.identity.as_ref().is_none_or(|identity| identity.origin == Origin::Fleeting) {
@@ -229,6 +237,9 @@ impl Lobby {
 
     /// Frames of a node were lost. A handshake that may miss one is not worth waiting for; calls go on.
     pub(super) fn on_gap(&mut self, node: NodeId, outputs: &mut Outputs) {
+        if planted!(GapsAreIgnored) {
+            return;
+        }
         for id in self.matches_with(node) {
             if let Some(far) = self.far_seat(id)
                 && !self.is_connected(far.key)
@@ -257,7 +268,7 @@ impl Lobby {
         self.ask_for_what_is_left(node, outputs);
         for id in self.matches_with(node) {
             let Some(far) = self.far_seat(id) else { continue };
-            if theirs.contains(&id) {
+            if theirs.contains(&id) || planted!(MissingMatchesStay) {
                 continue;
             }
             let is_old = self.far.matches.get(&id).is_some_and(|known| known.since + YOUNG <= self.now);
@@ -275,6 +286,7 @@ impl Lobby {
                 }
                 Some(_) => {}
                 None if self.far.reservations.contains_key(id) => {}
+                None if planted!(UnknownMatchesAreNotDenied) => {}
                 None => self.tell(node, Say::Left { id: *id, reason: LeftReason::Lost }, outputs),
             }
         }

@@ -11,6 +11,7 @@ use crate::acquaintances::Acquaintance;
 use crate::matches::{Match, Seat, Side};
 use crate::matchmaker::{Ticket, WaitingOffer, compatible};
 use crate::nodes::{Fit, Partner, Party, Promise, Say, TicketId};
+use crate::planted::planted;
 use crate::session::{Link, Origin, Session, SessionKey, State};
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
@@ -60,7 +61,9 @@ impl Lobby {
         let session = ticket.session;
         let deadline = self.now + RESERVATION;
         let mut timer = None;
-        self.timers.set(&mut timer, Due::Reservation(id), deadline);
+        if !planted!(ReservationsNeverEnd) {
+            self.timers.set(&mut timer, Due::Reservation(id), deadline);
+        }
         self.far.reservations.insert(id, Reservation { ticket, node, role, deadline, timer });
         if let Some(session) = self.sessions.get_mut(session) {
             session.transition_to_reserved(id);
@@ -97,7 +100,9 @@ impl Lobby {
         self.counters.proposals_failed += 1;
         let mut ticket = reserved.ticket;
         ticket.export_at = self.now + self.back_off();
-        self.enter_line(ticket, outputs);
+        if !planted!(RefusedFallOutOfLine) {
+            self.enter_line(ticket, outputs);
+        }
     }
 
     pub(in crate::lobby) fn on_reservation_due(&mut self, id: MatchId, outputs: &mut Outputs) {
@@ -186,6 +191,7 @@ impl Lobby {
         };
         // Handed out now, and never again.
         let offer = match side {
+            Side::Initiator if planted!(PromisedOffersStay) => mine.offer.clone(),
             Side::Initiator => mine.offer.take().filter(|offer| offer.expires > self.now),
             Side::Responder => None,
         };
@@ -233,7 +239,7 @@ impl Lobby {
             return self.back_to_line(id, outputs);
         }
         let Some(Reservation { ticket: mut mine, .. }) = self.unreserve(id) else { return };
-        let side = promise.side.other();
+        let side = if planted!(BothInitiate) { promise.side } else { promise.side.other() };
         let own_offer = match (side, promise.fit.mode) {
             (Side::Initiator, visavis_protocol::Mode::AnswerOffer) => {
                 mine.offer.take().map(|waiting| waiting.offer)
@@ -286,7 +292,9 @@ impl Lobby {
         else {
             return;
         };
-        self.tell(node, Say::Committed { id }, outputs);
+        if !planted!(CommitsAreNotConfirmed) {
+            self.tell(node, Say::Committed { id }, outputs);
+        }
         let meeting = Meeting {
             id,
             mine,
@@ -294,7 +302,11 @@ impl Lobby {
             partner: theirs.partner,
             partner_waited: theirs.waited,
             node,
-            fit,
+            fit: if planted!(OwnerHearsOfNoInterests) {
+                Fit { shared_interests: Vec::new(), ..fit }
+            } else {
+                fit
+            },
             offer,
             answered: true,
         };
@@ -370,7 +382,9 @@ impl Lobby {
 
     /// Makes a session for a visitor of another node. One of the same visitor in an older match ends.
     pub(super) fn admit_proxy(&mut self, partner: Partner, link: Link, outputs: &mut Outputs) -> SessionKey {
-        if let Some(known) = self.identities.get(&partner.session).copied() {
+        if let Some(known) =
+            self.identities.get(&partner.session).copied().filter(|_| !planted!(ProxiesStandTwice))
+        {
             // If it was ever here itself, that is long past: its socket, if one is left, must not stay without a session.
             self.drop_left(known, outputs);
         }
