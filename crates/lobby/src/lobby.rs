@@ -308,6 +308,15 @@ impl Lobby {
     }
 
     fn say(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
+        self.deliver(key, message, Hearing::First, outputs);
+    }
+
+    /// Says what may have been missed: it may be missed again.
+    fn say_again(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
+        self.deliver(key, message, Hearing::Again, outputs);
+    }
+
+    fn deliver(&mut self, key: SessionKey, message: ServerMessage, hearing: Hearing, outputs: &mut Outputs) {
         let bounds = self.replay_bounds();
         let Some(session) = self.sessions.get_mut(key) else { return };
         let link = session.link;
@@ -320,7 +329,8 @@ impl Lobby {
             return self.say_elsewhere(key, node, message, outputs);
         }
         // What follows something that may not have arrived is kept, too: a client that hears of a match hears of its end.
-        let in_need = matches!(session.state(), State::Matched { .. })
+        let in_need = hearing == Hearing::Again
+            || matches!(session.state(), State::Matched { .. })
             || matches!(link, Link::Detached { .. })
             || session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
         // Said of this socket only: whoever resumes has followed it.
@@ -380,6 +390,13 @@ impl Lobby {
             }
         }
     }
+}
+
+/// Whether something is said for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hearing {
+    First,
+    Again,
 }
 
 /// Names this process to the next; as random as the seed.

@@ -317,7 +317,7 @@ impl Lobby {
             };
         self.welcome(key, Some(true), outputs);
         for message in missed.into_iter().filter(|_| !planted!(MailIsLost)) {
-            self.say(key, message, outputs);
+            self.say_again(key, message, outputs);
         }
         if let Some(State::Held { since, created }) = self.state(key)
             && let Some(session) = self.sessions.get_mut(key)

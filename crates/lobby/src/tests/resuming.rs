@@ -128,6 +128,30 @@ fn who_never_heard_of_its_match_hears_of_it_and_of_its_end() {
 }
 
 #[test]
+fn what_came_again_and_was_missed_again_comes_once_more() {
+    let mut town = Town::new();
+    town.arrive(A);
+    town.arrive(B);
+    town.script.say(A, find!("video"));
+    town.hear_type(A, "waiting");
+    town.script.say(B, find!("video"));
+    let id = town.hear_type(A, "partner_found")["match_id"].clone();
+    town.hear_type(B, "partner_found");
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    town.script.say(B, frame!("stop"));
+    town.hear_type(B, "stopped");
+    // Of what comes with the first socket only the welcome arrives.
+    for (old, new) in [(A, A2), (A2, A3)] {
+        town.come_back(old, new);
+        town.hear_type(new, "welcome");
+        town.hear_type(new, "partner_found");
+        assert_eq!(town.hear_type(new, "partner_left")["match_id"], id);
+        town.lose(new);
+    }
+}
+
+#[test]
 fn who_comes_back_within_the_sign_of_life_is_no_ghost() {
     let (mut town, id) = Town::matched("video");
     town.script.say(B, frame!("typing", match_id: id, on: true));

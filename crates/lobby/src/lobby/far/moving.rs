@@ -559,7 +559,7 @@ impl Lobby {
     fn welcome_with(&mut self, key: SessionKey, missed: Vec<ServerMessage>, outputs: &mut Outputs) {
         self.welcome(key, Some(true), outputs);
         for message in missed {
-            self.say(key, message, outputs);
+            self.say_again(key, message, outputs);
         }
     }
 

@@ -182,13 +182,14 @@ impl Observer {
         }
     }
 
-    /// Counts a message that went out to a visit. It is kept in a match, and behind what may not have arrived.
+    /// Counts a message that went out to a visit. It is kept in a match, behind what may not have arrived, and if it
+    /// did not arrive the first time.
     pub(super) fn count_message(&mut self, id: VisitId, keep: bool, is_signal: bool, is_passing: bool) {
         let visit = self.visit(id);
         if !visit.named {
             return;
         }
-        if keep && (visit.met().is_some() || !visit.mail.is_empty()) {
+        if keep && (visit.met().is_some() || !visit.mail.is_empty() || self.is_behind(id)) {
             return self.mail(id, is_signal, is_passing);
         }
         self.visit_mut(id).sent += 1;

@@ -125,7 +125,7 @@ impl Observer {
     }
 
     /// Whether more is to be sent again to somebody who has just come back. That comes before all else.
-    fn is_behind(&self, id: VisitId) -> bool {
+    pub(super) fn is_behind(&self, id: VisitId) -> bool {
         self.turn.returned.is_some_and(|(returned, left)| returned == id && left > 0)
     }
 
