@@ -185,4 +185,14 @@ impl Lobby {
             self.tell(node, Say::Reclaim { connection, session, generation, received }, outputs);
         }
     }
+
+    /// Two nodes believed the same token, and one of them has the visitor: what the other holds is left over.
+    pub(super) fn reclaim_if_here(&self, node: NodeId, session: SessionId, outputs: &mut Outputs) {
+        let known = self.identities.get(&session).and_then(|key| self.sessions.get(*key));
+        let here = known.filter(|known| known.connection().is_some());
+        if let Some(identity) = here.and_then(|known| known.identity.as_ref()) {
+            let (connection, generation) = (u64::MAX, identity.generation);
+            self.tell(node, Say::Reclaim { connection, session, generation, received: None }, outputs);
+        }
+    }
 }

@@ -198,6 +198,7 @@ impl Lobby {
         let known =
             self.far_seat(id).filter(|far| far.side == side && self.session_id(far.session) == session);
         let Some(far) = known else {
+            self.reclaim_if_here(node, session, outputs);
             return self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
         };
         self.tell(node, Say::Rejoined { id }, outputs);

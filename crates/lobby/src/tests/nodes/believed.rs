@@ -320,3 +320,32 @@ fn a_newer_match_that_cannot_be_rebuilt_is_over_and_the_session_goes_on() {
     town.hear_type(b, "waiting");
     town.nothing_left();
 }
+
+#[test]
+fn of_two_nodes_that_believed_one_token_the_one_with_the_visitor_has_the_session() {
+    let mut town = Town::new(3);
+    let (a, b) = (town.greeted(0), town.greeted(0));
+    let id = pair_here(&mut town, a, b);
+    town.away();
+    town.kill(0);
+    let there = town.go_on(1, b, 0);
+    assert_eq!(town.hear_type(there, "welcome")["match_id"], id);
+    town.hear_type(there, "partner_reconnecting");
+    // It says at the meeting place where it is.
+    town.heartbeat_of(1);
+    let here = town.go_on(1, a, 0);
+    assert_eq!(town.hear_type(here, "welcome")["match_id"], id);
+    town.hear_type(there, "partner_back");
+    // A knock that a sleeping node finds only when it wakes, with nobody behind it any more.
+    let late = town.go_on(2, a, 0);
+    assert_eq!(town.hear_type(late, "welcome")["match_id"], id);
+    town.hear_type(late, "partner_reconnecting");
+    town.drop_socket(late);
+    town.heartbeat();
+    town.live_ms(3_000);
+    assert_eq!(town.lobby(2).gauges().matches.text, 0, "what is left there is over");
+    town.say(here, frame!("message", match_id: id, text: "all is well"));
+    assert_eq!(town.hear(there), frame!("message", match_id: id, text: "all is well"));
+    town.live_ms(40_000);
+    town.nothing_left();
+}
