@@ -87,8 +87,8 @@ fuzz: prerequisites ## Look for bytes that break what must hold, FUZZ_SECONDS (6
 SIMULATOR := cargo run --quiet --profile checked -p visavis-sim --features simulator --bin visavis-sim --
 
 .PHONY: sim
-sim: prerequisites ## A swarm of visitors with faults over the lobby, one server and several: 5,000 seeds, and every planted fault caught
-	$(SIMULATOR) run --seeds 3000 --nodes-seeds 2000 --prove $(SIM_OPTIONS)
+sim: prerequisites ## A swarm of visitors with faults over the lobby, one server and several: 5,500 seeds, and every planted fault caught
+	$(SIMULATOR) run --seeds 3000 --nodes-seeds 2500 --prove $(SIM_OPTIONS)
 
 .PHONY: sim-long
 sim-long: prerequisites ## The same with ever new seeds, until stopped or a promise is broken

@@ -31,7 +31,7 @@ enum Order {
         #[arg(long, default_value_t = 3_000)]
         seeds: u64,
         /// Of several nodes and a Redis
-        #[arg(long, default_value_t = 2_000)]
+        #[arg(long, default_value_t = 2_500)]
         nodes_seeds: u64,
         /// Go on until stopped; of the two sorts by turns, unless `--nodes-seeds 0` or `--seeds 0`
         #[arg(long)]

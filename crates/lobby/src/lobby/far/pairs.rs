@@ -206,8 +206,13 @@ impl Lobby {
     }
 
     pub(super) fn on_rejoined(&mut self, node: NodeId, id: MatchId, outputs: &mut Outputs) {
-        if let Some(far) = self.far_seat(id).filter(|far| far.node.is_none_or(|at| at == node)) {
-            self.relink(far, node, Presence::WasHere, outputs);
+        match self.far_seat(id) {
+            Some(far) if far.node.is_none_or(|at| at == node) => {
+                self.relink(far, node, Presence::WasHere, outputs);
+            }
+            Some(_) => {}
+            // Ours has left since it asked.
+            None => self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs),
         }
     }
 
