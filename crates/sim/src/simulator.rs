@@ -3,6 +3,7 @@
 
 mod agenda;
 mod cli;
+mod draw;
 mod generate;
 mod guest;
 mod marks;

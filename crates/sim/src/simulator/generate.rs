@@ -1,6 +1,7 @@
 //! A script from a seed. Sizes, settings, casts and rates of faults differ from seed to seed, zero included: what never
 //! happens in one run happens all the time in another (swarm testing; Groce and others 2012).
 
+use super::draw::{Rates, one_of};
 use super::script::{Deed, Micros, Persona, Script, Step, Who, Wish};
 use crate::Prng;
 use std::collections::BTreeMap;
@@ -12,9 +13,6 @@ struct Size {
     steps: u64,
     lasts: Micros,
 }
-
-/// How often each sort of deed is done, in this run.
-struct Rates(Vec<(u64, Sort)>);
 
 #[derive(Clone, Copy)]
 enum Sort {
@@ -177,7 +175,7 @@ fn wish(chance: &mut Prng, few_wishes: bool) -> Wish {
     }
 }
 
-fn rates(chance: &mut Prng, size: &Size) -> Rates {
+fn rates(chance: &mut Prng, size: &Size) -> Rates<Sort> {
     let always = [
         (Sort::Search, 20),
         (Sort::Next, 30),
@@ -225,20 +223,6 @@ fn rates(chance: &mut Prng, size: &Size) -> Rates {
         all.push(((rate * share * unit * 100 / size.steps.max(100)).max(share), sort));
     }
     Rates(all)
-}
-
-impl Rates {
-    fn draw(&self, chance: &mut Prng) -> Sort {
-        let total = self.0.iter().map(|(rate, _)| rate).sum();
-        let mut roll = chance.below(total);
-        for (rate, sort) in &self.0 {
-            if roll < *rate {
-                return *sort;
-            }
-            roll -= rate;
-        }
-        Sort::Search
-    }
 }
 
 fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, few_wishes: bool, steps: &mut Vec<Step>) {
@@ -329,8 +313,4 @@ fn add_for_all(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &m
         _ => return,
     };
     steps.push(Step { at, who: Who::Server, deed });
-}
-
-fn one_of<T: Copy>(chance: &mut Prng, choices: &[T]) -> T {
-    choices[chance.below(choices.len() as u64) as usize]
 }

@@ -3,7 +3,7 @@
 //!
 //! What always holds: it knows only what it was told. It checks nothing; that is the observer's affair.
 
-use super::script::{Micros, Persona, Wish};
+use super::script::{Deed, Micros, Persona, Wish};
 use visavis_lobby::ConnectionId;
 use visavis_protocol::{
     Block, Candidate, ChatText, ClientMessage, Connected, ErrorCode, Hello, IceCandidate, MatchId, Message,
@@ -182,8 +182,44 @@ impl Guest {
         }
     }
 
+    /// Its socket was closed because its session went on in another one: it begins a session anew, with the same wish.
+    pub(crate) fn was_superseded(&mut self) {
+        let searches = self.searches;
+        self.forget();
+        self.searches = searches;
+    }
+
+    /// Nothing goes wrong any more: it comes back wherever it wants a stranger, after a while. Whether it is away now.
+    pub(crate) fn calms_down(&mut self) -> bool {
+        self.persona.back_ms = self.persona.back_ms.max(200);
+        self.line == Line::Away && self.searches
+    }
+
     fn is_ready(&self) -> bool {
         matches!(self.line, Line::On(_)) && !matches!(self.greeting, Greeting::Asked(_))
+    }
+
+    /// Does what a visitor does of its own will; `false` for what befalls it.
+    pub(crate) fn does(&mut self, deed: &Deed, acts: &mut Vec<Act>) -> bool {
+        match deed {
+            Deed::Open {} => {}
+            Deed::Find {} => self.search(acts),
+            Deed::Wish(wish) => self.wish(wish.clone(), acts),
+            Deed::Next {} => self.next(false, acts),
+            Deed::NextBlind {} => self.next(true, acts),
+            Deed::Stop {} => self.stop(acts),
+            Deed::Block {} => self.block(self.met(), acts),
+            Deed::BlockLast {} => self.block(self.last_match, acts),
+            Deed::Write { messages } => {
+                let met = self.met();
+                (0..(*messages).clamp(0, 200)).for_each(|_| self.write(met, acts));
+            }
+            Deed::Typing {} => self.typing(acts),
+            Deed::Offer {} => self.renew_offer(acts),
+            Deed::Connected {} => self.report(acts),
+            _ => return false,
+        }
+        true
     }
 
     pub(crate) fn search(&mut self, acts: &mut Vec<Act>) {

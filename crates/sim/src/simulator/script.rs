@@ -14,6 +14,11 @@ use visavis_protocol::{FindPartner, Kind, Pin};
 /// Moments and spans of scripts, in microseconds since the run began.
 pub(crate) type Micros = u64;
 
+/// For what scripts give in milliseconds.
+pub(crate) fn millis(ms: i64) -> Micros {
+    (ms.max(0) as Micros).saturating_mul(1_000)
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script {
     /// Of delays on the network and of ids; what happens stands in the steps.

@@ -1,8 +1,28 @@
-//! The whole run in one number: every input and every output, in order, with its time.
+//! The whole run, every input and every output in order with its time: in one number, and in words where somebody asks.
 
+use super::script::Micros;
 use rustc_hash::FxHasher;
 use std::hash::{Hash, Hasher};
 use visavis_lobby::{Ending, Input, Output, Time};
+
+/// What happened, line by line; nothing if nobody wants to read it.
+pub(crate) struct Story(Option<Vec<String>>);
+
+impl Story {
+    pub(crate) fn new(is_told: bool) -> Self {
+        Story(is_told.then(Vec::new))
+    }
+
+    pub(crate) fn tell(&mut self, now: Micros, line: impl FnOnce() -> String) {
+        if let Some(lines) = &mut self.0 {
+            lines.push(format!("{:>12.6} {}", now as f64 / 1e6, line()));
+        }
+    }
+
+    pub(crate) fn lines(self) -> Vec<String> {
+        self.0.unwrap_or_default()
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Trace {

@@ -7,15 +7,15 @@ use super::Outcome;
 use super::agenda::Agenda;
 use super::guest::{Alarm, Guest, Line};
 use super::marks::Mark;
-use super::network::{Down, MAX_UNREAD, Socket};
+use super::network::{self, CALM_DELAY_US, Down, MAX_UNREAD, Socket};
 use super::observer::{Observer, Standing};
 use super::promises::{Breach, Promise, hold};
 use super::script::{Micros, Script};
-use super::trace::Trace;
+use super::trace::{Story, Trace};
 use crate::Prng;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
-use visavis_lobby::{Config, ConnectionId, Ending, Input, Lobby, Output, Outputs, SessionSecret, Span, Time};
+use visavis_lobby::{Config, ConnectionId, Input, Lobby, Output, Outputs, SessionSecret, Span, Time};
 
 /// What the server's clock shows when a run begins: late enough that it can step back.
 const BEGINNING: Micros = 1_000_000_000_000;
@@ -40,7 +40,7 @@ pub(crate) struct World<'s> {
     events: u64,
     calm: bool,
     settled: bool,
-    story: Option<Vec<String>>,
+    story: Story,
 }
 
 /// The server process.
@@ -97,7 +97,7 @@ impl<'s> World<'s> {
             events: 0,
             calm: false,
             settled: false,
-            story: tells.then(Vec::new),
+            story: Story::new(tells),
         };
         for (index, step) in script.steps.iter().enumerate() {
             world.at(step.at, Event::Step(index));
@@ -114,7 +114,7 @@ impl<'s> World<'s> {
             marks: self.observer.marks,
             at: self.now,
             breach,
-            story: self.story.unwrap_or_default(),
+            story: self.story.lines(),
         }
     }
 
@@ -145,10 +145,7 @@ impl<'s> World<'s> {
     }
 
     fn tell_story(&mut self, line: impl FnOnce() -> String) {
-        let now = self.now;
-        if let Some(story) = &mut self.story {
-            story.push(format!("{:>12.6} {}", now as f64 / 1e6, line()));
-        }
+        self.story.tell(self.now, line);
     }
 
     /// When the server's next timer is due, by the world's clock.
@@ -238,11 +235,9 @@ impl<'s> World<'s> {
         let outputs: Vec<Output> = outputs.drain().collect();
         self.events += 1;
         self.trace.add(now, &input, &outputs);
-        if self.story.is_some() {
-            self.tell_story(|| format!("{input:?}"));
-            for output in &outputs {
-                self.tell_story(|| format!("    {output:?}"));
-            }
+        self.tell_story(|| format!("{input:?}"));
+        for output in &outputs {
+            self.tell_story(|| format!("    {output:?}"));
         }
         self.observer.saw(now, &input, &outputs)?;
         self.look_inside()?;
@@ -266,12 +261,7 @@ impl<'s> World<'s> {
     }
 
     fn route(&mut self, output: Output) -> Result<(), Breach> {
-        let (connection, down) = match output {
-            Output::Send { connection, message } => (connection, Down::Message(Box::new(message))),
-            Output::Ping { connection, mark } => (connection, Down::Ping(mark)),
-            Output::Close { connection, reason, .. } => (connection, Down::Close(reason)),
-            Output::Nodes(_) => return Ok(()),
-        };
+        let Some((connection, down)) = Down::of(output) else { return Ok(()) };
         let now = self.now;
         let Some(socket) = self.sockets.get_mut(&connection) else { return Ok(()) };
         if matches!(down, Down::Close(..)) {
@@ -297,22 +287,14 @@ impl<'s> World<'s> {
         Ok(())
     }
 
-    /// How long things take on a socket: by its visitor and its number, so that other visitors do not change it.
     fn delay(&self, guest: u32, connection: ConnectionId) -> impl Fn(u64) -> Micros + use<> {
-        let (shortest, longest) = if self.calm { (2_000, 12_000) } else { self.script.delay_us };
-        let seed = self.script.seed ^ u64::from(guest) << 20 ^ (connection.0 & 0xfff) << 44;
-        move |number| {
-            let mut chance = Prng::new(seed ^ number.rotate_left(17));
-            let usual = shortest + chance.below(longest.saturating_sub(shortest) + 1);
-            if chance.below(64) == 0 { usual * 8 } else { usual }
-        }
+        let range = if self.calm { CALM_DELAY_US } else { self.script.delay_us };
+        network::delay(self.script.seed, guest, connection, range, 8)
     }
 
     fn sever(&mut self, connection: ConnectionId) {
         if let Some(socket) = self.sockets.get_mut(&connection) {
-            socket.severed = true;
-            socket.up.clear();
-            socket.down.clear();
+            socket.sever();
         }
     }
 
@@ -389,14 +371,8 @@ impl<'s> World<'s> {
                 self.after(500_000, Event::ServerNotices(connection));
             }
         }
-        let away: Vec<u32> = self
-            .guests
-            .values_mut()
-            .filter_map(|guest| {
-                guest.persona.back_ms = guest.persona.back_ms.max(200);
-                (guest.line == Line::Away && guest.searches).then_some(guest.id)
-            })
-            .collect();
+        let away: Vec<u32> =
+            self.guests.values_mut().filter_map(|guest| guest.calms_down().then_some(guest.id)).collect();
         for guest in away {
             self.after(300_000, Event::Reopen(guest));
         }
@@ -437,14 +413,6 @@ impl<'s> World<'s> {
     }
 }
 
-/// For settings that scripts give in milliseconds.
-fn millis(ms: i64) -> Micros {
-    (ms.max(0) as Micros).saturating_mul(1_000)
-}
-
 fn span(us: Micros) -> Span {
     Span::from_micros(us)
 }
-
-/// The end of a socket that nobody announced.
-const BROKEN: Ending = Ending::Broken;

@@ -2,6 +2,7 @@
 //! to seed, zero included.
 
 use crate::Prng;
+use crate::simulator::draw::{Rates, one_of};
 use crate::simulator::script::{Deed, Micros, Persona, Script, Step, Town, Who, Wish};
 use std::collections::BTreeMap;
 use visavis_protocol::{Kind, Pin};
@@ -48,8 +49,6 @@ enum Sort {
     Drift,
     MovesOfAll,
 }
-
-struct Rates(Vec<(u64, Sort)>);
 
 pub(crate) fn generate(seed: u64) -> Script {
     let mut chance = Prng::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0d0e);
@@ -155,7 +154,7 @@ fn wish(chance: &mut Prng) -> Wish {
     }
 }
 
-fn rates(chance: &mut Prng) -> Rates {
+fn rates(chance: &mut Prng) -> Rates<Sort> {
     let always = [
         (Sort::Search, 10),
         (Sort::Next, 30),
@@ -197,20 +196,6 @@ fn rates(chance: &mut Prng) -> Rates {
         all.push((rate * one_of(chance, &[0, 0, 0, 3, 10, 25]), sort));
     }
     Rates(all)
-}
-
-impl Rates {
-    fn draw(&self, chance: &mut Prng) -> Sort {
-        let total = self.0.iter().map(|(rate, _)| rate).sum();
-        let mut roll = chance.below(total);
-        for (rate, sort) in &self.0 {
-            if roll < *rate {
-                return *sort;
-            }
-            roll -= rate;
-        }
-        Sort::Search
-    }
 }
 
 fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &mut Vec<Step>) {
@@ -265,8 +250,4 @@ fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &mut Vec<S
         }
     };
     steps.push(Step { at, who, deed });
-}
-
-fn one_of<T: Copy>(chance: &mut Prng, choices: &[T]) -> T {
-    choices[chance.below(choices.len() as u64) as usize]
 }

@@ -18,10 +18,10 @@ use crate::simulator::marks::Mark;
 use crate::simulator::network::Socket;
 use crate::simulator::promises::{Breach, Promise, hold};
 use crate::simulator::script::{Micros, Script, Town};
-use crate::simulator::trace::Trace;
+use crate::simulator::trace::{Story, Trace};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
-use visavis_lobby::{ConnectionId, Ending, Input, NodeId, Output, Outputs};
+use visavis_lobby::{ConnectionId, Input, NodeId, Output, Outputs};
 use visavis_protocol::ClientMessage;
 
 pub(crate) struct World<'s> {
@@ -42,7 +42,7 @@ pub(crate) struct World<'s> {
     events: u64,
     calm: bool,
     settled: bool,
-    story: Option<Vec<String>>,
+    story: Story,
 }
 
 /// A socket, and where it leads.
@@ -115,7 +115,7 @@ impl<'s> World<'s> {
             events: 0,
             calm: false,
             settled: false,
-            story: tells.then(Vec::new),
+            story: Story::new(tells),
         };
         for (index, step) in script.steps.iter().enumerate() {
             world.foresee_failover(step);
@@ -134,7 +134,7 @@ impl<'s> World<'s> {
             marks: self.watcher.marks,
             at: self.now,
             breach,
-            story: self.story.unwrap_or_default(),
+            story: self.story.lines(),
         }
     }
 
@@ -181,10 +181,7 @@ impl<'s> World<'s> {
     }
 
     fn tell_story(&mut self, line: impl FnOnce() -> String) {
-        let now = self.now;
-        if let Some(story) = &mut self.story {
-            story.push(format!("{:>12.6} {}", now as f64 / 1e6, line()));
-        }
+        self.story.tell(self.now, line);
     }
 
     fn take(&mut self, event: Event) -> Result<(), Breach> {
@@ -281,11 +278,9 @@ impl<'s> World<'s> {
         let audited = lobby.audit();
         self.events += 1;
         self.trace.add(time, &input, &outputs);
-        if self.story.is_some() {
-            self.tell_story(|| format!("node{node} {input:?}"));
-            for output in &outputs {
-                self.tell_story(|| format!("    node{node} {output:?}"));
-            }
+        self.tell_story(|| format!("node{node} {input:?}"));
+        for output in &outputs {
+            self.tell_story(|| format!("    node{node} {output:?}"));
         }
         audited.map_err(|violation| Breach {
             promise: Promise::InsideIsSound,
@@ -389,11 +384,3 @@ impl<'s> World<'s> {
         self.run_timers(node)
     }
 }
-
-/// For settings that scripts give in milliseconds.
-fn millis(ms: i64) -> Micros {
-    (ms.max(0) as Micros).saturating_mul(1_000)
-}
-
-/// The end of a socket that nobody announced, or that its client gave up for another one.
-const BROKEN: Ending = Ending::Broken;

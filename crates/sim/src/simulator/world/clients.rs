@@ -1,19 +1,18 @@
 //! The visitors' ends of the sockets.
 
-use super::{BROKEN, Event, World};
+use super::{Event, World};
 use crate::simulator::guest::{Act, Alarm, Line};
-use crate::simulator::network::{Down, Socket, Up};
+use crate::simulator::network::{BROKEN, Down, Socket, Up, connection_id};
 use crate::simulator::promises::Breach;
 use visavis_lobby::{ConnectionId, Ending, Input, Limiting, Source};
-use visavis_protocol::{ClientMessage, Hello, Limits, ResumeToken, VERSION, read_client_message};
+use visavis_protocol::{ClientMessage, Hello, ResumeToken, VERSION};
 
 impl World<'_> {
     /// Opens a socket: the visitor's own, or another one that shows a token.
     pub(super) fn open(&mut self, guest: u32, token: Option<ResumeToken>) {
         let number = self.opened.entry(guest).or_default();
         *number += 1;
-        // Its visitor and its number name it, so that other visitors change nothing about it.
-        let connection = ConnectionId(u64::from(guest) << 12 | (*number & 0xfff));
+        let connection = connection_id(guest, *number);
         let stray = token.is_some();
         self.sockets.insert(connection, Socket::new(guest, stray));
         if !stray && let Some(guest) = self.guests.get_mut(&guest) {
@@ -108,22 +107,15 @@ impl World<'_> {
     pub(super) fn on_up(&mut self, connection: ConnectionId) -> Result<(), Breach> {
         let Some(socket) = self.sockets.get_mut(&connection) else { return Ok(()) };
         let Some(up) = socket.up.pop_front() else { return Ok(()) };
-        match up {
-            Up::Message(message) => self.tell(Input::Received { connection, message }),
-            Up::Text(text) => match read_client_message(&text, &Limits::default()) {
-                Ok(message) => self.tell(Input::Received { connection, message }),
-                Err(refusal) => self.tell(Input::Malformed { connection, refusal }),
-            },
-            Up::Pong(mark) => self.tell(Input::Alive { connection, mark: Some(mark) }),
-            Up::Bye => {
-                socket.ending = Ending::CloseFrame;
-                let done = self.server_notices(connection);
-                if let Some(socket) = self.sockets.get_mut(&connection) {
-                    socket.ending = BROKEN;
-                }
-                done
-            }
+        if let Some(input) = up.read(connection) {
+            return self.tell(input);
         }
+        socket.ending = Ending::CloseFrame;
+        let done = self.server_notices(connection);
+        if let Some(socket) = self.sockets.get_mut(&connection) {
+            socket.ending = BROKEN;
+        }
+        done
     }
 
     pub(super) fn on_down(&mut self, connection: ConnectionId) -> Result<(), Breach> {
@@ -165,11 +157,8 @@ impl World<'_> {
             Down::Close(reason) => {
                 let own = self.guests.get(&id).is_some_and(|guest| guest.line == Line::On(connection));
                 if own && reason == "resumed elsewhere" {
-                    // It has given its session away, and begins another.
                     if let Some(guest) = self.guests.get_mut(&id) {
-                        let searches = guest.searches;
-                        guest.forget();
-                        guest.searches = searches;
+                        guest.was_superseded();
                     }
                     self.after(2_000_000, Event::Reopen(id));
                 }

@@ -1,12 +1,12 @@
 //! What the script says, done: by visitors, by the network, to the server.
 
-use super::{Event, World, millis, span};
+use super::{Event, World, span};
+use crate::Prng;
 use crate::simulator::guest::{Act, Guest, Line};
 use crate::simulator::marks::Mark;
 use crate::simulator::network::Up;
 use crate::simulator::promises::Breach;
-use crate::simulator::script::{Deed, Who};
-use crate::{Prng, simulator::script::Step};
+use crate::simulator::script::{Deed, Step, Who, millis};
 use visavis_lobby::{ConnectionId, Input};
 use visavis_protocol::{
     ClientMessage, Connected, FindPartner, Hello, Kind, MatchId, Path, ResumeToken, Signal, Stop, Typing,
@@ -69,23 +69,8 @@ impl World<'_> {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         let line = guest.line;
         let mut acts = Vec::new();
-        match deed {
-            Deed::Open {} => {}
-            Deed::Find {} => guest.search(&mut acts),
-            Deed::Wish(wish) => guest.wish(wish.clone(), &mut acts),
-            Deed::Next {} => guest.next(false, &mut acts),
-            Deed::NextBlind {} => guest.next(true, &mut acts),
-            Deed::Stop {} => guest.stop(&mut acts),
-            Deed::Block {} => guest.block(guest.met(), &mut acts),
-            Deed::BlockLast {} => guest.block(guest.last_match, &mut acts),
-            Deed::Write { messages } => {
-                let met = guest.met();
-                (0..(*messages).clamp(0, 200)).for_each(|_| guest.write(met, &mut acts));
-            }
-            Deed::Typing {} => guest.typing(&mut acts),
-            Deed::Offer {} => guest.renew_offer(&mut acts),
-            Deed::Connected {} => guest.report(&mut acts),
-            _ => return self.suffers(id, line, deed),
+        if !guest.does(deed, &mut acts) {
+            return self.suffers(id, line, deed);
         }
         if line == Line::Away {
             self.open(id, None);

@@ -39,14 +39,8 @@ impl World<'_> {
         for guest in self.guests.keys().copied().collect::<Vec<u32>>() {
             self.give_up_retired(guest);
         }
-        let away: Vec<u32> = self
-            .guests
-            .values_mut()
-            .filter_map(|guest| {
-                guest.persona.back_ms = guest.persona.back_ms.max(200);
-                (guest.line == Line::Away && guest.searches).then_some(guest.id)
-            })
-            .collect();
+        let away: Vec<u32> =
+            self.guests.values_mut().filter_map(|guest| guest.calms_down().then_some(guest.id)).collect();
         for guest in away {
             self.after(300_000, Event::Reopen(guest));
         }

@@ -1,14 +1,14 @@
 //! The visitors' ends of the sockets.
 
-use super::{BROKEN, Event, Wire, World};
+use super::{Event, Wire, World};
 use crate::Prng;
 use crate::simulator::guest::{Act, Alarm, Line};
-use crate::simulator::network::{Down, Socket, Up};
+use crate::simulator::network::{BROKEN, Down, Socket, Up, connection_id};
 use crate::simulator::nodes::node::Arrival;
 use crate::simulator::promises::Breach;
 use crate::simulator::script::Micros;
 use visavis_lobby::{ConnectionId, Ending, Input, Limiting};
-use visavis_protocol::{Limits, ServerMessage, read_client_message};
+use visavis_protocol::ServerMessage;
 
 /// How long a visitor waits for the first word of a node.
 const PATIENCE: Micros = 6_000_000;
@@ -17,8 +17,7 @@ impl World<'_> {
     pub(super) fn open(&mut self, guest: u32) {
         let number = self.opened.entry(guest).or_default();
         *number += 1;
-        // Its visitor and its number name it, so that other visitors change nothing about it.
-        let connection = ConnectionId(u64::from(guest) << 12 | (*number & 0xfff));
+        let connection = connection_id(guest, *number);
         let socket = Socket::new(guest, false);
         let wire = Wire { socket, node: 0, process: None, retired: false, heard: false };
         self.wires.insert(connection, wire);
@@ -137,20 +136,12 @@ impl World<'_> {
         let Some(wire) = self.wires.get_mut(&connection) else { return Ok(()) };
         let Some(up) = wire.socket.up.pop_front() else { return Ok(()) };
         let Some(process) = wire.process.filter(|_| wire.socket.server_open) else { return Ok(()) };
-        let input = match up {
-            Up::Message(message) => Input::Received { connection, message },
-            Up::Text(text) => match read_client_message(&text, &Limits::default()) {
-                Ok(message) => Input::Received { connection, message },
-                Err(refusal) => Input::Malformed { connection, refusal },
-            },
-            Up::Pong(mark) => Input::Alive { connection, mark: Some(mark) },
-            Up::Bye => {
-                // One that was given up for another is closed with 4000, which counts as lost.
-                wire.socket.ending = if wire.retired { BROKEN } else { Ending::CloseFrame };
-                return self.server_notices(connection);
-            }
-        };
-        self.at_process(process, Arrival::Input(input))
+        if let Some(input) = up.read(connection) {
+            return self.at_process(process, Arrival::Input(input));
+        }
+        // One that was given up for another is closed with 4000, which counts as lost.
+        wire.socket.ending = if wire.retired { BROKEN } else { Ending::CloseFrame };
+        self.server_notices(connection)
     }
 
     pub(super) fn on_down(&mut self, connection: ConnectionId) -> Result<(), Breach> {
@@ -188,11 +179,8 @@ impl World<'_> {
             Down::Ping(mark) => self.send(connection, Up::Pong(mark)),
             Down::Close(reason) => {
                 if own && reason == "resumed elsewhere" {
-                    // It has given its session away, and begins another.
                     if let Some(guest) = self.guests.get_mut(&id) {
-                        let searches = guest.searches;
-                        guest.forget();
-                        guest.searches = searches;
+                        guest.was_superseded();
                     }
                     self.after(2_000_000, Event::Reopen(id));
                 }

@@ -1,9 +1,8 @@
 //! What is under way: between visitors and nodes, and between nodes and Redis.
 
-use super::{BROKEN, Event, World};
-use crate::Prng;
+use super::{Event, World};
 use crate::simulator::marks::Mark;
-use crate::simulator::network::{Down, MAX_UNREAD, Up};
+use crate::simulator::network::{self, BROKEN, CALM_DELAY_US, Down, MAX_UNREAD, Up, span_of};
 use crate::simulator::nodes::host::{Call, Line, Sent};
 use crate::simulator::nodes::node::{Arrival, Stream};
 use crate::simulator::nodes::shell::{Act, Answer, Command, Voice};
@@ -12,17 +11,19 @@ use crate::simulator::script::Micros;
 use std::collections::VecDeque;
 use visavis_lobby::{ConnectionId, Input, Output, Reply, Request};
 
+/// What is slow takes so many times as long as usual.
+const SLOWEST: u64 = 4;
+
 impl World<'_> {
-    /// How long things take on a socket: by its visitor and its number, so that other visitors do not change it.
     pub(super) fn delay(&self, guest: u32, connection: ConnectionId) -> impl Fn(u64) -> Micros + use<> {
-        let range = if self.calm { (2_000, 12_000) } else { self.script.delay_us };
-        let seed = self.script.seed ^ u64::from(guest) << 20 ^ (connection.0 & 0xfff) << 44;
-        move |number| span_of(seed ^ number.rotate_left(17), range)
+        let range = if self.calm { CALM_DELAY_US } else { self.script.delay_us };
+        network::delay(self.script.seed, guest, connection, range, SLOWEST)
     }
 
     fn redis_delay(&self, line: Line, nth: u64) -> Micros {
         let range = if self.calm { (500, 2_000) } else { self.town.redis_us };
-        span_of(self.script.seed ^ line.node.name ^ line.node.epoch << 40 ^ line.number << 32 ^ nth, range)
+        let seed = self.script.seed ^ line.node.name ^ line.node.epoch << 40 ^ line.number << 32 ^ nth;
+        span_of(seed, range, SLOWEST)
     }
 
     pub(super) fn send(&mut self, connection: ConnectionId, up: Up) {
@@ -40,12 +41,7 @@ impl World<'_> {
 
     /// What the lobby sends to visitors.
     pub(super) fn route(&mut self, output: Output) {
-        let (connection, down) = match output {
-            Output::Send { connection, message } => (connection, Down::Message(Box::new(message))),
-            Output::Ping { connection, mark } => (connection, Down::Ping(mark)),
-            Output::Close { connection, reason, .. } => (connection, Down::Close(reason)),
-            Output::Nodes(_) => return,
-        };
+        let Some((connection, down)) = Down::of(output) else { return };
         let now = self.now;
         let Some(wire) = self.wires.get_mut(&connection) else { return };
         if matches!(down, Down::Close(..)) {
@@ -71,9 +67,7 @@ impl World<'_> {
 
     pub(super) fn sever(&mut self, connection: ConnectionId) {
         if let Some(wire) = self.wires.get_mut(&connection) {
-            wire.socket.severed = true;
-            wire.socket.up.clear();
-            wire.socket.down.clear();
+            wire.socket.sever();
         }
     }
 
@@ -166,10 +160,4 @@ impl World<'_> {
         let at = there.redis.arrives(now, stream, line.number, delay);
         self.at(at, Event::AtNode(line.node, arrival));
     }
-}
-
-fn span_of(seed: u64, (shortest, longest): (Micros, Micros)) -> Micros {
-    let mut chance = Prng::new(seed);
-    let usual = shortest + chance.below(longest.saturating_sub(shortest) + 1);
-    if chance.below(64) == 0 { usual * 4 } else { usual }
 }
