@@ -130,11 +130,7 @@ impl Lobby {
         self.close_moved(left, outputs);
         let kept = self.kept_of(left);
         // Where it is itself, nobody else would say that its match is over.
-        if let Some(node) = self.sessions.get(left).and_then(Session::node)
-            && let Some(id) = self.state(left).and_then(|state| self.present_match_id(state))
-        {
-            self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
-        }
+        self.tell_its_node(left, outputs);
         self.leave(left, LeftReason::Lost, outputs);
         self.remove_session(left);
         kept
@@ -179,10 +175,7 @@ impl Lobby {
             .collect();
         asked.sort_unstable_by_key(|(session, _)| *session);
         for (session, Heard { generation, messages }) in asked {
-            let received = Some(messages);
-            // No socket waits for the answer.
-            let connection = u64::MAX;
-            self.tell(node, Say::Reclaim { connection, session, generation, received }, outputs);
+            self.reclaim(node, session, generation, Some(messages), outputs);
         }
     }
 
@@ -191,8 +184,20 @@ impl Lobby {
         let known = self.identities.get(&session).and_then(|key| self.sessions.get(*key));
         let here = known.filter(|known| known.connection().is_some());
         if let Some(identity) = here.and_then(|known| known.identity.as_ref()) {
-            let (connection, generation) = (u64::MAX, identity.generation);
-            self.tell(node, Say::Reclaim { connection, session, generation, received: None }, outputs);
+            self.reclaim(node, session, identity.generation, None, outputs);
         }
+    }
+
+    /// Asks a node for what it holds of a session that is here; no socket waits for the answer.
+    fn reclaim(
+        &self,
+        node: NodeId,
+        session: SessionId,
+        generation: u32,
+        received: Option<u32>,
+        outputs: &mut Outputs,
+    ) {
+        let connection = u64::MAX;
+        self.tell(node, Say::Reclaim { connection, session, generation, received }, outputs);
     }
 }

@@ -105,12 +105,18 @@ impl Lobby {
 
     /// Ends a match whose far side is no use any more; its node is told.
     pub(in crate::lobby) fn dissolve_far(&mut self, proxy: SessionKey, outputs: &mut Outputs) {
+        self.tell_its_node(proxy, outputs);
+        self.forget(proxy, LeftReason::Lost, outputs);
+    }
+
+    /// Tells the node where a session is that its match with one of ours is over; nobody, if it is not elsewhere.
+    pub(super) fn tell_its_node(&self, proxy: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(proxy) else { return };
-        let (node, state) = (session.node(), session.state());
-        if let (Some(node), Some(id)) = (node, self.present_match_id(state)) {
+        if let Some(node) = session.node()
+            && let Some(id) = self.present_match_id(session.state())
+        {
             self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
         }
-        self.forget(proxy, LeftReason::Lost, outputs);
     }
 
     /// Removes a proxy whose match has ended.
