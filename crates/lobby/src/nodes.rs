@@ -193,8 +193,8 @@ pub struct Claimed {
 /// Whether a token is good, as far as the place where nodes meet remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marked {
-    /// It was never presented before; from now on it has been. `holder` resumed the session last.
-    Fresh { holder: Option<NodeId>, kept: Option<String> },
+    /// It was never presented before; from now on it has been.
+    Fresh { kept: Option<String> },
     /// It was.
     Used,
 }

@@ -43,7 +43,6 @@ pub struct Redis {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Session {
     generation: u64,
-    holder: Option<NodeId>,
     kept: Option<String>,
 }
 
@@ -88,11 +87,11 @@ impl Redis {
                 None
             }
             Request::Mark { connection, session, generation, ttl } => {
-                let marked = self.mark(now_ms, me, *session, *generation, *ttl);
+                let marked = self.mark(now_ms, *session, *generation, *ttl);
                 Some(Reply::Marked { connection: *connection, marked })
             }
             Request::Note { session, generation, kept, ttl } => {
-                self.note(now_ms, me, *session, *generation, kept.as_deref(), *ttl);
+                self.note(now_ms, *session, *generation, kept.as_deref(), *ttl);
                 None
             }
             Request::Meet { match_id, side, ttl } => {
@@ -149,15 +148,14 @@ impl Redis {
     }
 
     /// `mark.lua`: a token of this generation is presented.
-    pub fn mark(&mut self, now_ms: i64, me: NodeId, session: Tag, generation: u32, ttl: Span) -> Marked {
+    pub fn mark(&mut self, now_ms: i64, session: Tag, generation: u32, ttl: Span) -> Marked {
         let generation = u64::from(generation);
         if self.sessions.get(session, now_ms).is_some_and(|known| generation < known.generation) {
             return Marked::Used;
         }
         let known = self.sessions.make(session, now_ms);
-        let fresh = Marked::Fresh { holder: known.holder, kept: known.kept.clone() };
+        let fresh = Marked::Fresh { kept: known.kept.clone() };
         known.generation = generation + 1;
-        known.holder = Some(me);
         self.sessions.expire(session, now_ms, millis(ttl));
         fresh
     }
@@ -166,7 +164,6 @@ impl Redis {
     pub fn note(
         &mut self,
         now_ms: i64,
-        me: NodeId,
         session: Tag,
         generation: u32,
         kept: Option<&str>,
@@ -178,7 +175,6 @@ impl Redis {
         }
         let known = self.sessions.make(session, now_ms);
         known.generation = generation;
-        known.holder = Some(me);
         if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
             known.kept = Some(kept.to_owned());
         }

@@ -22,7 +22,7 @@ pub(super) struct Place {
     pool: Vec<(Bucket, NodeId, TicketId)>,
     /// What was given away once.
     given: Vec<TicketId>,
-    marks: BTreeMap<Tag, (u32, NodeId, Option<String>)>,
+    marks: BTreeMap<Tag, (u32, Option<String>)>,
     seats: BTreeMap<MatchId, [Option<NodeId>; 2]>,
     asked: Vec<ConnectionId>,
     tickets: Vec<TicketId>,
@@ -66,17 +66,16 @@ impl Place {
                 keep(&mut self.asked, connection);
                 let known = self.marks.get(&session).cloned().filter(|_| !self.forgets);
                 let marked = match known {
-                    Some((known, ..)) if generation < known => Marked::Used,
-                    Some((_, holder, kept)) => Marked::Fresh { holder: Some(holder), kept },
-                    None => Marked::Fresh { holder: None, kept: None },
+                    Some((known, _)) if generation < known => Marked::Used,
+                    known => Marked::Fresh { kept: known.and_then(|(_, kept)| kept) },
                 };
-                if let Marked::Fresh { kept, .. } = &marked {
-                    self.marks.insert(session, (generation.saturating_add(1), from, kept.clone()));
+                if let Marked::Fresh { kept } = &marked {
+                    self.marks.insert(session, (generation.saturating_add(1), kept.clone()));
                 }
                 Some(Reply::Marked { connection, marked })
             }
             Request::Note { session, generation, kept, .. } => {
-                self.marks.insert(session, (generation, from, kept));
+                self.marks.insert(session, (generation, kept));
                 None
             }
             Request::Meet { match_id, side, .. } => {
@@ -127,10 +126,9 @@ impl Place {
             5 => {
                 let asked = self.asked.get(choices.below(KEPT)).copied();
                 let connection = asked.unwrap_or(ConnectionId(u64::from(choices.byte())));
-                let kept = self.marks.values().nth(choices.below(KEPT)).and_then(|(_, _, kept)| kept.clone());
+                let kept = self.marks.values().nth(choices.below(KEPT)).and_then(|(_, kept)| kept.clone());
                 let kept = choices.among(&[true, false]).then_some(kept.unwrap_or_else(|| "nonsense".into()));
-                let marked =
-                    if choices.rarely(4) { Marked::Used } else { Marked::Fresh { holder: some, kept } };
+                let marked = if choices.rarely(4) { Marked::Used } else { Marked::Fresh { kept } };
                 Reply::Marked { connection, marked }
             }
             _ => {

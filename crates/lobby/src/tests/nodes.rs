@@ -68,7 +68,7 @@ pub(crate) struct Town {
     pub(crate) now: Time,
     nodes: Vec<Node>,
     pool: BTreeMap<Bucket, Vec<Pooled>>,
-    marks: BTreeMap<Tag, (u32, Option<NodeId>, Option<String>)>,
+    marks: BTreeMap<Tag, (u32, Option<String>)>,
     halves: BTreeMap<MatchId, [Option<NodeId>; 2]>,
     heard: BTreeMap<At, VecDeque<Value>>,
     closed: BTreeSet<At>,
@@ -360,20 +360,19 @@ impl Town {
                 return None;
             }
             Request::Mark { connection, session, generation, .. } => {
-                let known = self.marks.entry(session).or_insert((0, None, None));
+                let known = self.marks.entry(session).or_default();
                 let marked = if generation < known.0 {
                     Marked::Used
                 } else {
-                    let holder = known.1.replace(me);
                     known.0 = generation + 1;
-                    Marked::Fresh { holder, kept: known.2.clone() }
+                    Marked::Fresh { kept: known.1.clone() }
                 };
                 Reply::Marked { connection, marked }
             }
             Request::Note { session, generation, kept, .. } => {
-                let known = self.marks.entry(session).or_insert((0, None, None));
+                let known = self.marks.entry(session).or_default();
                 if generation >= known.0 {
-                    *known = (generation, Some(me), kept.or(known.2.take()));
+                    *known = (generation, kept.or(known.1.take()));
                 }
                 return None;
             }

@@ -38,11 +38,7 @@ pub(super) fn contents(redis: &Redis, now_ms: i64) -> Contents {
         contents.insert(key, (Value::Hash(fields), dies_at_ms));
     }
     for (tag, session, dies_at_ms) in redis.sessions.iter(now_ms) {
-        let fields = [
-            ("generation", Some(session.generation.to_string())),
-            ("node", session.holder.map(|node| node.to_string())),
-            ("kept", session.kept.clone()),
-        ];
+        let fields = [("generation", Some(session.generation.to_string())), ("kept", session.kept.clone())];
         contents.insert(names::session(tag), (hash(fields), dies_at_ms));
     }
     for (match_id, seats, dies_at_ms) in redis.matches.iter(now_ms) {

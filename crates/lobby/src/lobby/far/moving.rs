@@ -133,7 +133,7 @@ impl Lobby {
         let holder = arrival.sealed_by;
         match marked {
             Marked::Used => return self.turn_away(connection, outputs),
-            Marked::Fresh { kept, .. } => arrival.kept = kept,
+            Marked::Fresh { kept } => arrival.kept = kept,
         }
         if !self.far.knows(holder) {
             return self.settle_arrival(connection, outputs);

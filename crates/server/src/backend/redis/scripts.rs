@@ -112,19 +112,16 @@ impl Scripts {
                 Ok(None)
             }
             Request::Mark { connection, session, generation, ttl } => {
-                let args = [generation.to_string(), me.to_string(), millis(ttl)];
+                let args = [generation.to_string(), millis(ttl)];
                 let answer: Vec<String> = store.run(&self.mark, &session_keys(session), &args).await?;
                 let marked = match answer.as_slice() {
-                    [holder, kept] => Marked::Fresh {
-                        holder: NodeId::read(holder),
-                        kept: (!kept.is_empty()).then(|| kept.clone()),
-                    },
+                    [kept] => Marked::Fresh { kept: (!kept.is_empty()).then(|| kept.clone()) },
                     _ => Marked::Used,
                 };
                 Ok(Some(Reply::Marked { connection, marked }))
             }
             Request::Note { session, generation, kept, ttl } => {
-                let args = [generation.to_string(), me.to_string(), millis(ttl), kept.unwrap_or_default()];
+                let args = [generation.to_string(), millis(ttl), kept.unwrap_or_default()];
                 store.run::<::redis::Value>(&self.note, &session_keys(session), &args).await?;
                 Ok(None)
             }

@@ -37,8 +37,8 @@ impl Wiretap {
             }
             Input::Nodes(Reply::Marked { marked, .. }) => match marked {
                 Marked::Used => self.marks.note(Mark::UsedElsewhere),
-                Marked::Fresh { kept: Some(_), .. } => self.marks.note(Mark::KeptFound),
-                Marked::Fresh { kept: None, .. } => {}
+                Marked::Fresh { kept: Some(_) } => self.marks.note(Mark::KeptFound),
+                Marked::Fresh { kept: None } => {}
             },
             Input::Nodes(Reply::Claimed { found: Some(_), .. }) if says("Unclaimed") => {
                 self.marks.note(Mark::ClaimGivenBack);

@@ -89,7 +89,7 @@ const MUTANTS: [(&str, &str, &str); 22] = [
     ("beat", "redis.call('PEXPIRE', KEYS[2], 600000)", ""),
     ("mark", "generation < known", "generation <= known"),
     ("mark", "generation + 1", "generation"),
-    ("note", "ARGV[4] ~= ''", "ARGV[4]"),
+    ("note", "ARGV[3] ~= ''", "ARGV[3]"),
     ("meet", "redis.call('PEXPIRE', KEYS[1], ARGV[4])", ""),
     ("withdraw", "redis.call('ZREM', KEYS[1], ARGV[1])", ""),
 ];
