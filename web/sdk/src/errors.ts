@@ -12,12 +12,20 @@ export class ClientError extends Error implements VisavisError {
     super(message);
     this.name = "VisavisError";
     this.reason = reason;
-    this.retry = RETRIABLE.test(reason);
+    this.retry = RETRIABLE.has(reason);
   }
 }
 
 // What lies with the visitor's devices, the network or the moment.
-const RETRIABLE = /^camera|^media|unreachable$|fast$/;
+const RETRIABLE: ReadonlySet<ErrorReason> = new Set([
+  "camera_denied",
+  "camera_missing",
+  "camera_in_use",
+  "media_failed",
+  "server_unreachable",
+  "relay_unreachable",
+  "too_fast",
+]);
 
 /** What getUserMedia rejected with, in our vocabulary. */
 export function mediaError(cause: unknown): ClientError {

@@ -3,9 +3,9 @@ import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import { expect, test } from "vitest";
 
-const BUDGET_BYTES = 12 * 1024;
+const BUDGET_BYTES = 14 * 1024;
 
-test("the whole client, minified and compressed, stays within 12 KiB", async () => {
+test("the whole client, minified and compressed, stays within 14 KiB", async () => {
   const bundle = await rolldown({
     input: fileURLToPath(new URL("../src/index.ts", import.meta.url)),
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
