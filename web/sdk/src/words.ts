@@ -1,5 +1,7 @@
 // What two strangers say to each other: over the data channel of the call, and where there is none, through
 // the server. Each text goes exactly one way. Also carries what must arrive when the server is away: `bye`.
+// A channel that is open proves nothing: a client with channels of its own opens ours, too, and reads nothing of it.
+// So texts take it only after the other side said a word there; each side says `hello` as soon as it is open.
 // Nothing that comes in is trusted: what is not a word of ours, or too long, is dropped.
 
 import { LIMITS, type ClientMessage } from "./protocol.gen.js";
@@ -7,6 +9,8 @@ import { parsed } from "./socket.js";
 import type { Environment, LeftReason } from "./types.js";
 
 export type Word =
+  /** Said first, by both sides: here is somebody who reads this channel. */
+  | { type: "hello" }
   | { type: "message"; text: string }
   | { type: "typing"; on: boolean }
   | { type: "bye"; reason: LeftReason }
@@ -34,6 +38,8 @@ export class Words {
   #channel: RTCDataChannel | null;
   #queue: { text: string; id: number }[] = [];
   #viaServer: boolean;
+  /** The other side has spoken our language on the channel. */
+  #heard = false;
   #timer: number | null = null;
   #typing = false;
 
@@ -50,9 +56,13 @@ export class Words {
     this.#channel = channel;
     this.#viaServer = channel === null;
     if (!channel) return;
-    channel.onopen = () => this.flush();
+    channel.onopen = () => this.say({ type: "hello" });
+    if (channel.readyState === "open") this.say({ type: "hello" });
     channel.onmessage = ({ data }) => this.#hear(data);
-    channel.onclose = () => listener.onChannelClosed();
+    channel.onclose = () => {
+      // One that closes unheard belonged to a client that has no use for it, and may be there all the same.
+      if (this.#heard) listener.onChannelClosed();
+    };
     this.#timer = environment.setTimeout(() => {
       this.#viaServer = true;
       this.flush();
@@ -70,7 +80,7 @@ export class Words {
   typing(on: boolean): void {
     if (on === this.#typing) return;
     this.#typing = on;
-    if (this.say({ type: "typing", on }) || !this.#viaServer) return;
+    if (this.#tell({ type: "typing", on }) || !this.#viaServer) return;
     this.#listener.sendToServer({ type: "typing", match_id: this.#matchId, on });
   }
 
@@ -85,6 +95,11 @@ export class Words {
     }
   }
 
+  /** What is lost if nobody reads the channel. */
+  #tell(word: Word): boolean {
+    return this.#heard && this.say(word);
+  }
+
   close(): void {
     this.#environment.clearTimeout(this.#timer);
     this.#queue = [];
@@ -95,7 +110,7 @@ export class Words {
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
       const { text, id } = next;
       const sent =
-        this.say({ type: "message", text }) ||
+        this.#tell({ type: "message", text }) ||
         (this.#viaServer &&
           this.#listener.sendToServer({ type: "message", match_id: this.#matchId, text }, id));
       if (!sent) return;
@@ -107,7 +122,12 @@ export class Words {
   #hear(data: unknown): void {
     if (typeof data !== "string" || data.length > 16 * LIMITS.maxTextChars) return;
     const word = parsed(data);
-    switch (word?.type) {
+    if (!word || !WORDS.has(word.type)) return;
+    if (!this.#heard) {
+      this.#heard = true;
+      this.flush();
+    }
+    switch (word.type) {
       case "message":
         if (isText(word.text)) this.#listener.onMessage(word.text);
         return;
@@ -122,6 +142,14 @@ export class Words {
   }
 }
 
+const WORDS: ReadonlySet<string> = new Set<Word["type"]>([
+  "hello",
+  "message",
+  "typing",
+  "bye",
+  "ping",
+  "pong",
+]);
 const REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "blocked", "server", "silent"];
 
 /** Characters as the server counts them: code points. */

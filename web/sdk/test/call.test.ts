@@ -260,8 +260,55 @@ describe("words", () => {
     await world.pass(2_000);
     world.connection(1).channel.open();
     await world.pass(5_000);
-    expect(world.connection(1).channel.words.map(({ text }) => text)).toEqual(["one", "two"]);
+    const { words } = world.connection(1).channel;
+    expect(words.map(({ type, text }) => text ?? type)).toEqual(["hello", "one", "two"]);
     expect(world.server.of("message")).toEqual([]);
+  });
+
+  test("go through the server to a client that opens the channel and says nothing there", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    const { channel } = world.connection(1);
+    channel.open("foreign");
+    world.client.send("one");
+    await world.pass(3_000);
+    world.client.typing(true);
+    world.client.send("two");
+    expect(channel.words).toEqual([{ type: "hello" }]);
+    expect(world.server.of("message").map(({ text }) => text)).toEqual(["one", "two"]);
+    expect(world.server.of("typing")).toHaveLength(1);
+  });
+
+  test("of another language on the same channel are not taken for ours", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    const { channel } = world.connection(1);
+    channel.open("foreign");
+    for (const word of ["ready", { type: "chat", text: "hi" }, "7"]) channel.hear(word);
+    world.client.send("one");
+    await world.pass(3_000);
+    expect(world.server.of("message")).toMatchObject([{ text: "one" }]);
+  });
+
+  test("a foreign client that closes its channels has not left", async () => {
+    const world = new World();
+    const connection = await world.call();
+    await world.flow(connection, 500);
+    world.client.next();
+    await world.pass(100);
+    await world.find({ match_id: "m2" });
+    const next = world.connection(2);
+    expect(next.channel.onclose).not.toBeNull();
+    next.channel.open("foreign");
+    next.become("connected");
+    await world.pass(0);
+    next.channel.closeByStranger();
+    await world.flow(next, 5_000);
+    expect(world.events("left")).toEqual([]);
+    world.client.send("still here?");
+    expect(world.server.of("message")).toMatchObject([{ match_id: "m2" }]);
   });
 
   test("go through the server where no channel opens in 3 s", async () => {
@@ -288,7 +335,7 @@ describe("words", () => {
     expect(world.server.of("typing")).toEqual([]);
     world.connection(1).channel.open();
     world.client.typing(false);
-    expect(world.connection(1).channel.words).toEqual([{ type: "typing", on: false }]);
+    expect(world.connection(1).channel.words.slice(1)).toEqual([{ type: "typing", on: false }]);
   });
 
   test("that are typed in a text chat go through the server", async () => {

@@ -14,9 +14,11 @@ export class FakeChannel {
     this.words.push(JSON.parse(data));
   }
 
-  open(): void {
+  /** A `foreign` client has channels of its own and knows nothing of ours. */
+  open(client: "sdk" | "foreign" = "sdk"): void {
     this.readyState = "open";
     this.onopen?.();
+    if (client === "sdk") this.hear({ type: "hello" });
   }
 
   hear(word: unknown): void {
