@@ -23,6 +23,8 @@ export type ServerView = "known" | "away" | "unknown";
 export interface CallListener {
   server(): ServerView;
   iceServers(): Promise<RTCIceServer[]>;
+  /** Others than these, which a relay refused; null where there are none. */
+  iceServersInstead(refused: RTCIceServer[]): Promise<RTCIceServer[] | null>;
   /** Kept for later while the server is away. */
   sendToServer(message: ClientMessage, textId?: number): boolean;
   onConnected(path: "direct" | "relay" | null, elapsedMs: number): void;
@@ -39,7 +41,7 @@ export interface CallListener {
 }
 
 type Phase =
-  | { name: "connecting"; lastSignMs: number; restarted: boolean }
+  | { name: "connecting"; lastSignMs: number; restarted: boolean; refused: boolean }
   | { name: "connected"; path: CallPath | null; elapsedMs: number }
   | { name: "interrupted"; path: CallPath | null; elapsedMs: number; sinceMs: number; restartedAtMs: number }
   | { name: "over" };
@@ -74,6 +76,7 @@ export class Call {
   #ticks = 0;
   #reading = false;
   #growthMs = 0;
+  #refused: RTCIceServer[] | null = null;
   #traffic: Traffic | null = null;
   #ofLastQuality: Traffic | null = null;
 
@@ -90,7 +93,7 @@ export class Call {
     this.initiator = initiator;
     this.#startedMs = this.#tickedMs = environment.now();
     this.#peer = opening.name === "text" ? null : opening.peer;
-    this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false };
+    this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false, refused: false };
     this.#words = new Words(
       environment,
       { ...listener, onChannelClosed: () => this.#onChannelClosed() },
@@ -205,6 +208,7 @@ export class Call {
       onConnection: (state) => this.#onConnection(state),
       onProgress: () => this.#sign(),
       onStream: (stream) => this.#listener.onStream(stream),
+      onRefused: (servers) => void this.#onRefused(servers),
     };
   }
 
@@ -227,6 +231,23 @@ export class Call {
         if (this.#phase.name === "connected") this.#interrupted();
         return this.#mend("now");
     }
+  }
+
+  /** Gathered with credentials that are worth nothing: what is gathered from now on takes others. */
+  async #onRefused(servers: RTCIceServer[]): Promise<void> {
+    // Each of its addresses is refused.
+    if (this.#refused === servers) return;
+    this.#refused = servers;
+    const others = await this.#listener.iceServersInstead(servers);
+    const phase = this.#phase;
+    if (!others) return;
+    if (phase.name === "connecting") {
+      phase.refused = true;
+      phase.restarted = false;
+    } else if (phase.name === "interrupted") {
+      phase.restartedAtMs = -Infinity;
+    }
+    this.#mend();
   }
 
   async #onPath(): Promise<void> {
@@ -291,10 +312,11 @@ export class Call {
     const phase = this.#phase;
     const state = this.#peer?.connectionState;
     if (phase.name === "connecting") {
-      if (phase.restarted || !this.#canRestart() || !this.#peer?.settled) return;
+      if (phase.restarted || !this.#peer?.settled || this.#listener.server() !== "known") return;
+      if (!this.initiator && !phase.refused) return;
       // Where UDP is blocked, an offer that waited has nothing to offer: the other servers are asked now.
       const poor = this.#peer.lacksRelay && now - this.#peer.offeredAtMs >= POOR_MS;
-      if (state !== "failed" && !poor) return;
+      if (state !== "failed" && !poor && !phase.refused) return;
       phase.restarted = true;
       return this.#peer.restartIce(this.#listener.iceServers());
     }

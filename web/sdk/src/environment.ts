@@ -1,6 +1,7 @@
 // The world as the SDK sees it: sockets, peer connections, devices, the clock, the page.
 // Nothing else in the SDK touches a global, so a test can replace all of it.
 
+import { now } from "./clock.js";
 import type { Environment } from "./types.js";
 
 export function resolveEnvironment(given: Partial<Environment> = {}): Environment {
@@ -12,7 +13,7 @@ export function resolveEnvironment(given: Partial<Environment> = {}): Environmen
     MediaStream: world.MediaStream as typeof MediaStream,
     mediaDevices: world.navigator?.mediaDevices,
     fetch: (input, init) => globalThis.fetch(input, init),
-    now: () => performance.now(),
+    now,
     setTimeout: (run, delayMs) => globalThis.setTimeout(run, delayMs) as unknown as number,
     clearTimeout: (id) => globalThis.clearTimeout(id ?? undefined),
     random: () => Math.random(),

@@ -1,7 +1,8 @@
 // Where the browser may ask for its own address and for a relay: fetched once, shared, cached.
 // Never rejects: without an answer in 5 s the call is tried with STUN alone, and asked again the next time.
 // Cached for 6 hours, but never past `ttl_s`, because relay credentials expire with it: until shortly before it, so
-// that a connection made from the answer finds its relay still open to it.
+// that a connection made from the answer finds its relay still open to it. Sooner, if a relay refuses them: its secret
+// may have changed.
 // The first entry is the nearest relay, for offers that wait; the others join at the match.
 
 import type { Environment, Relays } from "./types.js";
@@ -9,6 +10,10 @@ import type { Environment, Relays } from "./types.js";
 const CACHE_MS = 6 * 3_600_000;
 const TIMEOUT_MS = 5_000;
 const MARGIN_MS = 60_000;
+// A relay that refuses new credentials, too, must not have everybody ask again and again: 4 s, 16 s, then a minute.
+const REFUSED_AGAIN_MS = 1_000;
+const MAX_REFUSED_AGAIN_MS = 60_000;
+const OUTDATED_MS = 5 * 60_000;
 
 export const STUN_ONLY: RTCIceServer[] = [
   { urls: ["stun:stun.l.google.com:19302", "stun:stun.cloudflare.com:3478"] },
@@ -23,9 +28,11 @@ interface Answer {
 export class IceSource {
   #environment: Environment;
   #url: string;
-  #cached: { servers: RTCIceServer[]; untilMs: number } | null = null;
+  #cached: { servers: RTCIceServer[]; sinceMs: number; untilMs: number } | null = null;
   #fetching: Promise<RTCIceServer[]> | null = null;
   #token: string | undefined;
+  #refusals = 0;
+  #notBeforeMs = 0;
   /** The operator's policy: media goes through relays only. */
   relayOnly = false;
 
@@ -54,6 +61,32 @@ export class IceSource {
     return (this.#fetching = fetching);
   }
 
+  /** Whatever was fetched may no longer hold: the next to ask gets what the server says by then. */
+  forget(): void {
+    this.#cached = null;
+  }
+
+  /** Whether relays that give nothing are a reason to ask again. */
+  get mayBeOutdated(): boolean {
+    const cached = this.#cached;
+    if (!cached?.servers.some(({ credential }) => credential)) return false;
+    return this.#environment.now() - cached.sinceMs >= OUTDATED_MS;
+  }
+
+  /** Others than `refused`, whose credentials a relay did not take. Null: there are none, or none for now. */
+  async instead(refused: RTCIceServer[]): Promise<RTCIceServer[] | null> {
+    const now = this.#environment.now();
+    if (this.#cached?.servers === refused) {
+      if (now < this.#notBeforeMs) return null;
+      // Long ago: that one was mended, this is another.
+      if (now - this.#notBeforeMs > OUTDATED_MS) this.#refusals = 0;
+      this.#notBeforeMs = now + Math.min(MAX_REFUSED_AGAIN_MS, REFUSED_AGAIN_MS * 4 ** ++this.#refusals);
+      this.forget();
+    }
+    const servers = await this.servers();
+    return servers === refused || servers === STUN_ONLY ? null : servers;
+  }
+
   /** Null: the server does not say. */
   async relays(): Promise<Relays | null> {
     const servers = await this.servers();
@@ -74,8 +107,9 @@ export class IceSource {
       if (!Array.isArray(iceServers)) return STUN_ONLY;
       this.relayOnly = policy === "relay";
       const ttlMs = typeof ttl_s === "number" ? ttl_s * 1000 : CACHE_MS;
-      const untilMs = now() + Math.min(CACHE_MS, ttlMs - Math.min(MARGIN_MS, ttlMs / 2));
-      this.#cached = { servers: iceServers as RTCIceServer[], untilMs };
+      const sinceMs = now();
+      const untilMs = sinceMs + Math.min(CACHE_MS, ttlMs - Math.min(MARGIN_MS, ttlMs / 2));
+      this.#cached = { servers: iceServers as RTCIceServer[], sinceMs, untilMs };
       return this.#cached.servers;
     } catch {
       return STUN_ONLY;

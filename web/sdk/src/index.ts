@@ -4,6 +4,7 @@ import { VisavisClient } from "./client.js";
 import type { Client, ClientOptions } from "./types.js";
 
 export { VisavisClient } from "./client.js";
+export { now } from "./clock.js";
 export { ClientError } from "./errors.js";
 export type * from "./types.js";
 

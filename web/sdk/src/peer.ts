@@ -14,6 +14,8 @@ const MORE_CANDIDATES_MS = 5;
 const BATCH_MS = 10;
 // The server forwards 64 candidates a match; a browser with that many interfaces has better ones among them.
 const MAX_CANDIDATES = 60;
+// A relay takes neither the name nor the password: they expired, or its secret is another one by now.
+const REFUSED_CODES: ReadonlySet<number> = new Set([401, 438, 441]);
 // A close in the same task would discard a `bye` that was just sent.
 const FAREWELL_MS = 100;
 
@@ -28,6 +30,8 @@ export interface PeerWire {
   /** The other side's checks arrive: a sign of life. */
   onProgress(): void;
   onStream(stream: MediaStream): void;
+  /** A relay refused the credentials of these servers. */
+  onRefused(servers: RTCIceServer[]): void;
 }
 
 export class Peer {
@@ -43,6 +47,8 @@ export class Peer {
   relayed = false;
   /** All that can be found was found. */
   onGathered: () => void = () => {};
+  /** A relay refused the credentials of these servers, before there was a match. */
+  onRefused: (servers: RTCIceServer[]) => void = () => {};
   #queue: Promise<void> = Promise.resolve();
   #wire: PeerWire | null = null;
   #closed = false;
@@ -87,6 +93,7 @@ export class Peer {
     // Agreed beforehand, so neither side waits for the other to announce it.
     this.channel = connection.createDataChannel("visavis", { negotiated: true, id: 0 });
     connection.onicecandidate = ({ candidate }) => this.#onLocalCandidate(candidate);
+    connection.onicecandidateerror = ({ errorCode }) => this.#onCandidateError(errorCode);
     connection.onconnectionstatechange = () => this.#wire?.onConnection(connection.connectionState);
     connection.oniceconnectionstatechange = () => this.#wire?.onProgress();
     connection.ontrack = (event) => this.#onTrack(event);
@@ -104,6 +111,11 @@ export class Peer {
   /** Whether the first server gave no relay, and there are others that might. */
   get lacksRelay(): boolean {
     return !this.relayed && this.#servers.length > 1;
+  }
+
+  /** All that it was given, whether it gathers with them yet or not. */
+  get servers(): RTCIceServer[] {
+    return this.#servers;
   }
 
   /** Whether a new offer can be made now without crossing another. */
@@ -210,7 +222,7 @@ export class Peer {
     if (this.#closed) return;
     this.#closed = true;
     const connection = this.#connection;
-    connection.onicecandidate = connection.ontrack = null;
+    connection.onicecandidate = connection.onicecandidateerror = connection.ontrack = null;
     connection.onconnectionstatechange = connection.oniceconnectionstatechange = null;
     const { channel } = this;
     channel.onopen = channel.onclose = channel.onmessage = null;
@@ -248,6 +260,12 @@ export class Peer {
     this.#gathered.push(candidate.toJSON());
     this.#onCandidate();
     if (this.#released) this.#batchTimer ??= this.#environment.setTimeout(() => this.#flush(), BATCH_MS);
+  }
+
+  #onCandidateError(code: number): void {
+    if (!REFUSED_CODES.has(code)) return;
+    if (this.#wire) this.#wire.onRefused(this.#servers);
+    else this.onRefused(this.#servers);
   }
 
   #flush(): void {

@@ -61,6 +61,8 @@ export class Session {
   /** Texts that went through the server, by their number on the socket; the server may refuse them. */
   #texts = new Map<number, number>();
   #turn = 0;
+  /** The socket before this one was lost, or left with a session to resume. */
+  #cutOff = false;
   #lingerTimer: number | null = null;
 
   constructor(parts: SessionParts) {
@@ -68,12 +70,10 @@ export class Session {
     const { environment, events } = parts;
     this.#environment = environment;
     this.#events = events;
-    this.#spares = new SparePeers(environment, (left) => {
-      if (left === "more") return void this.#search.announce();
-      // A server that is away may not have told us of its relays.
-      if (!this.#search.hidden || !this.#socket.isOpen || this.#activity.name !== "searching") return;
-      this.#spares.renew();
-      this.fail(new ClientError("relay_unreachable", "No relay can be reached."));
+    this.#spares = new SparePeers(environment, {
+      onNoRelay: (left) => this.#onNoRelay(left),
+      onRefused: (servers) =>
+        void parts.ice.instead(servers).then((others) => others && this.#search.announce()),
     });
     this.#socket = new ServerSocket(environment, parts.url, {
       onOpen: (resumed, matchId) => this.#onOpen(resumed, matchId),
@@ -199,6 +199,7 @@ export class Session {
   onNetwork(): void {
     this.#spares.renew();
     // A session that cannot be resumed would end the call it carries: then the old socket must do.
+    this.#cutOff ||= this.#socket.resumable;
     if (this.#socket.resumable || !this.#call) this.#socket.replace();
     else this.#socket.hurry();
     this.#call?.move();
@@ -213,12 +214,30 @@ export class Session {
     this.#linger();
   }
 
+  #onNoRelay(left: "more" | "none"): void {
+    const { ice } = this.#parts;
+    if (left === "more") return void this.#search.announce();
+    if (ice.mayBeOutdated) {
+      // Not every browser says that a relay refused its credentials.
+      ice.forget();
+      return void this.#search.announce();
+    }
+    // A server that is away may not have told us of its relays.
+    if (!this.#search.hidden || !this.#socket.isOpen || this.#activity.name !== "searching") return;
+    this.#spares.renew();
+    ice.forget();
+    this.fail(new ClientError("relay_unreachable", "No relay can be reached."));
+  }
+
   // --- the server -------------------------------------------------------------------------------
 
   #onOpen(resumed: boolean, matchId: string | null): void {
     const { standing } = this.#search;
     const call = this.#call;
     const again = resumed ? standing.resume(matchId, call !== null) : standing.reset();
+    // One that does not know us any more may be another one, and its relay may have another secret.
+    if (!resumed && this.#cutOff) this.#parts.ice.forget();
+    this.#cutOff = false;
     if (again) this.#socket.send(again);
     this.#away = null;
     this.#events.emit("signaling", "open");
@@ -243,6 +262,7 @@ export class Session {
 
   #onAway(retryAtMs: number | null): void {
     const wasThere = this.#away === null;
+    if (retryAtMs !== null || this.#socket.resumable) this.#cutOff = true;
     this.#away = { retryAtMs };
     if (wasThere) this.#events.emit("signaling", "away");
     switch (this.#activity.name) {
@@ -336,6 +356,7 @@ export class Session {
     return {
       server: () => this.#serverView(),
       iceServers: () => this.#parts.ice.servers(),
+      iceServersInstead: (refused) => this.#parts.ice.instead(refused),
       sendToServer: (message, textId) => this.#sendOfCall({ message, textId }),
       onConnected: (path, elapsedMs) => this.#onHealth({ name: "connected", path, elapsedMs }),
       onInterrupted: () => this.#onHealth({ name: "interrupted" }),

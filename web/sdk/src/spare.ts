@@ -24,6 +24,13 @@ export interface Recipe {
   stream: () => MediaStream | null;
 }
 
+export interface SpareListener {
+  /** The waiting offer got no place on a relay. There are more to make another with, or all were tried. */
+  onNoRelay(left: "more" | "none"): void;
+  /** A relay refused the credentials of these servers. */
+  onRefused(servers: RTCIceServer[]): void;
+}
+
 export class SparePeers {
   #environment: Environment;
   #recipe: Recipe | null = null;
@@ -33,12 +40,11 @@ export class SparePeers {
   #restTimer: number | null = null;
   /** On this network the nearest relay gave nothing over UDP. */
   #wide = false;
-  #onNoRelay: (left: "more" | "none") => void;
+  #listener: SpareListener;
 
-  /** `onNoRelay`: the waiting offer got none. There are more to make another with, or all were tried. */
-  constructor(environment: Environment, onNoRelay: (left: "more" | "none") => void) {
+  constructor(environment: Environment, listener: SpareListener) {
     this.#environment = environment;
-    this.#onNoRelay = onNoRelay;
+    this.#listener = listener;
   }
 
   /** From now on for these wishes; what was made for others is closed. */
@@ -130,7 +136,9 @@ export class SparePeers {
     if (!this.#recipe) return null;
     const { configuration, tracks, stream } = this.#recipe;
     try {
-      return new Peer(this.#environment, configuration, tracks(), stream());
+      const peer = new Peer(this.#environment, configuration, tracks(), stream());
+      peer.onRefused = (servers) => this.#listener.onRefused(servers);
+      return peer;
     } catch {
       return null;
     }
@@ -143,7 +151,7 @@ export class SparePeers {
     this.#wide = true;
     if (this.#offering !== peer) return;
     if (left === "more") this.#dropOffering();
-    this.#onNoRelay(left);
+    this.#listener.onNoRelay(left);
   }
 
   #dropOffering(): void {

@@ -144,7 +144,7 @@ export interface Environment {
   MediaStream: typeof MediaStream;
   mediaDevices: MediaDevices | undefined;
   fetch: typeof fetch;
-  /** Milliseconds, monotonic. */
+  /** Milliseconds, monotonic, the time asleep included; by default the SDK's own `now`. */
   now(): number;
   setTimeout(run: () => void, delayMs: number): number;
   /** Null is nobody's timer. */

@@ -167,6 +167,112 @@ describe("relays", () => {
   });
 });
 
+describe("relays whose credentials count for nothing any more", () => {
+  const fresh = [{ ...NEAREST, credential: "fresh" }, OTHERS];
+
+  test("after a night asleep are asked for again, before anybody is sought with them", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.connection(1).gather(relay(1));
+    world.ice = () => answer(fresh);
+    await world.clock.sleep(8 * 3_600_000);
+    await world.pass(100);
+    expect([...FakeConnection.live].map(serversOf)).toEqual([[fresh[0]], [fresh[0]]]);
+  });
+
+  test("are fetched again as soon as one refuses them, and the waiting offer is made with the new", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.ice = () => answer(fresh);
+    world.connection(1).onicecandidateerror?.({ errorCode: 401 });
+    await world.pass(100);
+    expect(world.iceFetches).toBe(2);
+    expect(world.connection(1).closed).toBe(true);
+    expect([...FakeConnection.live].map(serversOf)).toEqual([[fresh[0]], [fresh[0]]]);
+    expect(world.server.of("ticket_offer")).toHaveLength(1);
+  });
+
+  test("that are refused again and again are not asked for all the time", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.ice = () => answer([{ ...NEAREST }]);
+    for (let n = 0; n < 60; n += 1) {
+      for (const connection of FakeConnection.live) connection.onicecandidateerror?.({ errorCode: 401 });
+      await world.pass(1_000);
+    }
+    expect(world.iceFetches).toBeLessThanOrEqual(5);
+  });
+
+  test("a relay that is only full or far is no reason to ask", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    for (const errorCode of [486, 508, 701]) world.connection(1).onicecandidateerror?.({ errorCode });
+    await world.pass(100);
+    expect(world.iceFetches).toBe(1);
+  });
+
+  for (const initiator of [true, false]) {
+    test(`in a match lead to another gathering at once, by who ${initiator ? "initiates" : "answers"}`, async () => {
+      const world = worldWithRelays();
+      await world.wait();
+      world.connection(1).gather(host(1));
+      await world.find(initiator ? {} : { initiator: false, offer: { sdp: "their-offer" } });
+      const connection = world.connection(initiator ? 1 : 2);
+      if (initiator) world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+      await world.pass(100);
+      world.ice = () => answer(fresh);
+      connection.onicecandidateerror?.({ errorCode: 401 });
+      connection.onicecandidateerror?.({ errorCode: 401 });
+      await world.pass(100);
+      expect(world.iceFetches).toBe(2);
+      expect(serversOf(connection)).toEqual(fresh);
+      expect(world.server.of("offer")).toMatchObject([{ sdp: expect.stringContaining("restart1") }]);
+    });
+  }
+
+  test("in a call that looks for another path, too", async () => {
+    const world = worldWithRelays();
+    const connection = await world.call();
+    connection.become("failed");
+    await world.pass(100);
+    expect(world.server.of("offer")).toHaveLength(1);
+    world.ice = () => answer(fresh);
+    connection.onicecandidateerror?.({ errorCode: 401 });
+    await world.pass(100);
+    world.server.say({ type: "answer", match_id: "m1", sdp: "second-answer" });
+    await world.pass(600);
+    expect(serversOf(connection)).toEqual(fresh);
+    expect(world.server.of("offer")).toHaveLength(2);
+  });
+
+  test("are fetched again where a new server did not know the session", async () => {
+    const world = worldWithRelays();
+    await world.wait({ kind: "video" }, "token-1");
+    world.connection(1).gather(relay(1));
+    world.ice = () => answer(fresh);
+    world.server.drop();
+    await world.pass(1_000);
+    world.server.accept();
+    world.server.say({ type: "welcome", version: 1, online: 1, resumed: false, resume_token: "token-2" });
+    await world.pass(100);
+    expect([...FakeConnection.live].map(serversOf)).toEqual([[fresh[0]], [fresh[0]]]);
+  });
+
+  test("that give nothing for minutes are asked for again where the browser does not say why", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    world.connection(1).gather(relay(1));
+    world.ice = () => answer(fresh);
+    // The offer made after five minutes gets no place.
+    for (let minute = 0; minute < 6; minute += 1) await world.pass(60_000);
+    expect(world.iceFetches).toBe(2);
+    expect([...FakeConnection.live].map(({ configuration }) => configuration.iceServers?.[0])).toEqual([
+      fresh[0],
+      fresh[0],
+    ]);
+  });
+});
+
 describe("hiding one's address", () => {
   test("is asked of the server, and of the browser, from the next connection on", async () => {
     const world = new World();

@@ -43,6 +43,7 @@ export class FakeConnection {
   static pace: Promise<void> = Promise.resolve();
 
   onicecandidate: ((event: { candidate: unknown }) => void) | null = null;
+  onicecandidateerror: ((event: { errorCode: number; url?: string }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
   oniceconnectionstatechange: (() => void) | null = null;
   ontrack: ((event: { streams: FakeStream[]; track: FakeTrack }) => void) | null = null;
