@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { BrowserContext, BrowserContextOptions } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import { Browsers, type Devices } from "./browsers";
+import { Browsers, launchWithTabs, type Devices } from "./browsers";
 import { Server } from "./server";
 import { noteStatus, Visitor } from "./visitor";
 
@@ -18,6 +18,8 @@ export interface Visit {
   context?: BrowserContextOptions;
   /** Runs in the page before the page's own scripts. */
   before?: () => void;
+  /** A browser of their own, whose page can be hidden and frozen: `hide`, `show`, `freeze`, `thaw`. */
+  tabs?: boolean;
   /** Opens a second window of this visitor's browser, with the same storage. */
   beside?: Visitor;
   /** In place of the server's own address. */
@@ -71,13 +73,18 @@ export class Stage {
     await this.#server?.end();
   }
 
-  async #context({ devices = "fake", flags = [], context = {}, stays }: Visit): Promise<BrowserContext> {
-    const browser = await this.browsers.with(devices, flags);
-    const opened = await browser.newContext({
-      viewport: { width: 1024, height: 640 },
-      locale: "en-GB",
-      ...context,
-    });
+  async #context({
+    devices = "fake",
+    flags = [],
+    context = {},
+    stays,
+    tabs,
+  }: Visit): Promise<BrowserContext> {
+    const opened = tabs
+      ? await launchWithTabs(devices, [...flags, "--window-size=1024,728", "--lang=en-GB"])
+      : await (
+          await this.browsers.with(devices, flags)
+        ).newContext({ viewport: { width: 1024, height: 640 }, locale: "en-GB", ...context });
     opened.setDefaultTimeout(20_000);
     await opened.addInitScript(noteStatus);
     if (!stays) this.#contexts.push(opened);

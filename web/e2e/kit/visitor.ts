@@ -76,6 +76,38 @@ export class Visitor {
     await this.button("Stop").click();
   }
 
+  /** By the browser's own button. A page that was kept comes back as it was, without loading. */
+  async back(): Promise<void> {
+    await this.page.goBack({ waitUntil: "commit" });
+  }
+
+  /** Another tab is in front from now on. Needs a browser with `tabs`. */
+  async hide(): Promise<void> {
+    const other = await this.page.context().newPage();
+    await other.bringToFront();
+    await expect.poll(() => this.page.evaluate(() => document.visibilityState)).toBe("hidden");
+  }
+
+  async show(): Promise<void> {
+    await this.page.bringToFront();
+    await expect.poll(() => this.page.evaluate(() => document.visibilityState)).toBe("visible");
+  }
+
+  /** The browser stops a hidden page, as it does to save the battery: no script runs until `thaw`. */
+  async freeze(): Promise<void> {
+    await this.#lifecycle("frozen");
+  }
+
+  async thaw(): Promise<void> {
+    await this.#lifecycle("active");
+  }
+
+  async #lifecycle(state: "frozen" | "active"): Promise<void> {
+    const line = await this.page.context().newCDPSession(this.page);
+    await line.send("Page.setWebLifecycleState", { state });
+    await line.detach();
+  }
+
   /** Waits until the status says this. */
   says(words: string | RegExp): Promise<void> {
     return this.status.filter({ hasText: words }).waitFor({ state: "attached" });

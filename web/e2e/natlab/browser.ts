@@ -2,8 +2,8 @@
 
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { chromium, type Browser } from "playwright-core";
-import { flagsOf } from "../kit/browsers";
+import type { Browser } from "playwright-core";
+import { CHROMIUM, launchChromium } from "../kit/browsers";
 import { countConnections } from "../kit/census";
 import { noteStatus, Visitor } from "../kit/visitor";
 import type { Pem } from "./coturn";
@@ -11,10 +11,8 @@ import type { Namespace } from "./namespace";
 
 /** Chromium with a camera, that trusts `pem` as if an authority had signed it. */
 export function browserAt(machine: Namespace, pem: Pem, folder: string): Promise<Browser> {
-  return chromium.launch({
-    executablePath: machine.wrapper(process.env.CHROMIUM ?? "/usr/bin/chromium", folder),
-    args: [...flagsOf("fake"), `--ignore-certificate-errors-spki-list=${fingerprint(pem)}`],
-  });
+  const trusts = `--ignore-certificate-errors-spki-list=${fingerprint(pem)}`;
+  return launchChromium("fake", [trusts], machine.wrapper(CHROMIUM, folder));
 }
 
 /** A visitor of `site` in such a browser. */
