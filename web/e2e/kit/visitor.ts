@@ -2,6 +2,7 @@
 
 import type { Locator, Page } from "playwright-core";
 import { expect } from "vitest";
+import { listen, look, type Sight, type Sound } from "./media";
 import { Watch } from "./watch";
 
 export type Kind = "Video" | "Audio" | "Text";
@@ -37,6 +38,18 @@ export class Visitor {
 
   get stranger(): Locator {
     return this.page.locator('video[aria-label="Stranger"]');
+  }
+
+  sight(): Promise<Sight> {
+    return this.stranger.evaluate(look);
+  }
+
+  sound(): Promise<Sound> {
+    return this.stranger.evaluate(listen);
+  }
+
+  async press(button: string): Promise<void> {
+    await this.button(button).click();
   }
 
   radio(kind: Kind): Locator {
