@@ -3,7 +3,9 @@
 use crate::backend::Nodes;
 use crate::config::{Config, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
-use crate::edge::{Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, listen, router};
+use crate::edge::{
+    Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, listen, router,
+};
 use crate::failure::Failure;
 use crate::geo::Geo;
 use crate::ice::{IcePasses, IcePolicy};

@@ -3,8 +3,9 @@
 use super::admission::{Admission, Permit, Refused};
 use super::stream::{Stream, Transport};
 use super::tls::{Certificates, STUN_TURN};
-use super::{Edge, Networks, Peer, address, headers};
+use super::{Edge, Networks, Peer, address, headers, log, request_host, respond};
 use crate::failure::Failure;
+use crate::notice::warn_rarely;
 use crate::relay::{Arrival, RelayLink, canonical};
 use crate::tally::Refusal;
 use axum::Router;
@@ -92,7 +93,10 @@ impl Door {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     // Out of descriptors or memory: those who wait in the backlog may have more luck soon.
-                    tracing::warn!("cannot accept: {}", crate::reason(&error));
+                    warn_rarely!(
+                        "cannot accept: {}; raise the open-file limit (ulimit -Hn, or LimitNOFILE= of systemd)",
+                        crate::reason(&error)
+                    );
                     sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -121,6 +125,12 @@ impl Door {
             }
             Err(refused) => {
                 self.edge.tallies.refused(Refusal::Socket);
+                match refused {
+                    Refused::Subscriber => {
+                        log::too_many_sockets(peer.ip(), self.sockets.most_per_subscriber())
+                    }
+                    Refused::Full => log::full(self.sockets.most()),
+                }
                 if let Security::Plain = self.security {
                     // One try: who cannot read its refusal at once is refused all the same.
                     let _ = tcp.try_write(refusal(refused));
@@ -170,9 +180,14 @@ impl Door {
         peer: SocketAddr,
     ) -> Result<axum::response::Response, Infallible> {
         let mut request = request.map(Body::new);
+        let settled = request_host::settle(&mut request);
         let isolates = matches!(self.security, Security::Tls(_)) || headers::comes_secure(request.headers());
+        log::forwarded(peer.ip(), request.headers(), &self.edge.trusted_proxies);
         request.extensions_mut().insert(Peer { address: peer });
-        let mut response = self.router.clone().oneshot(request).await?;
+        let mut response = match settled {
+            Ok(()) => self.router.clone().oneshot(request).await?,
+            Err(sentence) => respond::sentence(StatusCode::BAD_REQUEST, sentence),
+        };
         self.edge.tallies.answered(response.status().as_u16());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             headers::protect(response.headers_mut());

@@ -72,6 +72,14 @@ impl Admission {
         Ok(Permit { admission: Arc::clone(self), subscriber })
     }
 
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    pub(super) fn most_per_subscriber(&self) -> usize {
+        self.most_per_subscriber
+    }
+
     pub(crate) fn total(&self) -> usize {
         self.present.lock().unwrap_or_else(PoisonError::into_inner).total
     }

@@ -17,6 +17,7 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         .route("/ws", any(upgrade::upgrade))
         .route("/api/ice", get(ice::answer).options(ice::preflight))
         .route("/api/online", get(online))
+        .route("/api/origin", get(may_connect))
         .route("/api", any(unknown_api))
         .route("/api/", any(unknown_api))
         .route("/api/{*path}", any(unknown_api))
@@ -33,6 +34,57 @@ async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
     }
     let online = edge.link.everywhere.load(Ordering::Relaxed);
     shared(&edge, &headers, respond::json(StatusCode::OK, &Answer { online }))
+}
+
+/// For a page whose socket was refused: whether its origin may connect, and if not, what hinders it. Browsers send no
+/// `Origin` with a `GET` to their own site, so a page tells it in the query.
+async fn may_connect(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    #[derive(Serialize)]
+    struct Answer {
+        allowed: bool,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    }
+    let headers = request.headers();
+    let told = request.uri().query().and_then(origin_in);
+    let verdict = match told {
+        Some(told) if !headers.contains_key(ORIGIN) => {
+            origin::judge_origin(&told, headers, &edge.allowed_origins)
+        }
+        Some(_) | None => origin::judge(headers, &edge.allowed_origins),
+    };
+    let (allowed, reason, message) = match verdict {
+        Verdict::Own => (true, "own", None),
+        Verdict::Allowed => (true, "listed", None),
+        Verdict::Absent => (true, "absent", None),
+        Verdict::Foreign(cause) => (false, cause.code(), Some(cause.sentence())),
+    };
+    shared(&edge, headers, respond::json(StatusCode::OK, &Answer { allowed, reason, message }))
+}
+
+/// The value of `origin` in a query, its percent signs undone.
+fn origin_in(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix("origin="))?;
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = || {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        };
+        match (first, escaped()) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            (_, _) => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Lets the pages of allowed sites read an answer.

@@ -1,14 +1,14 @@
 //! `GET /api/ice`: what a browser gathers candidates with. For our own pages, and for sites that the operator allows.
 
 use super::origin::{self, Verdict};
-use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, respond};
+use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, log, respond};
 use crate::geo::Geo;
+use crate::host::Host;
 use crate::ice::{Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, choose};
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
@@ -85,12 +85,17 @@ enum Refusal {
 
 fn may_ask(edge: &Edge, headers: &HeaderMap, client: ClientAddress) -> Result<(), Refusal> {
     let desk = &edge.ice;
-    if origin::judge(headers, &edge.allowed_origins) == Verdict::Foreign {
+    // Before it is counted: a page of another site must not use up what its reader may ask.
+    if let Verdict::Foreign(cause) = origin::judge(headers, &edge.allowed_origins) {
+        log::foreign_page("/api/ice", &cause);
         return Err(Refusal::Origin);
     }
     if !desk.exempt.contains(client.reveal()) {
         // Rounded up: who comes back on the second is served.
-        let wait = |wait: std::time::Duration| Refusal::TooFast { retry_after_s: wait.as_secs() + 1 };
+        let wait = |wait: std::time::Duration| {
+            log::too_many_ice(client, desk.pace.most());
+            Refusal::TooFast { retry_after_s: wait.as_secs() + 1 }
+        };
         desk.pace.take(Instant::now(), client.subscriber()).map_err(wait)?;
     }
     match &desk.passes {
@@ -172,9 +177,7 @@ fn with_credentials(choice: Choice, secrets: &Secrets, ttl_s: u64) -> Option<Vec
 
 /// The name by which the page was reached, without the port.
 fn host(headers: &HeaderMap) -> Option<String> {
-    let authority: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
-    let host = authority.host();
-    (!host.is_empty() && !authority.as_str().contains('@')).then(|| host.to_ascii_lowercase())
+    Host::read(headers.get(HOST)?.to_str().ok()?).map(|host| host.name().to_owned())
 }
 
 fn unix_s() -> u64 {

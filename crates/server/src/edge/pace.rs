@@ -31,6 +31,10 @@ impl Pace {
         Pace { per_minute, window: Mutex::new(window) }
     }
 
+    pub(super) fn most(&self) -> u32 {
+        self.per_minute
+    }
+
     /// # Errors
     /// How long until it may ask again.
     pub(super) fn take(&self, now: Instant, subscriber: Subscriber) -> Result<(), Duration> {

@@ -3,7 +3,7 @@
 use super::admission::{Permit, Refused};
 use super::origin::{self, Verdict};
 use super::stream::Stream;
-use super::{Edge, Peer, address, connection, respond};
+use super::{Edge, Peer, address, connection, log, respond};
 use crate::tally::Refusal;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -64,7 +64,8 @@ fn admit(edge: &Edge, request: &Request) -> Result<Permit, Refusal> {
     if edge.is_draining() {
         return Err(Refusal::Draining);
     }
-    if origin::judge(request.headers(), &edge.allowed_origins) == Verdict::Foreign {
+    if let Verdict::Foreign(cause) = origin::judge(request.headers(), &edge.allowed_origins) {
+        log::foreign_page("/ws", &cause);
         return Err(Refusal::Origin);
     }
     let Some(peer) = request.extensions().get::<Peer>() else {
@@ -73,8 +74,14 @@ fn admit(edge: &Edge, request: &Request) -> Result<Permit, Refusal> {
     };
     let client = address::client_address(peer.address, request.headers(), &edge.trusted_proxies);
     edge.visitors.admit(client).map_err(|refused| match refused {
-        Refused::Subscriber => Refusal::Subscriber,
-        Refused::Full => Refusal::Full,
+        Refused::Subscriber => {
+            log::too_many_visitors(client, edge.visitors.most_per_subscriber());
+            Refusal::Subscriber
+        }
+        Refused::Full => {
+            log::full(edge.visitors.most());
+            Refusal::Full
+        }
     })
 }
 
@@ -82,8 +89,8 @@ fn answer_refused(refusal: Refusal) -> Response {
     match refusal {
         Refusal::Origin => respond::sentence(
             StatusCode::FORBIDDEN,
-            "This page's origin may not connect here. Operators: list it with --allow-origin; behind a proxy, pass \
-             the Host header on.",
+            "This page's origin may not connect here; /api/origin says why. Operators: list it with --allow-origin; \
+             behind a proxy, pass the Host header on, with its port.",
         ),
         Refusal::Subscriber => respond::retry(
             StatusCode::TOO_MANY_REQUESTS,

@@ -46,8 +46,17 @@ impl Server {
     /// The same, with more in the environment.
     pub(crate) fn start_with_env(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = visavis();
-        command.envs(environment.iter().copied());
-        command.args(["--listen", "127.0.0.1:0", "--no-ice-servers"]).args(flags);
+        command.envs(environment.iter().copied()).arg("--no-ice-servers");
+        Server::launch(command, flags)
+    }
+
+    /// The same, with the STUN servers that the settings name.
+    pub(crate) fn start_with_stun(flags: &[&str]) -> Self {
+        Server::launch(visavis(), flags)
+    }
+
+    fn launch(mut command: Command, flags: &[&str]) -> Self {
+        command.args(["--listen", "127.0.0.1:0"]).args(flags);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
         let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
         let (lines, log) = channel();
@@ -280,7 +289,8 @@ pub(crate) async fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> Answer {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
+    let host = if headers.iter().any(|(name, _)| *name == "host") { "" } else { "host: localhost\r\n" };
+    let mut head = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\n");
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
     tcp.write_all(head.as_bytes()).await.expect("the request goes out");

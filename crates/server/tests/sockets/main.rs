@@ -4,6 +4,7 @@ mod admission;
 mod conformance;
 mod credentials;
 mod harness;
+mod hosts;
 mod ice;
 mod pages;
 mod protocol;
