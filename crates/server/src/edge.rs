@@ -20,6 +20,7 @@ mod pace;
 mod request_host;
 mod respond;
 mod site;
+mod site_settings;
 mod stream;
 mod tls;
 mod upgrade;
@@ -33,6 +34,7 @@ pub(crate) use http::router;
 pub(crate) use ice::IceDesk;
 pub(crate) use origin::AllowedOrigin;
 pub(crate) use pace::Pace;
+pub(crate) use site_settings::SiteSettings;
 pub(crate) use tls::Certificates;
 
 use crate::backend::Status;
@@ -53,6 +55,7 @@ pub(crate) struct Edge {
     pub(crate) trusted_proxies: Networks,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
     pub(crate) ice: IceDesk,
+    pub(crate) site_settings: SiteSettings,
     /// Sockets after the upgrade, by visitor.
     pub(crate) visitors: Arc<Admission>,
     pub(crate) tallies: Tallies,

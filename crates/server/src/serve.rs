@@ -4,7 +4,7 @@ use crate::backend::Nodes;
 use crate::config::{Config, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{
-    Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, listen, router,
+    Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, SiteSettings, listen, router,
 };
 use crate::failure::Failure;
 use crate::geo::Geo;
@@ -107,6 +107,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     let mut driver = tokio::spawn(driver.run());
     let leaving = nodes.map(|nodes| nodes.start(link.clone()));
 
+    let site_settings = SiteSettings::of(&config);
     let exempt = config.bounds.exempt;
     let edge = Arc::new(Edge {
         link: link.clone(),
@@ -123,6 +124,7 @@ async fn run(config: Config) -> Result<(), Failure> {
             pace: Pace::new(config.bounds.ice_per_minute, std::time::Instant::now()),
             exempt: exempt.clone(),
         },
+        site_settings,
         visitors: Admission::new(capacity.visitors, per_address, vec![exempt]),
         tallies: tally::Tallies::default(),
         nodes: nodes_view,

@@ -1,7 +1,7 @@
 //! The HTTP side: what is asked by path, everything else is the site.
 
 use super::origin::{self, Verdict};
-use super::{Edge, ice, respond, site, upgrade};
+use super::{Edge, ice, respond, site, site_settings, upgrade};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, ORIGIN, VARY};
@@ -18,6 +18,7 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         .route("/api/ice", get(ice::answer).options(ice::preflight))
         .route("/api/online", get(online))
         .route("/api/origin", get(may_connect))
+        .route("/api/site", get(site_settings::answer))
         .route("/api", any(unknown_api))
         .route("/api/", any(unknown_api))
         .route("/api/{*path}", any(unknown_api))

@@ -143,6 +143,13 @@ fn refuse(refusal: &Refusal) -> Response {
 }
 
 impl IceDesk {
+    /// The STUN servers that a visitor who came by this `Host` is told to ask.
+    pub(super) fn stun_urls(&self, headers: &HeaderMap, client: ClientAddress) -> Vec<String> {
+        let servers = self.answer(headers, client).map(|answer| answer.ice_servers).unwrap_or_default();
+        let urls = servers.into_iter().flat_map(|server| server.urls);
+        urls.filter(|url| url.starts_with("stun:") || url.starts_with("stuns:")).collect()
+    }
+
     /// `None` if the system gives no randomness.
     fn answer(&self, headers: &HeaderMap, client: ClientAddress) -> Option<Answer> {
         let settings = &self.settings;

@@ -188,3 +188,54 @@ async fn a_proxy_that_is_not_named_is_hinted_at_once() {
     trusting.request("GET", "/healthz", &forwarded).await;
     assert!(!trusting.log().contains("X-Forwarded-For"));
 }
+
+#[tokio::test]
+async fn the_page_is_told_the_settings_in_force() {
+    let plain = Server::start(&[]);
+    let answer: Answer = plain.get("/api/site").await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "public, max-age=60"));
+    assert_eq!(
+        answer.json(),
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "relay": {"enabled": true, "host_is_this_server": true},
+            "stun_servers": [],
+            "ice_policy": "direct",
+            "relax_interests_after_ms": 1500,
+            "relax_language_after_ms": 3000,
+            "recent_pause_ms": 3000,
+            "offer_ttl_ms": 60000,
+            "grace_ms": 10000,
+            "max_text_chars": 2000,
+            "max_interests": 10,
+            "max_interest_chars": 32,
+        })
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("visavis.toml");
+    let settings = "turn.enabled = false\nice.server = [\"stun:stun.example.org\"]\n[lobby]\n\
+        relax_interests_after_ms = 1\nrelax_language_after_ms = 2\nrecent_pause_ms = 4\ngrace_ms = 6\n[limits]\n\
+        offer_ttl_ms = 5\nmax_text_chars = 7\nmax_interests = 8\nmax_interest_chars = 9\n";
+    std::fs::write(&file, settings).unwrap();
+    let path = file.to_str().unwrap();
+    let changed = Server::start_with_stun(&["--config", path]).get("/api/site").await.json();
+    for (name, value) in [
+        ("relay", json!({"enabled": false, "host_is_this_server": false})),
+        ("stun_servers", json!(["stun:stun.example.org"])),
+        ("relax_interests_after_ms", json!(1)),
+        ("relax_language_after_ms", json!(2)),
+        ("recent_pause_ms", json!(4)),
+        ("offer_ttl_ms", json!(5)),
+        ("grace_ms", json!(6)),
+        ("max_text_chars", json!(7)),
+        ("max_interests", json!(8)),
+        ("max_interest_chars", json!(9)),
+    ] {
+        assert_eq!(changed[name], value, "{name}");
+    }
+    let regions = ["--ice-region", "name=a urls=turn:a.example", "--turn-secret", "a secret of some length"];
+    let elsewhere = Server::start(&[&regions[..], &["--ice-policy", "relay"]].concat());
+    let told = elsewhere.get("/api/site").await.json();
+    assert_eq!(told["relay"], json!({"enabled": true, "host_is_this_server": false}));
+    assert_eq!(told["ice_policy"], "relay");
+}
