@@ -52,7 +52,10 @@ export class VisavisClient implements Client {
     if (options.relayOnly) this.relayOnly = true;
     if (!environment.window) return;
     this.#unwatchPage = watchPage(environment.window, {
-      onGone: () => this.#session.leave(),
+      onGone: () => this.#session.pageGone(),
+      onBack: () => this.#session.pageBack(),
+      onFrozen: () => this.#session.freeze(),
+      onThawed: () => this.#session.thaw(),
       onAwake: () => this.#session.onAwake(),
       onNetwork: () => this.#session.onNetwork(),
     });

@@ -1,9 +1,14 @@
-// What happens to the page as a whole: it goes, comes back from the page cache, wakes, changes network.
+// What happens to the page as a whole: it goes, comes back from the page cache, freezes, wakes, changes network.
 
 export interface PageListener {
-  /** For good: not into the page cache. */
+  /** For good, or into the page cache, where a socket may live on: nobody can tell which it will be. */
   onGone(): void;
-  /** Back in view, or back from the page cache. */
+  /** Back from the page cache. */
+  onBack(): void;
+  /** The browser stops the scripts of a page that nobody looks at; its socket stays open without them. */
+  onFrozen(): void;
+  onThawed(): void;
+  /** Back in view. */
   onAwake(): void;
   /** The machine is on a network again, probably another one. */
   onNetwork(): void;
@@ -14,8 +19,12 @@ export function watchPage(window: Window, listener: PageListener): () => void {
   const { signal } = stop;
   const on = (target: EventTarget | undefined, event: string, run: (event: PageTransitionEvent) => void) =>
     target?.addEventListener(event, run as (event: Event) => void, { signal });
-  on(window, "pagehide", ({ persisted }) => persisted || listener.onGone());
-  on(window, "pageshow", ({ persisted }) => persisted && listener.onAwake());
+  const { document } = window;
+  on(window, "pagehide", () => listener.onGone());
+  on(window, "pageshow", ({ persisted }) => persisted && listener.onBack());
+  // https://wicg.github.io/page-lifecycle/: Chromium alone has them.
+  on(document, "freeze", () => listener.onFrozen());
+  on(document, "resume", () => listener.onThawed());
   on(window, "online", () => listener.onNetwork());
   // Chromium alone has it. Its estimates of speed change all the time; another kind of network is news.
   const { connection } = (window.navigator ?? {}) as { connection?: EventTarget & { type?: string } };
@@ -24,7 +33,6 @@ export function watchPage(window: Window, listener: PageListener): () => void {
     if (type === (type = connection?.type)) listener.onAwake();
     else listener.onNetwork();
   });
-  const { document } = window;
   on(document, "visibilitychange", () => document.visibilityState === "visible" && listener.onAwake());
   return () => stop.abort();
 }

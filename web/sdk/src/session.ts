@@ -64,6 +64,8 @@ export class Session {
   /** The socket before this one was lost, or left with a session to resume. */
   #cutOff = false;
   #lingerTimer: number | null = null;
+  /** What we were at when the page went, should it come back from the page cache. */
+  #atLeaving: Activity | null = null;
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -149,11 +151,44 @@ export class Session {
     this.#linger();
   }
 
-  /** For good, or until `start`: the page goes away. */
+  /** For good, or until `start`. */
   leave(): void {
     this.#endCall("closed");
     this.stop("release");
     this.#socket.close();
+  }
+
+  /** Everything is let go: a page in the page cache must not keep a stranger, a place in line or the camera. */
+  pageGone(): void {
+    const match = this.#call?.match;
+    this.#atLeaving = match ? { name: "ended", match, reason: "page_left" } : this.#activity;
+    this.leave();
+  }
+
+  /** A search goes on; of a match all that is left is the word that it is over. */
+  pageBack(): void {
+    const was = this.#atLeaving;
+    this.#atLeaving = null;
+    if (was?.name === "searching" && this.#wishes) void this.start(this.#wishes);
+    if (was?.name !== "ended" && was?.name !== "error") return;
+    this.#activity = was;
+    this.#show();
+  }
+
+  /** No script runs until `thaw`, so nobody may be given to this page, and nobody may take it for a reader. */
+  freeze(): void {
+    if (this.#activity.name === "searching") {
+      this.#search.stop();
+      this.#socket.close();
+    } else if (this.#call?.match.kind === "text") {
+      this.#socket.suspend();
+    }
+  }
+
+  thaw(): void {
+    const activity = this.#activity;
+    if (activity.name === "searching") this.#searchOn("now", activity.sinceMs);
+    else if (activity.name === "call") this.#socket.open();
   }
 
   block(): void {

@@ -92,6 +92,12 @@ export class ServerSocket {
     this.#detach(1000);
   }
 
+  /** Until `open`: the server takes it for a broken line, and keeps the session for its time of grace. */
+  suspend(): void {
+    this.#detach(REPLACED);
+    this.#listener.onAway(null);
+  }
+
   /** The world has changed (awake again, another network): do not sit out a pause. */
   hurry(): void {
     if (this.#link.name !== "pausing" || this.#environment.now() < this.#notBeforeMs) return;

@@ -28,8 +28,11 @@ export interface MatchInfo {
 /** Whether the server can be reached at the moment. A call goes on without it. */
 export type Signaling = "open" | "away";
 
-/** Why a match ended. The first six come from the server; `silent` is ours: no signal for 15 s. */
-export type LeftReason = "next" | "stop" | "closed" | "lost" | "blocked" | "server" | "silent";
+/**
+ * Why a match ended. The first six come from the server, the others are ours: `silent`, no signal for 15 s;
+ * `page_left`, this page was left in the middle of the match and came back from the browser's page cache.
+ */
+export type LeftReason = "next" | "stop" | "closed" | "lost" | "blocked" | "server" | "silent" | "page_left";
 
 /** Where the visitor stands: exactly one of these at every moment. */
 export type ChatState =
@@ -60,7 +63,7 @@ export type ChatState =
       /** When the next attempt is due (server), by the injected clock; null if one is under way. */
       retryAtMs: number | null;
     }
-  /** The stranger left and the search does not go on by itself. */
+  /** The match is over and the search does not go on by itself; `next()` goes on. */
   | { name: "ended"; wishes: Wishes; match: MatchInfo; reason: LeftReason }
   /** Nothing goes on without the visitor: see `error.reason`. */
   | { name: "error"; wishes: Wishes | null; error: VisavisError };
@@ -151,7 +154,7 @@ export interface Environment {
   clearTimeout(id: number | null): void;
   /** 0 to 1, for jitter. */
   random(): number;
-  /** Page life cycle (`pagehide`, `pageshow`, `online`, `visibilitychange`); null outside a page. */
+  /** Page life cycle (`pagehide`, `pageshow`, `freeze`, `online`, …); null outside a page. */
   window: Window | null;
 }
 

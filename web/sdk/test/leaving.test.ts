@@ -299,17 +299,94 @@ describe("the page", () => {
     expect(world.server.closedWith).toBe(1000);
   });
 
-  test("that is kept in the page cache leaves nothing, and is back at once", async () => {
+  test("that is kept in the page cache leaves just the same, and says so when it comes back", async () => {
+    for (const kind of ["text", "video"] as const) {
+      const world = new World();
+      await world.wait({ kind }, "token-1");
+      await world.find(kind === "text" ? { mode: "text" } : {});
+      world.page.happens("pagehide", { persisted: true });
+      expect(world.server.types().at(-1)).toBe("stop");
+      expect(world.server.closedWith).toBe(1000);
+      expect(FakeTrack.live.size).toBe(0);
+      world.page.happens("pageshow", { persisted: true });
+      expect(world.state).toMatchObject({ name: "ended", match: { id: "m1" }, reason: "page_left" });
+      expect(world.sockets).toHaveLength(1);
+      world.client.next();
+      await world.pass(0);
+      world.server.accept();
+      await world.pass(60);
+      expect(world.server.types()).toEqual(["hello", "find_partner"]);
+      expect(world.events("left")).toEqual([]);
+    }
+  });
+
+  test("that comes back from the page cache searches on if it searched", async () => {
     const world = new World();
-    world.random = 0.9;
-    await world.call("token-1");
+    await world.wait({ kind: "video", interests: ["jazz"] }, "token-1");
     world.page.happens("pagehide", { persisted: true });
-    expect(world.server.types()).not.toContain("stop");
-    world.server.drop();
+    expect(world.server.closedWith).toBe(1000);
     world.page.happens("pageshow", { persisted: true });
-    expect(world.sockets).toHaveLength(2);
+    await world.pass(0);
     world.server.accept();
-    expect(world.server.sent[0]).toMatchObject({ type: "hello", resume: "token-1" });
+    await world.pass(60);
+    expect(world.server.of("find_partner")).toMatchObject([{ kind: "video", interests: ["jazz"] }]);
+    expect(world.state.name).toBe("waiting");
+    expect(FakeTrack.live.size).toBe(2);
+  });
+
+  test("that comes back from the page cache is where it was if it was at nothing", async () => {
+    const idle = new World();
+    idle.page.happens("pagehide", { persisted: true });
+    idle.page.happens("pageshow", { persisted: true });
+    expect([idle.state.name, idle.sockets.length]).toEqual(["idle", 0]);
+
+    const ended = new World({ autoContinue: false });
+    await ended.wait({ kind: "text" });
+    await ended.find({ mode: "text" });
+    ended.server.say({ ...LEFT, requeued: false });
+    ended.page.happens("pagehide", { persisted: true });
+    ended.page.happens("pageshow", { persisted: true });
+    expect(ended.state).toMatchObject({ name: "ended", reason: "next" });
+  });
+
+  test("that is frozen while waiting leaves the line, and is back in it when it wakes", async () => {
+    const world = new World();
+    await world.wait({ kind: "text", interests: ["jazz"] }, "token-1");
+    await world.pass(5_000);
+    world.page.freezes();
+    expect(world.server.types().at(-1)).toBe("stop");
+    expect(world.server.closedWith).toBe(1000);
+    await world.clock.sleep(600_000);
+    expect(world.sockets).toHaveLength(1);
+    world.page.thaws();
+    expect(world.state).toMatchObject({ name: "waiting", sinceMs: 1_000 });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(0);
+    expect(world.server.of("find_partner")).toMatchObject([{ interests: ["jazz"] }]);
+  });
+
+  test("that is frozen in a text chat is shown as gone for a while, and resumes", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text" });
+    world.page.freezes();
+    expect(world.server.closedWith).toBe(4000);
+    world.page.thaws();
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "server" });
+    world.server.accept();
+    expect(world.server.sent).toMatchObject([{ type: "hello", resume: "token-1" }]);
+    const welcome = { type: "welcome", version: 1, online: 1, resumed: true, match_id: "m1" } as const;
+    world.server.say({ ...welcome, resume_token: "token-2" });
+    expect(world.state.name).toBe("connected");
+  });
+
+  test("that is frozen in a call keeps it", async () => {
+    const world = new World();
+    const connection = await world.call("token-1");
+    world.page.freezes();
+    world.page.thaws();
+    expect([connection.closed, world.server.closedWith]).toEqual([false, null]);
   });
 
   test("that becomes visible does not sit out a pause", async () => {

@@ -162,6 +162,14 @@ export class FakePage extends EventTarget {
     this.dispatchEvent(Object.assign(new Event(event), properties));
   }
 
+  freezes(): void {
+    this.document.dispatchEvent(new Event("freeze"));
+  }
+
+  thaws(): void {
+    this.document.dispatchEvent(new Event("resume"));
+  }
+
   becomesVisible(): void {
     this.document.dispatchEvent(new Event("visibilitychange"));
   }

@@ -12,7 +12,16 @@ import {
 } from "./words";
 
 const KINDS: ChatKind[] = ["video", "audio", "text"];
-const LEFT_REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "blocked", "server", "silent"];
+const LEFT_REASONS: LeftReason[] = [
+  "next",
+  "stop",
+  "closed",
+  "lost",
+  "blocked",
+  "server",
+  "silent",
+  "page_left",
+];
 const ERROR_REASONS: ErrorReason[] = [
   "camera_denied",
   "camera_missing",

@@ -119,6 +119,7 @@ const LEFT: Record<LeftReason, string> = {
   blocked: "This stranger is gone for good: you two will not meet again.",
   server: "The server ended this talk.",
   silent: "The stranger could not be reached.",
+  page_left: "You left this page, and that ended the talk.",
 };
 
 export function leftWords(reason: LeftReason): string {
