@@ -5,6 +5,7 @@
 
 import type { Peer, PeerWire } from "./peer.js";
 import type { ClientMessage, ServerMessage } from "./protocol.gen.js";
+import { candidateKeys } from "./sdp.js";
 import { quality, readPath, readTraffic, type CallPath, type Traffic } from "./stats.js";
 import type { CallQuality, Environment, LeftReason, MatchInfo } from "./types.js";
 import { Words } from "./words.js";
@@ -36,14 +37,21 @@ export interface CallListener {
   onQuality(quality: CallQuality): void;
   /** The stranger said good-bye. */
   onBye(reason: LeftReason): void;
-  /** Nothing more is to be expected of this match. */
+  /** Nothing more is to be expected of this match: see `LeftReason`. */
   onHopeless(reason: "silent" | "lost"): void;
 }
 
 type Phase =
   | { name: "connecting"; lastSignMs: number; restarted: boolean; refused: boolean }
   | { name: "connected"; path: CallPath | null; elapsedMs: number }
-  | { name: "interrupted"; path: CallPath | null; elapsedMs: number; sinceMs: number; restartedAtMs: number }
+  | {
+      name: "interrupted";
+      path: CallPath | null;
+      elapsedMs: number;
+      sinceMs: number;
+      restartedAtMs: number;
+      refused: boolean;
+    }
   | { name: "over" };
 
 type PeerSignal = Extract<ServerMessage, { type: "offer" | "answer" | "ice_candidate" }>;
@@ -54,9 +62,15 @@ const CONNECTING_MS = 30_000;
 const POOR_MS = 1_000;
 const STALLED_MS = 1_500;
 const HOPELESS_MS = 20_000;
+// A browser that has looked everywhere and found no way out of this machine: no stranger can change that.
+const NO_WAY_OUT_MS = 5_000;
+// A stranger who leaves this late in the attempt has given up, too.
+const UNREACHED_MS = 8_000;
 // Outages heal by themselves within seconds, a change of network does not.
 const RESTART_DISCONNECTED_MS = 4_000;
 const RESTART_AGAIN_MS = 6_000;
+// Either side may restart. The initiator goes first, so that offers seldom cross.
+const YIELD_MS = 2_000;
 // The server's word that the stranger left is on its way when the channel closes.
 const CHANNEL_CLOSED_MS = 2_000;
 const SLEPT_MS = 5_000;
@@ -76,6 +90,7 @@ export class Call {
   #ticks = 0;
   #reading = false;
   #growthMs = 0;
+  #growing = false;
   #refused: RTCIceServer[] | null = null;
   #traffic: Traffic | null = null;
   #ofLastQuality: Traffic | null = null;
@@ -93,7 +108,12 @@ export class Call {
     this.initiator = initiator;
     this.#startedMs = this.#tickedMs = environment.now();
     this.#peer = opening.name === "text" ? null : opening.peer;
-    this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false, refused: false };
+    this.#phase = {
+      name: "connecting",
+      lastSignMs: this.#startedMs,
+      restarted: false,
+      refused: false,
+    };
     this.#words = new Words(
       environment,
       { ...listener, onChannelClosed: () => this.#onChannelClosed() },
@@ -112,18 +132,23 @@ export class Call {
 
   /** An offer, an answer or candidates that name this match. */
   handle(message: PeerSignal): void {
-    this.#sign();
     const peer = this.#peer;
     switch (message.type) {
       case "offer":
-        // Two offers may cross only after both changed networks: then the initiator's counts.
-        if (!this.initiator || peer?.settled) peer?.answerTo(message.sdp);
-        return;
+        if (candidateKeys(message.sdp).length > 0) this.#sign();
+        // Two offers may cross when both restart: then the initiator's counts.
+        return peer?.answerTo(message.sdp, this.initiator ? "insist" : "yield");
       case "answer":
+        if (candidateKeys(message.sdp).length > 0) this.#sign();
         return peer?.acceptAnswer(message.sdp);
       case "ice_candidate": {
         const { candidate } = message;
-        if (candidate) peer?.addCandidates(Array.isArray(candidate) ? candidate : [candidate]);
+        const candidates = (Array.isArray(candidate) ? candidate : [candidate]).filter(
+          (one) => typeof one === "object" && !!one?.candidate,
+        ) as RTCIceCandidateInit[];
+        if (candidates.length === 0) return;
+        this.#sign();
+        peer?.addCandidates(candidates);
       }
     }
   }
@@ -143,7 +168,20 @@ export class Call {
   /** The server is back and knows this match. */
   serverBack(): void {
     this.#words.flush();
+    if (this.#phase.name !== "connected") this.#peer?.repeat();
     this.#mend();
+  }
+
+  /** Whether the two tried to connect for so long that it counts as a failure, whoever gave up first. */
+  get unreached(): boolean {
+    const { name } = this.#phase;
+    return name === "connecting" && this.#environment.now() - this.#startedMs >= UNREACHED_MS;
+  }
+
+  /** Whether the two heard of each other's addresses. */
+  get heard(): boolean {
+    const signs = this.#phase.name !== "connecting" || this.#phase.lastSignMs > this.#startedMs;
+    return signs && (this.#peer?.found ?? 0) > 0;
   }
 
   /** Whether the two can do without the server: a text lane or a half-made connection cannot. */
@@ -162,8 +200,10 @@ export class Call {
   /** On another network: the path that was is probably gone, and another is sought at once. */
   move(): void {
     this.wake();
-    const standing = this.#phase.name === "connected" || this.#phase.name === "interrupted";
-    if (!standing || !this.#peer?.settled || this.#listener.server() === "unknown") return;
+    const phase = this.#phase;
+    const standing = phase.name === "connected" || phase.name === "interrupted";
+    if (!standing || !this.#peer || this.#listener.server() === "unknown") return;
+    if (phase.name === "interrupted") phase.restartedAtMs = this.#environment.now();
     this.#peer.restartIce(this.#listener.iceServers());
   }
 
@@ -194,7 +234,7 @@ export class Call {
             this.#signal({ type: "offer", sdp: peer.describe() });
             peer.releaseCandidates();
           },
-          () => this.#hopeless("lost"),
+          () => this.#hopeless("silent"),
         );
     }
   }
@@ -207,6 +247,7 @@ export class Call {
       },
       onConnection: (state) => this.#onConnection(state),
       onProgress: () => this.#sign(),
+      onUnusable: () => this.#hopeless("silent"),
       onStream: (stream) => this.#listener.onStream(stream),
       onRefused: (servers) => void this.#onRefused(servers),
     };
@@ -241,23 +282,22 @@ export class Call {
     const others = await this.#listener.iceServersInstead(servers);
     const phase = this.#phase;
     if (!others) return;
-    if (phase.name === "connecting") {
-      phase.refused = true;
-      phase.restarted = false;
-    } else if (phase.name === "interrupted") {
-      phase.restartedAtMs = -Infinity;
-    }
+    if (phase.name !== "connecting" && phase.name !== "interrupted") return;
+    phase.refused = true;
+    if (phase.name === "connecting") phase.restarted = false;
     this.#mend();
   }
 
-  async #onPath(): Promise<void> {
+  /** `moving`: media arrives, whatever the browser makes of the connection. */
+  async #onPath(moving: "moving" | "connected" = "connected"): Promise<void> {
     const peer = this.#peer;
     const elapsedMs = this.#environment.now() - this.#startedMs;
     const path = await peer
       ?.stats()
       .then(readPath)
       .catch(() => undefined);
-    if (!peer || this.#peer !== peer || peer.connectionState !== "connected") return;
+    if (!peer || this.#peer !== peer) return;
+    if (moving !== "moving" && peer.connectionState !== "connected") return;
     this.#connected(path ?? { path: "direct" }, elapsedMs);
   }
 
@@ -278,7 +318,7 @@ export class Call {
     const phase = this.#phase;
     if (phase.name !== "connected") return;
     const sinceMs = this.#environment.now();
-    this.#phase = { ...phase, name: "interrupted", sinceMs, restartedAtMs: -Infinity };
+    this.#phase = { ...phase, name: "interrupted", sinceMs, restartedAtMs: -Infinity, refused: false };
     this.#listener.onInterrupted();
   }
 
@@ -291,6 +331,9 @@ export class Call {
     switch (phase.name) {
       case "connecting":
         if (now - phase.lastSignMs >= SILENCE_MS || now - this.#startedMs >= CONNECTING_MS) {
+          return this.#hopeless("silent");
+        }
+        if (this.#peer?.complete && this.#peer.found === 0 && now - this.#startedMs >= NO_WAY_OUT_MS) {
           return this.#hopeless("silent");
         }
         this.#mend();
@@ -320,17 +363,29 @@ export class Call {
       phase.restarted = true;
       return this.#peer.restartIce(this.#listener.iceServers());
     }
-    if (phase.name !== "interrupted" || (state !== "failed" && state !== "disconnected")) return;
-    const hopeless = this.#listener.server() === "unknown" || now - phase.sinceMs >= HOPELESS_MS;
-    if (state === "failed" && hopeless) return this.#hopeless("lost");
-    const due = state === "failed" || when === "now" || now - phase.sinceMs >= RESTART_DISCONNECTED_MS;
-    if (!due || !this.#canRestart() || now - phase.restartedAtMs < RESTART_AGAIN_MS) return;
+    if (phase.name !== "interrupted") return;
+    // Whatever the browser makes of the path: nothing comes over it.
+    const hopelessMs = Math.max(phase.sinceMs, this.#growthMs) + HOPELESS_MS;
+    const unknown = this.#listener.server() === "unknown" && state === "failed";
+    if (unknown || now >= hopelessMs) return this.#hopeless("lost");
+    if (this.#listener.server() !== "known") return;
+    if (phase.refused && this.#peer?.settled) {
+      phase.refused = false;
+      phase.restartedAtMs = now;
+      return this.#peer.restartIce(this.#listener.iceServers());
+    }
+    if (now - phase.restartedAtMs < RESTART_AGAIN_MS) return;
+    if (!this.#peer?.settled) {
+      // The offer, or the answer to it, was lost on its way.
+      phase.restartedAtMs = now;
+      return this.#peer?.repeat();
+    }
+    if (state !== "failed" && state !== "disconnected") return;
+    const patienceMs = (state === "failed" ? 0 : RESTART_DISCONNECTED_MS) + (this.initiator ? 0 : YIELD_MS);
+    if (when === "due" && now - phase.sinceMs < patienceMs) return;
+    if (when === "now" && state === "failed" && !this.initiator && now - phase.sinceMs < YIELD_MS) return;
     phase.restartedAtMs = now;
-    this.#peer?.restartIce(this.#listener.iceServers());
-  }
-
-  #canRestart(): boolean {
-    return this.initiator && this.#listener.server() === "known";
+    this.#peer.restartIce(this.#listener.iceServers());
   }
 
   async #read(): Promise<void> {
@@ -345,14 +400,24 @@ export class Call {
     const now = this.#environment.now();
     const { name } = this.#phase;
     if (!before || traffic.bytesReceived !== before.bytesReceived) {
+      // What was under way when the path broke may still arrive.
+      const steady = this.#growing || peer.connectionState === "connected";
+      this.#growing = true;
       this.#growthMs = now;
-      if (name === "interrupted" && peer.connectionState === "connected") void this.#onPath();
-    } else if (name === "connected") {
+      if (name === "interrupted" && steady) void this.#onPath("moving");
+      return this.#reportQuality(traffic);
+    }
+    this.#growing = false;
+    if (name === "connected") {
       // A stranger whose devices are gone sends nothing, and is there all the same.
       this.#words.say({ type: "ping" });
       if (now - this.#growthMs >= STALLED_MS) this.#interrupted();
     }
-    if (name !== "connected" || this.#ticks % 2 !== 0) return;
+    this.#reportQuality(traffic);
+  }
+
+  #reportQuality(traffic: Traffic): void {
+    if (this.#phase.name !== "connected" || this.#ticks % 2 !== 0) return;
     if (this.#ofLastQuality) this.#listener.onQuality(quality(this.#ofLastQuality, traffic));
     this.#ofLastQuality = traffic;
   }

@@ -24,6 +24,8 @@ const RETRIABLE: ReadonlySet<ErrorReason> = new Set([
   "media_failed",
   "server_unreachable",
   "relay_unreachable",
+  "webrtc_failed",
+  "no_connectivity",
   "too_fast",
 ]);
 

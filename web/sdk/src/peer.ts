@@ -1,9 +1,17 @@
 // One RTCPeerConnection, from its making to its end: blank, offering, or in a match; never reused.
 // Operations run one after the other in this peer's own queue. Promises on a closed connection never settle,
-// so the queue ends with the peer and nothing outside ever waits for it.
+// so the queue ends with the peer and nothing outside ever waits for it. What a browser throws ends here: a step that
+// fails is left out, and the call goes on with what there is.
 // Knows nothing of the server: what must be told goes out through the wire that `engage` hands in.
 
-import { candidateKey, candidateKeys, withStartBitrate } from "./sdp.js";
+import {
+  candidateKey,
+  candidateKeys,
+  dtlsRole,
+  withDtlsRole,
+  withStartBitrate,
+  type DtlsRole,
+} from "./sdp.js";
 import type { Environment } from "./types.js";
 
 // Host candidates come about 4 ms after setLocalDescription; then a moment for the rest of them.
@@ -14,6 +22,7 @@ const MORE_CANDIDATES_MS = 5;
 const BATCH_MS = 10;
 // The server forwards 64 candidates a match; a browser with that many interfaces has better ones among them.
 const MAX_CANDIDATES = 60;
+const REACHED: ReadonlySet<string> = new Set<RTCIceConnectionState>(["connected", "completed"]);
 // A relay takes neither the name nor the password: they expired, or its secret is another one by now.
 const REFUSED_CODES: ReadonlySet<number> = new Set([401, 438, 441]);
 // A close in the same task would discard a `bye` that was just sent.
@@ -27,15 +36,18 @@ export interface PeerWire {
   sendDescription(description: { type: "offer" | "answer"; sdp: string }): void;
   sendCandidates(candidates: RTCIceCandidateInit[]): void;
   onConnection(state: RTCPeerConnectionState): void;
-  /** The other side's checks arrive: a sign of life. */
+  /** The other side was reached. */
   onProgress(): void;
+  /** This browser cannot begin with what the other side sent. */
+  onUnusable(): void;
   onStream(stream: MediaStream): void;
   /** A relay refused the credentials of these servers. */
   onRefused(servers: RTCIceServer[]): void;
 }
 
 export class Peer {
-  readonly channel: RTCDataChannel;
+  /** Null where the browser makes none. */
+  readonly channel: RTCDataChannel | null;
   /** When it began to gather for its offer. */
   offeredAtMs = 0;
   #environment: Environment;
@@ -45,6 +57,10 @@ export class Peer {
   #firstCandidateMs = FIRST_CANDIDATE_MS;
   /** Whether a relay has given it a place. */
   relayed = false;
+  /** Candidates of its own so far. */
+  found = 0;
+  /** The present gathering has found all that there is. */
+  complete = false;
   /** All that can be found was found. */
   onGathered: () => void = () => {};
   /** A relay refused the credentials of these servers, before there was a match. */
@@ -58,6 +74,12 @@ export class Peer {
   /** Those of the present ICE generation that the other side knows or will know. */
   #told = new Set<string>();
   #sent = 0;
+  /** Those of the present ICE generation, as far as the browser has found them. */
+  #generation: RTCIceCandidateInit[] = [];
+  /** The last description that went out in the match. */
+  #said: "offer" | "answer" | null = null;
+  /** The DTLS role of the other side, fixed by the first answer. */
+  #remoteRole: DtlsRole | null = null;
   #released = false;
   #batchTimer: number | null = null;
   #early: RTCIceCandidateInit[] = [];
@@ -86,16 +108,21 @@ export class Peer {
     for (const kind of ["audio", "video"] as const) {
       if (!(kind in tracks)) continue;
       const track = tracks[kind];
-      // Only what addTrack made is paired with the sections of an incoming offer (RFC 8829, 5.10).
-      if (track) connection.addTrack(track, ...(stream ? [stream] : []));
-      else connection.addTransceiver(kind);
+      attempt(() => {
+        // Only what addTrack made is paired with the sections of an incoming offer (RFC 8829, 5.10).
+        if (track) connection.addTrack(track, ...(stream ? [stream] : []));
+        else connection.addTransceiver(kind);
+      });
     }
     // Agreed beforehand, so neither side waits for the other to announce it.
-    this.channel = connection.createDataChannel("visavis", { negotiated: true, id: 0 });
+    this.channel =
+      attempt(() => connection.createDataChannel("visavis", { negotiated: true, id: 0 })) ?? null;
     connection.onicecandidate = ({ candidate }) => this.#onLocalCandidate(candidate);
     connection.onicecandidateerror = ({ errorCode }) => this.#onCandidateError(errorCode);
     connection.onconnectionstatechange = () => this.#wire?.onConnection(connection.connectionState);
-    connection.oniceconnectionstatechange = () => this.#wire?.onProgress();
+    connection.oniceconnectionstatechange = () => {
+      if (REACHED.has(connection.iceConnectionState)) this.#wire?.onProgress();
+    };
     connection.ontrack = (event) => this.#onTrack(event);
   }
 
@@ -128,7 +155,10 @@ export class Peer {
     this.#servers = servers;
     if (this.#gathersWith === servers) return;
     this.#gathersWith = servers;
-    this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: servers });
+    // Chromium with SNAP refuses every change once an offer was made; then the relays of the beginning have to do.
+    attempt(() =>
+      this.#connection.setConfiguration({ ...this.#connection.getConfiguration(), iceServers: servers }),
+    );
   }
 
   /** Makes the offer once; resolves with it after the first candidates came. */
@@ -168,19 +198,30 @@ export class Peer {
     this.#flush();
   }
 
-  answerTo(sdp: string): void {
+  /** `insist`: of two offers that cross this side's counts. The other side yields: its own is taken back. */
+  answerTo(sdp: string, ifCrossed: "insist" | "yield" = "yield"): void {
     this.#enqueue(async () => {
-      await this.#acceptRemote("offer", sdp);
-      this.#told.clear();
+      if (ifCrossed === "insist" && !this.settled) return;
+      const first = !this.#connection.remoteDescription;
+      try {
+        await this.#acceptRemote("offer", sdp);
+      } catch (error) {
+        if (first) this.#wire?.onUnusable();
+        throw error;
+      }
+      this.#newGeneration();
       await this.#connection.setLocalDescription(await this.#connection.createAnswer());
-      this.#wire?.sendDescription({ type: "answer", sdp: this.describe() });
+      this.#remoteRole ??= OPPOSITE[dtlsRole(this.describe()) ?? ""] ?? null;
+      this.#say("answer");
       this.releaseCandidates();
     });
   }
 
   acceptAnswer(sdp: string): void {
     this.#enqueue(async () => {
-      if (this.#connection.signalingState === "have-local-offer") await this.#acceptRemote("answer", sdp);
+      if (this.settled) return;
+      await this.#acceptRemote("answer", sdp);
+      this.#remoteRole ??= dtlsRole(sdp);
     });
   }
 
@@ -199,21 +240,34 @@ export class Peer {
     this.#enqueue(async () => {
       const today = await servers;
       this.widen(today[0]?.credential ? today : undefined);
-      this.#told.clear();
+      this.#newGeneration();
       await this.#connection.setLocalDescription(await this.#connection.createOffer({ iceRestart: true }));
-      this.#wire?.sendDescription({ type: "offer", sdp: this.describe() });
+      this.#say("offer");
       this.releaseCandidates();
     });
   }
 
-  replaceTrack(kind: MediaKind, track: MediaStreamTrack | null): void {
-    const transceiver = this.#connection
-      .getTransceivers()
-      .find(({ receiver }) => receiver.track.kind === kind);
-    transceiver?.sender.replaceTrack(track).catch(ignore);
+  /** What was said last may have gone into a dead socket. Whoever heard it loses nothing by hearing it twice. */
+  repeat(): void {
+    this.#enqueue(async () => {
+      this.#told.clear();
+      this.#gathered = [...this.#generation];
+      const answered = this.#said === "offer" && this.settled;
+      if (this.#said && !answered) this.#say(this.#said);
+      if (this.#released) this.#flush();
+    });
   }
 
-  stats(): Promise<RTCStatsReport> {
+  replaceTrack(kind: MediaKind, track: MediaStreamTrack | null): void {
+    attempt(() => {
+      const transceiver = this.#connection
+        .getTransceivers()
+        .find(({ receiver }) => receiver.track.kind === kind);
+      transceiver?.sender.replaceTrack(track).catch(ignore);
+    });
+  }
+
+  async stats(): Promise<RTCStatsReport> {
     return this.#connection.getStats();
   }
 
@@ -225,13 +279,27 @@ export class Peer {
     connection.onicecandidate = connection.onicecandidateerror = connection.ontrack = null;
     connection.onconnectionstatechange = connection.oniceconnectionstatechange = null;
     const { channel } = this;
-    channel.onopen = channel.onclose = channel.onmessage = null;
+    if (channel) channel.onopen = channel.onclose = channel.onmessage = null;
     this.#environment.clearTimeout(this.#batchTimer);
     this.#wire = this.#stream = null;
     this.#gathered = this.#early = [];
     this.#onCandidate();
-    if (farewell === "farewell") this.#environment.setTimeout(() => connection.close(), FAREWELL_MS);
-    else connection.close();
+    const end = () => attempt(() => connection.close());
+    if (farewell === "farewell") this.#environment.setTimeout(end, FAREWELL_MS);
+    else end();
+  }
+
+  #newGeneration(): void {
+    this.#told.clear();
+    this.#generation = [];
+    this.complete = false;
+  }
+
+  #say(type: "offer" | "answer"): void {
+    this.#said = type;
+    // The server counts anew with each of them.
+    this.#sent = 0;
+    this.#wire?.sendDescription({ type, sdp: this.describe() });
   }
 
   #enqueue(operation: () => Promise<void>): void {
@@ -240,6 +308,8 @@ export class Peer {
 
   async #acceptRemote(type: "offer" | "answer", sdp: string): Promise<void> {
     const connection = this.#connection;
+    // Some browsers name another role at an ICE restart; the DTLS connection stays, and so do the roles (RFC 8842, 5.5).
+    if (this.#remoteRole) sdp = withDtlsRole(sdp, this.#remoteRole);
     try {
       await connection.setRemoteDescription({ type, sdp: withStartBitrate(sdp) });
     } catch {
@@ -250,14 +320,26 @@ export class Peer {
 
   async #add(candidates: RTCIceCandidateInit[]): Promise<void> {
     // One that does not parse, or belongs to an older ICE generation, must not cost the others.
-    for (const candidate of candidates) await this.#connection.addIceCandidate(candidate).catch(ignore);
+    for (const candidate of candidates) {
+      try {
+        await this.#connection.addIceCandidate(candidate);
+      } catch {
+        continue;
+      }
+    }
   }
 
   #onLocalCandidate(candidate: RTCIceCandidate | null): void {
-    if (!candidate) this.onGathered();
+    if (!candidate) {
+      this.complete = true;
+      this.onGathered();
+    }
     if (!candidate?.candidate) return;
     if (candidate.candidate.includes(" typ relay")) this.relayed = true;
-    this.#gathered.push(candidate.toJSON());
+    this.found += 1;
+    const init = candidate.toJSON();
+    this.#gathered.push(init);
+    this.#generation.push(init);
     this.#onCandidate();
     if (this.#released) this.#batchTimer ??= this.#environment.setTimeout(() => this.#flush(), BATCH_MS);
   }
@@ -301,6 +383,17 @@ export class Peer {
     this.#stream ??= streams[0] ?? new this.#environment.MediaStream();
     if (!this.#stream.getTracks().includes(track)) this.#stream.addTrack(track);
     if (this.#stream !== known) this.#wire?.onStream(this.#stream);
+  }
+}
+
+const OPPOSITE: Record<string, DtlsRole> = { active: "passive", passive: "active" };
+
+/** What a browser may throw at us, for reasons of its own. */
+function attempt<T>(step: () => T): T | undefined {
+  try {
+    return step();
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
-// The two things we do to session descriptions: raise the bitrate a video starts with, and tell
-// which candidates a description already carries. Descriptions are never parsed beyond that.
+// What we do to session descriptions: raise the bitrate a video starts with, keep the DTLS roles of a running call,
+// and tell which candidates a description already carries. Descriptions are never parsed beyond that.
 
 /**
  * Chromium begins near 300 kbit/s and probes upward; told in the *received* description to begin
@@ -28,4 +28,15 @@ export function candidateKey(candidate: string): string {
 
 export function candidateKeys(sdp: string): string[] {
   return (sdp.match(/^a=candidate:.*$/gm) ?? []).map(candidateKey);
+}
+
+export type DtlsRole = "active" | "passive";
+
+/** Which end of DTLS the author of this answer takes; null in an offer that leaves it open. */
+export function dtlsRole(sdp: string): DtlsRole | null {
+  return (/^a=setup:(active|passive)\b/m.exec(sdp)?.[1] as DtlsRole | undefined) ?? null;
+}
+
+export function withDtlsRole(sdp: string, role: DtlsRole): string {
+  return sdp.replace(/^a=setup:(?:active|passive)\b/gm, `a=setup:${role}`);
 }

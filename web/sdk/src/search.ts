@@ -22,6 +22,8 @@ export interface SearchParts {
   onPaused: (retryAfterMs: number) => void;
   /** A timer came so late that the machine must have slept. */
   onSlept: () => void;
+  /** The browser gives us no connection. */
+  onRefused: () => void;
 }
 
 // An offer that is ready in this time travels in the request itself.
@@ -29,6 +31,9 @@ const OFFER_PATIENCE_MS = 50;
 // Half of the time that the server keeps a waiting offer.
 const RENEW_MS = 30_000;
 const SLEPT_MS = 5_000;
+// A browser that has too many connections gets rid of old ones in a moment.
+const REFUSED_AGAIN_MS = 1_000;
+const MAX_REFUSALS = 3;
 
 export class Search {
   readonly standing = new Standing();
@@ -79,15 +84,30 @@ export class Search {
     const turn = ++this.#turn;
     this.#renewIn(RENEW_MS);
     const sdp = await this.#offer(wishes);
-    if (turn !== this.#turn || !socket.isOpen) return;
+    if (turn !== this.#turn) return;
+    if (this.#refused) return this.#withoutConnection();
+    if (!socket.isOpen) return;
     const { place } = this.standing;
     if (this.#pauseTimer !== null && place.name !== "waiting") return;
     const message = this.standing.search(this.#request(wishes), wishes, sdp);
     if (message) socket.send(message);
     if (sdp !== null) return;
     await spares.offerMade();
+    if (turn === this.#turn && this.#refused) return this.#withoutConnection();
     const late = spares.offerSdp();
     if (turn === this.#turn && late !== null) socket.send({ type: "ticket_offer", sdp: late });
+  }
+
+  get #refused(): boolean {
+    const { offerOrder, spares } = this.#parts;
+    return offerOrder === "ticket" && this.#wishes?.kind !== "text" && spares.refused;
+  }
+
+  /** Nobody may be given to a visitor who has nothing to meet them with. */
+  #withoutConnection(): void {
+    this.#leaveLine();
+    if (this.#parts.spares.refusals >= MAX_REFUSALS) this.#parts.onRefused();
+    else this.#renewIn(REFUSED_AGAIN_MS);
   }
 
   /** False: the message concerns an earlier ticket or match. */
@@ -116,16 +136,26 @@ export class Search {
     if (found.mode === "text" || this.#wishes?.kind === "text") return { name: "text" };
     if (found.initiator) {
       const peer = spares.takeOffering();
-      return peer && { name: found.mode === "answer_offer" ? "offered" : "offer", peer };
+      if (!peer) return this.#unmet();
+      return { name: found.mode === "answer_offer" ? "offered" : "offer", peer };
     }
     // An unknown mode that brings an offer can be answered; one that does not is negotiated.
     const peer = spares.takeBlank();
-    return peer && (found.offer ? { name: "answer", peer, sdp: found.offer.sdp } : { name: "await", peer });
+    if (!peer) return this.#unmet();
+    return found.offer ? { name: "answer", peer, sdp: found.offer.sdp } : { name: "await", peer };
+  }
+
+  #unmet(): null {
+    const { spares, onRefused } = this.#parts;
+    if (++spares.refusals >= MAX_REFUSALS) onRefused();
+    return null;
   }
 
   /** The call stands: what the next stranger needs can be made now without being in its way. */
   connected(): void {
-    if (this.#parts.offerOrder === "ticket") this.#parts.spares.rest();
+    const { offerOrder, spares } = this.#parts;
+    spares.refusals = 0;
+    if (offerOrder === "ticket") spares.rest();
   }
 
   /** Nobody is sought; the server is told if it has anything of ours. */

@@ -31,6 +31,9 @@ export interface SessionParts {
 // After `bye` the server's own word follows within a round trip.
 const PARTNER_LEFT_MS = 1_000;
 const MAX_OUTBOX = 64;
+// In a row: without any sign of theirs, or without one of our own; and with both, but without a path.
+const MAX_SILENT = 2;
+const MAX_UNREACHED = 3;
 
 interface Signal {
   message: ClientMessage;
@@ -60,6 +63,8 @@ export class Session {
   #outbox: Signal[] = [];
   /** Texts that went through the server, by their number on the socket; the server may refuse them. */
   #texts = new Map<number, number>();
+  /** The strangers since the last one who was reached. */
+  #unreached: ("silent" | "heard")[] = [];
   #turn = 0;
   /** The socket before this one was lost, or left with a session to resume. */
   #cutOff = false;
@@ -90,6 +95,10 @@ export class Session {
       requeue: parts.autoContinue,
       onPaused: (retryAfterMs) => events.emit("paused", { retryAfterMs }),
       onSlept: () => this.onNetwork(),
+      onRefused: () => {
+        this.#spares.clear();
+        this.fail(new ClientError("webrtc_failed", "The browser gives no connection for a call."));
+      },
     });
   }
 
@@ -117,6 +126,7 @@ export class Session {
     const goesOn = activity.name === "searching" && this.#wishes?.kind === wishes.kind;
     this.#endCall("next");
     this.#wishes = wishes;
+    this.#unreached = [];
     this.#open();
     if (wishes.kind !== "text") void ice.servers();
     if (!media.covers(wishes.kind)) {
@@ -376,7 +386,7 @@ export class Session {
     };
     this.#lastMatch = match;
     const opening = this.#search.meet(found);
-    if (!opening) return void this.#goOn(match, "lost", "now");
+    if (!opening) return void (this.#activity.name === "searching" && this.#goOn(match, "lost", "now"));
     const call = new Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
     this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "open" };
     // Before the page is told: what its listeners do takes time that the handshake need not wait for.
@@ -436,17 +446,30 @@ export class Session {
   #onHealth(health: Extract<Activity, { name: "call" }>["health"]): void {
     if (this.#activity.name !== "call") return;
     this.#activity.health = health;
-    if (health.name === "connected") this.#search.connected();
+    if (health.name === "connected") {
+      this.#unreached = [];
+      this.#search.connected();
+    }
     this.#show();
   }
 
   #strangerLeft(reason: LeftReason, search: "now" | "later"): void {
-    const match = this.#call?.match;
-    if (!match) return;
+    const call = this.#call;
+    if (!call) return;
+    const { match } = call;
+    if (reason === "silent" || call.unreached) this.#unreached.push(call.heard ? "heard" : "silent");
     // Told to one who may be there after all, only cut off from the server.
     this.#endCall("lost");
-    const searching = this.#goOn(match, reason, search);
+    const alone = this.#reachesNobody;
+    const searching = !alone && this.#goOn(match, reason, search);
     this.#events.emit("left", { match, reason, searching });
+    if (alone) this.fail(new ClientError("no_connectivity", "No stranger could be reached from here."));
+  }
+
+  /** Strangers one after the other: then it is not they. */
+  get #reachesNobody(): boolean {
+    const tries = this.#unreached;
+    return tries.length >= MAX_UNREACHED || (tries.length >= MAX_SILENT && !tries.includes("heard"));
   }
 
   /** After a match that this visitor did not end with Next or Stop. */

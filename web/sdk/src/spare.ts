@@ -41,6 +41,8 @@ export class SparePeers {
   /** On this network the nearest relay gave nothing over UDP. */
   #wide = false;
   #listener: SpareListener;
+  /** How often in a row this browser gave us no connection, or none that can make an offer. */
+  refusals = 0;
 
   constructor(environment: Environment, listener: SpareListener) {
     this.#environment = environment;
@@ -62,11 +64,14 @@ export class SparePeers {
       const peer = this.takeBlank();
       this.#offering = peer;
       if (this.#wide) peer?.widen();
+      if (!peer) this.refusals += 1;
       peer?.offer().then(
         (sdp) => {
+          this.refusals = 0;
           if (this.#offering === peer) this.#offerSdp = sdp;
         },
         () => {
+          this.refusals += 1;
           if (this.#offering === peer) this.#dropOffering();
         },
       );
@@ -85,6 +90,11 @@ export class SparePeers {
       this.#blank ??= this.#make();
       this.#restTimer = this.#environment.setTimeout(() => this.#dropOffering(), UNUSED_IN_CALL_MS);
     }, SETTLE_MS);
+  }
+
+  /** Whether there is nothing to meet anybody with. */
+  get refused(): boolean {
+    return this.refusals > 0 && this.#offering === null;
   }
 
   /** The waiting offer with all candidates known by now; null while it is being made. */
@@ -131,7 +141,7 @@ export class SparePeers {
     this.#recipe = null;
   }
 
-  /** Null when the browser refuses another connection; the next stranger will find it in a better mood. */
+  /** Null when the browser refuses another connection: it may have too many for the moment, or be told to give none. */
   #make(): Peer | null {
     if (!this.#recipe) return null;
     const { configuration, tracks, stream } = this.#recipe;

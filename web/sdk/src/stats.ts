@@ -10,11 +10,14 @@ type Stat = Record<string, unknown> & { type: string };
 export type CallPath = Omit<Connected, "match_id" | "elapsed_ms">;
 
 export interface Traffic {
+  /** Changes whenever anything arrives. A sum of counters that overlap: no measure of how much. */
   bytesReceived: number;
   packetsReceived: number;
   packetsLost: number;
   roundTripMs: number | null;
 }
+
+const ARRIVALS: ReadonlySet<string> = new Set(["transport", "candidate-pair", "inbound-rtp"]);
 
 export function readPath(report: RTCStatsReport): CallPath {
   const pair = selectedPair(report);
@@ -37,14 +40,13 @@ export function readTraffic(report: RTCStatsReport): Traffic {
   const pair = selectedPair(report);
   const traffic: Traffic = { bytesReceived: 0, packetsReceived: 0, packetsLost: 0, roundTripMs: null };
   if (typeof pair?.currentRoundTripTime === "number") traffic.roundTripMs = pair.currentRoundTripTime * 1000;
-  let ofStreams = 0;
   report.forEach((entry: Stat) => {
+    // Each may stand still while something arrives: the pair's after a change of path, the transport's where there is none.
+    if (ARRIVALS.has(entry.type)) traffic.bytesReceived += count(entry.bytesReceived);
     if (entry.type !== "inbound-rtp") return;
-    ofStreams += count(entry.bytesReceived);
     traffic.packetsReceived += count(entry.packetsReceived);
     traffic.packetsLost += count(entry.packetsLost);
   });
-  traffic.bytesReceived = count(pair?.bytesReceived) || ofStreams;
   return traffic;
 }
 

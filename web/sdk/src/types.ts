@@ -29,8 +29,8 @@ export interface MatchInfo {
 export type Signaling = "open" | "away";
 
 /**
- * Why a match ended. The first six come from the server, the others are ours: `silent`, no signal for 15 s;
- * `page_left`, this page was left in the middle of the match and came back from the browser's page cache.
+ * Why a match ended. The first six come from the server, the others are ours: `silent`, no sign of the stranger for 15 s, or no way
+ * between the two browsers for 30 s; `page_left`, this page was left in the middle of the match and came back from the page cache.
  */
 export type LeftReason = "next" | "stop" | "closed" | "lost" | "blocked" | "server" | "silent" | "page_left";
 
@@ -77,6 +77,8 @@ export type ErrorReason =
   | "media_failed" // any other getUserMedia failure
   | "unsupported_browser" // no WebRTC here
   | "server_unreachable" // first contact failed, attempts go on only if asked
+  | "webrtc_failed" // the browser gives no connection: switched off, or too many at once
+  | "no_connectivity" // two or three strangers in a row could not be reached: it is this network
   | "relay_unreachable" // the address is hidden, and there is no relay to hide it behind
   | "refused" // the server closed with a policy code or said an error that a retry does not mend
   | "too_fast" // rate limited; see `retryAfterMs`

@@ -250,6 +250,349 @@ describe("a call", () => {
   });
 });
 
+describe("a call whose path is to be found again", () => {
+  /** Both sides speak of the path only through the server, and this one's socket died unnoticed. */
+  async function resumed(world: World): Promise<void> {
+    world.server.drop();
+    await world.pass(1_000);
+    world.server.accept();
+    world.server.say({
+      type: "welcome",
+      version: 1,
+      online: 1,
+      resumed: true,
+      resume_token: "t2",
+      match_id: "m1",
+    });
+    await world.pass(0);
+  }
+
+  test("says its offer again when the first went into a dead socket", async () => {
+    const world = new World();
+    const connection = await world.call("token-1");
+    connection.become("failed");
+    await world.pass(100);
+    const lost = world.server.of("offer");
+    connection.gather(host(4));
+    await world.pass(50);
+    await resumed(world);
+    expect(lost).toHaveLength(1);
+    expect(world.server.of("offer")).toEqual([
+      { ...lost[0], sdp: expect.stringMatching(/restart1[\s\S]*192\.0\.2\.4/) },
+    ]);
+  });
+
+  test("says its answer and its candidates again, too", async () => {
+    const world = new World();
+    await world.wait({ kind: "video" }, "token-1");
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    world.connection(2).gather(host(4));
+    await world.pass(50);
+    await resumed(world);
+    expect(world.server.of("answer")).toMatchObject([{ sdp: expect.stringContaining("192.0.2.4") }]);
+  });
+
+  test("says it again when no answer comes, whosever socket it was", async () => {
+    const world = new World();
+    const connection = await world.call();
+    connection.become("failed");
+    await world.pass(8_000);
+    const offers = world.server.of("offer");
+    expect(offers).toHaveLength(2);
+    expect(offers[1]).toEqual(offers[0]);
+  });
+
+  test("is restarted by the other side as well, a little later", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    const connection = world.connection(2);
+    connection.connect();
+    await world.pass(0);
+    connection.become("failed");
+    await world.pass(1_500);
+    expect(world.server.of("offer")).toEqual([]);
+    await world.pass(1_500);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
+  test("yields to the initiator's offer where two cross, and insists on its own as the initiator", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find({ initiator: false, offer: { sdp: "their-offer" } });
+    const connection = world.connection(2);
+    connection.connect();
+    await world.pass(0);
+    connection.become("failed");
+    await world.pass(3_000);
+    world.server.say({ type: "offer", match_id: "m1", sdp: "crossing" });
+    await world.pass(0);
+    expect(connection.applied).toEqual(["their-offer", "crossing"]);
+    expect(world.server.of("answer")).toHaveLength(2);
+  });
+
+  test("an offer that comes while the own one is being made does not take it back", async () => {
+    const world = new World();
+    const connection = await world.call();
+    let go = () => {};
+    FakeConnection.pace = new Promise((resolve) => (go = resolve));
+    connection.become("failed");
+    world.server.say({ type: "offer", match_id: "m1", sdp: "crossing" });
+    go();
+    await world.pass(100);
+    expect(connection.applied).toEqual(["their-answer"]);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
+  test("keeps the roles of its DTLS connection, whatever the stranger's browser says", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.server.say({ type: "answer", match_id: "m1", sdp: "a=setup:active\r\nfirst" });
+    await world.pass(0);
+    const connection = world.connection(1);
+    connection.connect();
+    await world.pass(0);
+    connection.become("failed");
+    await world.pass(0);
+    world.server.say({ type: "answer", match_id: "m1", sdp: "a=setup:passive\r\nsecond" });
+    await world.pass(0);
+    expect(connection.applied).toEqual(["a=setup:active\r\nfirst", "a=setup:active\r\nsecond"]);
+  });
+
+  test("is given up after 20 s without a byte, though the browser calls it connected", async () => {
+    const world = new World();
+    const connection = await world.call();
+    await world.flow(connection, 2_000);
+    await world.pass(19_000);
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "media" });
+    await world.pass(4_000);
+    expect(world.events("left")).toMatchObject([{ reason: "lost" }]);
+  });
+
+  test("is shown as it is while pictures move over another pair than the one that is named", async () => {
+    const world = new World();
+    const connection = await world.call();
+    const received = (bytes: number) => {
+      connection.report({ bytes: 5_000 });
+      connection.stats.set("I", { type: "inbound-rtp", bytesReceived: bytes });
+    };
+    for (let n = 1; n <= 20; n += 1) {
+      received(n * 1_000);
+      await world.pass(250);
+    }
+    expect(world.names).not.toContain("reconnecting:media");
+    connection.become("disconnected");
+    for (let n = 21; n <= 30; n += 1) {
+      received(n * 1_000);
+      await world.pass(250);
+    }
+    expect(world.state.name).toBe("connected");
+  });
+});
+
+describe("a browser that throws", () => {
+  const thrower = () => {
+    throw new DOMException("not here", "InvalidModificationError");
+  };
+
+  test("at another configuration, as Chromium with SNAP does, costs the call nothing", async () => {
+    const world = new World();
+    world.ice = () =>
+      Promise.resolve({
+        ok: true,
+        json: () =>
+          Promise.resolve({
+            iceServers: [
+              { urls: "turn:a", credential: "c" },
+              { urls: "turn:b", credential: "c" },
+            ],
+            ttl_s: 600,
+          }),
+      });
+    await world.wait();
+    world.connection(1).setConfiguration = thrower;
+    world.connection(2).setConfiguration = thrower;
+    await world.find();
+    world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+    await world.pass(0);
+    world.connection(1).connect();
+    await world.pass(0);
+    expect(world.state.name).toBe("connected");
+    world.connection(1).become("failed");
+    await world.pass(100);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
+  test.each([
+    ["at a data channel", "createDataChannel"],
+    ["at its figures", "getStats"],
+    ["at its transceivers", "getTransceivers"],
+  ] as const)("%s, neither", async (_, method) => {
+    const before = FakeConnection.prototype[method];
+    FakeConnection.prototype[method] = thrower;
+    try {
+      const world = new World();
+      await world.call();
+      expect(world.state.name).toBe("connected");
+      await world.client.switchDevices({ cameraId: "camera-2" });
+      await world.pass(1_000);
+      expect(world.events("left")).toEqual([]);
+      world.client.next();
+    } finally {
+      FakeConnection.prototype[method] = before as never;
+    }
+  });
+
+  test("at a candidate loses that one alone", async () => {
+    const world = new World();
+    const connection = await world.call();
+    const { addIceCandidate } = FakeConnection.prototype;
+    connection.addIceCandidate = function (candidate) {
+      if (candidate.candidate === "bad") thrower();
+      return addIceCandidate.call(this, candidate);
+    };
+    const candidates = ["one", "bad", "two"].map((candidate) => ({ candidate }));
+    world.server.say({ type: "ice_candidate", match_id: "m1", candidate: candidates });
+    await world.pass(0);
+    expect(connection.applied).toEqual(["their-answer", "one", "two"]);
+  });
+
+  test("at every new connection is said in words, and draws nobody in", async () => {
+    const world = new World();
+    FakeConnection.refuse = true;
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(5_000);
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "webrtc_failed" } });
+    expect(world.server.of("find_partner")).toEqual([]);
+    FakeConnection.refuse = false;
+    void world.client.start({ kind: "video" });
+    await world.pass(100);
+    expect(world.server.of("find_partner")).toHaveLength(1);
+  });
+
+  test("at every offer, likewise", async () => {
+    const { createOffer } = FakeConnection.prototype;
+    FakeConnection.prototype.createOffer = () => Promise.reject(new Error("switched off"));
+    const world = new World();
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(5_000);
+    FakeConnection.prototype.createOffer = createOffer;
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "webrtc_failed" } });
+    expect(world.server.of("find_partner")).toEqual([]);
+  });
+
+  test("at a new connection for a moment only is in line again after it", async () => {
+    const world = new World();
+    FakeConnection.refuse = true;
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.server.accept();
+    await world.pass(500);
+    FakeConnection.refuse = false;
+    await world.pass(1_000);
+    expect(world.server.of("find_partner")).toHaveLength(1);
+    await world.pass(10_000);
+    expect(world.state.name).toBe("waiting");
+  });
+
+  test("at what the stranger sent leaves them at once", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find({ initiator: false, offer: { sdp: "broken" } });
+    await world.pass(100);
+    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
+  });
+});
+
+describe("strangers who cannot be reached", () => {
+  async function meet(world: World, match_id: string): Promise<FakeConnection> {
+    await world.find({ match_id, initiator: false, offer: { sdp: "their-offer" } });
+    const connection = [...FakeConnection.live].find(({ applied }) => applied.includes("their-offer"));
+    if (!connection) throw new Error("nobody answers");
+    return connection;
+  }
+
+  test("two in a row without a sign are enough: it is said in words, and nobody is drawn in any more", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find({ match_id: "m1" });
+    await world.pass(15_500);
+    expect(world.events("left")).toMatchObject([{ reason: "silent", searching: true }]);
+    await world.find({ match_id: "m2" });
+    await world.pass(15_500);
+    expect(world.events("left").at(-1)).toMatchObject({ reason: "silent", searching: false });
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "no_connectivity", retry: true } });
+    expect(world.server.types().at(-1)).toBe("stop");
+  });
+
+  test("one who is reached in between sets the count back", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find({ match_id: "m1" });
+    await world.pass(15_500);
+    const connection = await meet(world, "m2");
+    connection.connect();
+    await world.pass(0);
+    world.client.next();
+    await world.pass(100);
+    await world.find({ match_id: "m3" });
+    await world.pass(15_500);
+    expect(world.events("left").at(-1)).toMatchObject({ searching: true });
+  });
+
+  test("who give up a moment sooner count as well", async () => {
+    const world = new World();
+    await world.wait();
+    for (const match_id of ["m1", "m2"]) {
+      await world.find({ match_id });
+      await world.pass(14_500);
+      world.server.say({ type: "partner_left", match_id, reason: "next", requeued: true });
+      await world.pass(0);
+    }
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "no_connectivity" } });
+  });
+
+  test("though each side hears of the other: after three", async () => {
+    const world = new World();
+    await world.wait();
+    for (const match_id of ["m1", "m2", "m3"]) {
+      expect(world.state.name).toBe("waiting");
+      const connection = await meet(world, match_id);
+      connection.gather(host(1));
+      await world.pass(1_000);
+      world.server.say({ type: "ice_candidate", match_id, candidate: { candidate: "theirs" } });
+      await world.pass(15_500);
+    }
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "no_connectivity" } });
+  });
+
+  test("by a browser that found no address of its own are free again after seconds", async () => {
+    const world = new World();
+    await world.wait();
+    (await meet(world, "m1")).gathered();
+    await world.pass(5_500);
+    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
+  });
+
+  test("an answer without any address is no sign", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    world.connection(1).gather(host(1));
+    await world.pass(5_000);
+    world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
+    await world.pass(5_000);
+    world.server.say({ type: "ice_candidate", match_id: "m1", candidate: null });
+    await world.pass(5_500);
+    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
+  });
+});
+
 describe("words", () => {
   test("wait for the channel and then go through it alone", async () => {
     const world = new World();

@@ -30,6 +30,8 @@ const ERROR_REASONS: ErrorReason[] = [
   "media_failed",
   "unsupported_browser",
   "server_unreachable",
+  "webrtc_failed",
+  "no_connectivity",
   "relay_unreachable",
   "refused",
   "too_fast",

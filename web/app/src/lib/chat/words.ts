@@ -224,6 +224,20 @@ const TROUBLES: Record<ErrorReason, (kind: ChatKind, retryAfterMs: number | null
     why: "Your network may be down, or the server is being restarted. That usually takes a few seconds.",
     waysOn: ["retry", "setup"],
   }),
+  webrtc_failed: () => ({
+    title: "This browser does not start a call.",
+    why:
+      "It refuses the connection that a call needs. An extension or a setting may switch WebRTC off, or too many pages hold " +
+      "calls: close some, or restart the browser. The page `/test` tells more. Text works as it is.",
+    waysOn: ["retry", "text"],
+  }),
+  no_connectivity: () => ({
+    title: "No stranger could be reached from here.",
+    why:
+      "Several in a row did not connect, so it is probably your network: a firewall or a VPN may block calls. " +
+      "The page `/test` tells what is in the way. Text works as it is.",
+    waysOn: ["retry", "text"],
+  }),
   relay_unreachable: () => ({
     title: "No relay can be reached.",
     why:
