@@ -7,12 +7,21 @@ import { meet, partsThem, together } from "../kit/visitor";
 const stage = useStage("--lobby-recent-pause-ms", "100");
 const crew = useCrew(stage, "ann", "ben");
 
-test("Esc is Next, also while writing", async () => {
+test("Esc is Next, and over a draft it first says that this is not sent", async () => {
   const { ann, ben } = crew;
   await meet(ann, ben, "Text");
   await partsThem([ann, ben], () => ann.page.keyboard.press("Escape"));
   await together(ann, ben);
-  await ann.line.pressSequentially("never sent");
+  await ann.line.pressSequentially("half a thou");
+  await ann.page.keyboard.press("Escape");
+  await ann.page.keyboard.press("Escape");
+  await ann.reads(/Your text is not sent/);
+  expect(await ann.line.inputValue()).toBe("half a thou");
+  await ann.line.press("g");
+  await ann.page.getByText(/Your text is not sent/).waitFor({ state: "detached" });
+  await ann.line.fill("never sent");
+  await ann.page.keyboard.press("Escape");
+  await ann.page.waitForTimeout(600);
   await partsThem([ann, ben], () => ann.page.keyboard.press("Escape"));
   await together(ann, ben);
   expect(await ann.line.inputValue()).toBe("");

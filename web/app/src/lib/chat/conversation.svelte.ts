@@ -13,6 +13,7 @@ import {
   type Wishes,
 } from "@visavis/client";
 import { recall, remember } from "./memory";
+import { pressNow, Slips, type Press } from "./slips";
 
 export class Conversation {
   state = $state.raw<ChatState>({ name: "idle" });
@@ -27,6 +28,10 @@ export class Conversation {
   pauseS = $state(0);
   /** Of `messages`, those that the server refused. */
   unsent = $state.raw<number[]>([]);
+  /** What is being written to the present stranger. Never to another: a late Enter must not send it there. */
+  draft = $state("");
+  /** Esc was pressed over a draft, which is kept; the next one leaves. */
+  draftAsks = $state(false);
   microphoneOn = $state(true);
   cameraOn = $state(true);
   autoContinue = $state(true);
@@ -43,12 +48,12 @@ export class Conversation {
     "match" in this.state && this.state.name !== "ended" ? this.state.match : null,
   );
   kind = $derived<ChatKind>(("wishes" in this.state ? this.state.wishes?.kind : undefined) ?? "video");
-  canGoNext = $derived(
-    ["waiting", "connecting", "connected", "reconnecting", "ended"].includes(this.state.name),
-  );
+  /** While nobody is there, Next would change nothing. */
+  canGoNext = $derived(this.match !== null || this.state.name === "ended");
 
   readonly #client: Client;
   readonly #undo: (() => void)[];
+  readonly #slips = new Slips();
   #wishes: Wishes = { kind: "video" };
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
   #typing = false;
@@ -83,7 +88,8 @@ export class Conversation {
     ];
   }
 
-  start(wishes: Wishes): void {
+  start(wishes: Wishes, press: Press = pressNow()): void {
+    this.#slips.started(press);
     this.#wishes = wishes;
     this.#forget();
     void this.#client.start(wishes);
@@ -94,11 +100,17 @@ export class Conversation {
     this.start({ ...this.#wishes, kind });
   }
 
-  next(): void {
-    if (!this.canGoNext) return;
-    this.#typing = false;
-    if (this.state.name !== "waiting") this.#forget();
+  next(press: Press = pressNow()): void {
+    // Told of every press: one that does nothing in the wait must not be followed by one that hits a stranger.
+    if (!this.#slips.next(press) || !this.canGoNext) return;
+    this.#forget();
     this.#client.next();
+  }
+
+  /** Esc over a draft: it stays, and the visitor is told what a second Esc does. */
+  keepDraft(): void {
+    this.#slips.next(pressNow());
+    this.draftAsks = true;
   }
 
   stop(): void {
@@ -115,6 +127,7 @@ export class Conversation {
     this.typed("");
     try {
       this.#client.send(text);
+      this.#slips.wrote();
       return true;
     } catch {
       return false;
@@ -129,6 +142,7 @@ export class Conversation {
 
   /** Tells the stranger that something is being written, and that it no longer is. */
   typed(draft: string): void {
+    this.draftAsks = false;
     clearTimeout(this.#typingTimer);
     const typing = draft !== "" && this.match !== null;
     if (typing !== this.#typing) {
@@ -201,6 +215,7 @@ export class Conversation {
   }
 
   #onMatch(): void {
+    this.#slips.found(performance.now());
     this.#forget();
   }
 
@@ -214,6 +229,12 @@ export class Conversation {
     this.left = reason;
     this.strangerTypes = false;
     this.#typing = false;
+    this.#dropDraft();
+  }
+
+  #dropDraft(): void {
+    this.draft = "";
+    this.draftAsks = false;
   }
 
   #onPaused(retryAfterMs: number): void {
@@ -228,6 +249,7 @@ export class Conversation {
   #forget(): void {
     clearTimeout(this.#typingTimer);
     this.#typing = false;
+    this.#dropDraft();
     this.messages = [];
     this.unsent = [];
     this.strangerTypes = false;

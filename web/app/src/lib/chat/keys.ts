@@ -15,12 +15,17 @@ export interface Surroundings {
   fullScreen: boolean;
   escapeIsNext: boolean;
   canGoNext: boolean;
+  /** Something is written and not sent. The first Esc keeps it and says so. */
+  unsentDraft: boolean;
 }
 
-export function meansNext(press: KeyPress, around: Surroundings): boolean {
-  if (press.key !== "Escape" || press.repeat || press.defaultPrevented) return false;
-  if (isComposing(press) || around.dialogOpen || around.fullScreen) return false;
-  return around.escapeIsNext && around.canGoNext;
+export type EscapeMeaning = "nothing" | "keepDraft" | "next";
+
+export function meaningOf(press: KeyPress, around: Surroundings): EscapeMeaning {
+  if (press.key !== "Escape" || press.repeat || press.defaultPrevented) return "nothing";
+  if (isComposing(press) || around.dialogOpen || around.fullScreen) return "nothing";
+  if (!around.escapeIsNext || !around.canGoNext) return "nothing";
+  return around.unsentDraft ? "keepDraft" : "next";
 }
 
 /** Enter sends, Shift+Enter begins a new line, and Enter inside a composition only ends that. */

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { Slips, SLIP_MS } from "./slips";
+
+const key = (atMs: number) => ({ atMs, point: null });
+const click = (atMs: number, x = 100, y = 800) => ({ atMs, point: { x, y } });
+
+test("the_second_half_of_a_double_click_is_not_meant", () => {
+  const slips = new Slips();
+  expect(slips.next(click(0))).toBe(true);
+  slips.found(60);
+  expect(slips.next(click(180))).toBe(false);
+  expect(slips.next(click(SLIP_MS - 1))).toBe(false);
+  expect(slips.next(click(60 + SLIP_MS))).toBe(true);
+});
+
+test("nor_is_the_second_of_two_escapes_wherever_the_mouse_was", () => {
+  const slips = new Slips();
+  expect(slips.next(click(0))).toBe(true);
+  expect(slips.next(key(300))).toBe(false);
+});
+
+test("a_press_made_for_the_wait_does_not_hit_the_stranger_who_comes_just_then", () => {
+  const slips = new Slips();
+  expect(slips.next(key(0))).toBe(true);
+  slips.found(3_000);
+  expect(slips.next(key(3_100))).toBe(false);
+  expect(slips.next(key(3_000 + SLIP_MS))).toBe(true);
+});
+
+test("the_first_press_after_start_or_after_a_stranger_who_left_is_meant_at_once", () => {
+  const slips = new Slips();
+  slips.started(key(0));
+  slips.found(50);
+  expect(slips.next(key(60))).toBe(true);
+  slips.wrote();
+  slips.found(5_000);
+  expect(slips.next(key(5_010))).toBe(true);
+});
+
+test("a_double_click_on_start_does_not_press_what_takes_its_place", () => {
+  const slips = new Slips();
+  slips.started(click(0));
+  slips.found(50);
+  expect(slips.next(click(200, 104, 803))).toBe(false);
+  expect(slips.next(click(250, 400, 803))).toBe(true);
+});
+
+test("who_has_written_to_the_stranger_means_it", () => {
+  const slips = new Slips();
+  expect(slips.next(key(0))).toBe(true);
+  slips.found(100);
+  slips.wrote();
+  expect(slips.next(key(300))).toBe(true);
+});

@@ -1,0 +1,59 @@
+// A press of Next that was not meant: the second half of a double click, Esc twice, or a press made for the wait
+// that lands on the stranger who was found in that moment. It would throw away somebody whom the visitor has not
+// even seen.
+
+/** What follows a press, or the stranger it brought, sooner than this was meant for what was there before. */
+export const SLIP_MS = 500;
+const NEAR_PX = 24;
+
+export interface Press {
+  atMs: number;
+  /** Where, by mouse or finger; null by key. */
+  point: { x: number; y: number } | null;
+}
+
+export class Slips {
+  #last: (Press & { of: "start" | "next" }) | null = null;
+  /** When the stranger came whom our own Next asked for. */
+  #foundAtMs: number | null = null;
+
+  /** A double click on Start ends on what takes its place. */
+  started(press: Press): void {
+    this.#last = { ...press, of: "start" };
+    this.#foundAtMs = null;
+  }
+
+  found(atMs: number): void {
+    this.#foundAtMs = this.#last?.of === "next" ? atMs : null;
+  }
+
+  /** Who has written to this stranger has seen them. */
+  wrote(): void {
+    this.#last = null;
+    this.#foundAtMs = null;
+  }
+
+  /** Whether this press was meant; one that was not leaves no trace. */
+  next(press: Press): boolean {
+    const last = this.#last;
+    if (last && press.atMs - last.atMs < SLIP_MS && (last.of === "next" || near(last, press))) return false;
+    if (this.#foundAtMs !== null && press.atMs - this.#foundAtMs < SLIP_MS) return false;
+    this.#last = { ...press, of: "next" };
+    this.#foundAtMs = null;
+    return true;
+  }
+}
+
+function near(a: Press, b: Press): boolean {
+  if (!a.point || !b.point) return false;
+  return Math.hypot(a.point.x - b.point.x, a.point.y - b.point.y) < NEAR_PX;
+}
+
+export function pressNow(): Press {
+  return { atMs: performance.now(), point: null };
+}
+
+/** A key that presses a button is told as a click without a place. */
+export function pressOf({ detail, clientX, clientY }: MouseEvent): Press {
+  return { ...pressNow(), point: detail > 0 ? { x: clientX, y: clientY } : null };
+}

@@ -1,0 +1,45 @@
+// A press that was not meant must not cost the stranger who was found in that moment.
+
+import { expect, test } from "vitest";
+import { useCrew, useStage } from "../kit/stage";
+import { meet, partsThem, together, type Visitor } from "../kit/visitor";
+
+const stage = useStage("--lobby-recent-pause-ms", "100");
+const crew = useCrew(stage, "ann", "ben");
+
+for (const [name, press] of [
+  ["click", (ann: Visitor, at: { x: number; y: number }) => ann.page.mouse.click(at.x, at.y)],
+  ["Esc", (ann: Visitor) => ann.page.keyboard.press("Escape")],
+] as const) {
+  test(`a second ${name} right behind the first keeps the stranger who was found meanwhile`, async () => {
+    const { ann, ben } = crew;
+    await meet(ann, ben, "Text");
+    const box = await ann.button("Next").boundingBox();
+    const at = { x: (box?.x ?? 0) + 20, y: (box?.y ?? 0) + 20 };
+    // They meet again as soon as the pause of recent partners allows.
+    await partsThem([ann, ben], () => press(ann, at));
+    await ann.connected();
+    await press(ann, at);
+    await together(ann, ben);
+    const said = (await ann.history()).join("\n");
+    expect(said.split("Looking")).toHaveLength(3);
+    // Who has written to a stranger means it.
+    await partsThem([ann, ben], () => press(ann, at));
+  });
+}
+
+test("while waiting there is nobody to leave: Stop is the one to press, and Next keeps the focus", async () => {
+  const { ann } = crew;
+  await ann.begin("Text");
+  await ann.looking();
+  const next = ann.button("Next");
+  expect(await next.getAttribute("aria-disabled")).toBe("true");
+  const colour = (name: string) =>
+    ann.button(name).evaluate((element) => getComputedStyle(element).backgroundColor);
+  expect(await colour("Stop")).not.toBe(await colour("Next"));
+  await next.focus();
+  await crew.ben.begin("Text");
+  await together(ann, crew.ben);
+  expect(await next.getAttribute("aria-disabled")).toBe("false");
+  expect(await colour("Next")).not.toBe(await colour("Stop"));
+});
