@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addInterests, languageName, languagesFrom } from "./wishes";
+import { addInterests, interestName, languageName, languagesFrom } from "./wishes";
 
 test("interests_are_split_at_commas_trimmed_and_lower_cased", () => {
   expect(addInterests([], " Jazz,  board   games , #Chess")).toEqual(["jazz", "board games", "chess"]);
@@ -35,4 +35,13 @@ test("at_most_five_languages_and_no_nonsense", () => {
 test("a_language_has_a_name_and_an_unknown_one_its_tag", () => {
   expect(languageName("de")).toBe("German");
   expect(languageName("not a tag")).toBe("not a tag");
+});
+
+test("capital_and_small_greek_letters_are_the_same_interest_and_are_shown_as_they_are_written", () => {
+  expect(addInterests([], "ΟΔΟΣ, οδος, οδοσ")).toEqual(["οδοσ"]);
+  expect(interestName("οδοσ και σ")).toBe("οδος και σ");
+});
+
+test("half_an_emoji_and_what_cannot_be_seen_are_no_interests", () => {
+  expect(addInterests([], "\ud83d, \u200b, \u202e, jazz\udfb7")).toEqual(["jazz"]);
 });

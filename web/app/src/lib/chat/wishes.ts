@@ -1,6 +1,8 @@
 // What a visitor may wish for, in the form the server takes it: interests trimmed, NFC, lower case; languages
 // as bare language tags, because "de-AT" and "de-DE" understand each other.
 
+import { harmless } from "./plain";
+
 export const MAX_INTERESTS = 10;
 export const MAX_INTEREST_LENGTH = 32;
 export const MAX_LANGUAGES = 5;
@@ -16,9 +18,23 @@ export function addInterests(present: readonly string[], typed: string): string[
 }
 
 function cleanInterest(typed: string): string {
-  const cleaned = typed.normalize("NFC").replace(/\s+/g, " ").trim().replace(/^#+/, "").toLowerCase();
+  const cleaned = lowerCased(harmless(typed).replace(/^#+/, ""));
   // By code points: cutting a surrogate pair in half would send an unreadable character.
-  return [...cleaned].slice(0, MAX_INTEREST_LENGTH).join("").trim();
+  const cut = [...cleaned].slice(0, MAX_INTEREST_LENGTH).join("").trim();
+  return harmless(cut);
+}
+
+/** Letter by letter, as the server does it: at the end of a word `Σ` is the same letter as elsewhere. */
+function lowerCased(text: string): string {
+  return Array.from(text, (letter) => letter.toLowerCase())
+    .join("")
+    .replaceAll("ς", "σ")
+    .normalize("NFC");
+}
+
+/** An interest as people write it, and fit to stand in a sentence of ours. */
+export function interestName(interest: string): string {
+  return harmless(interest).replace(/(?<=\p{L})σ(?!\p{L})/gu, "ς");
 }
 
 /** From what a browser says (`navigator.languages`), the most wanted first. */

@@ -10,7 +10,7 @@ import type {
   VisavisError,
   Wishes,
 } from "@visavis/client";
-import { languageName } from "./wishes";
+import { interestName, languageName } from "./wishes";
 
 /** The text of the status line. Short: it is read aloud at every change. */
 export function statusWords(state: ChatState): string {
@@ -60,12 +60,32 @@ export function durationWords(ms: number): string {
   return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
+/** A piece of a sentence. What people wrote stands by itself: it must not change the order of our words. */
+export interface Piece {
+  text: string;
+  written: boolean;
+}
+
 /** `You both like jazz. You both speak German.`, or nothing. */
+export function sharedPieces(match: MatchInfo): Piece[] {
+  const pieces: Piece[] = [];
+  const ours = (text: string) => pieces.push({ text, written: false });
+  const interests = match.sharedInterests.map(interestName).filter((name) => name !== "");
+  interests.forEach((text, index) => {
+    ours(index === 0 ? "You both like " : index < interests.length - 1 ? ", " : " and ");
+    pieces.push({ text, written: true });
+  });
+  if (interests.length > 0) ours(".");
+  if (match.language !== null) {
+    ours(`${pieces.length > 0 ? " " : ""}You both speak ${languageName(match.language)}.`);
+  }
+  return pieces;
+}
+
 export function sharedWords(match: MatchInfo): string {
-  const parts = [];
-  if (match.sharedInterests.length > 0) parts.push(`You both like ${list(match.sharedInterests, "and")}.`);
-  if (match.language !== null) parts.push(`You both speak ${languageName(match.language)}.`);
-  return parts.join(" ");
+  return sharedPieces(match)
+    .map(({ text }) => text)
+    .join("");
 }
 
 /** What stands below the status where there is no picture yet, or no longer; null where nothing need be said. */

@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { harmless, isUnseen, wellFormed } from "./plain";
+
+test("what_turns_the_order_of_letters_is_taken_out", () => {
+  expect(harmless("\u202ejazz\u202c")).toBe("jazz");
+  expect(harmless("\u2067ja\u200fzz\u2069\u061c")).toBe("jazz");
+  expect(harmless("ja\u0000z\u2028z")).toBe("jaz z");
+});
+
+test("piled_up_marks_are_cut_to_what_scripts_need", () => {
+  const zalgo = "j" + "\u0335\u0322\u034d\u0316\u0321".repeat(6) + "azz";
+  expect([...harmless(zalgo)].length).toBeLessThanOrEqual(8);
+  for (const word of ["Tiếng Việt", "हिन्दी", "ภาษาไทย", "שָׁלוֹם", "العَرَبِيَّة"]) {
+    expect(harmless(word)).toBe(word.normalize("NFC"));
+  }
+});
+
+test("half_an_emoji_is_no_text", () => {
+  expect(harmless("\ud83d jazz")).toBe("jazz");
+  expect(wellFormed("a\ud83d")).toBe("a\ufffd");
+  expect(wellFormed("a\u{1F3B7}")).toBe("a\u{1F3B7}");
+  expect(harmless("\u{1F469}\u200d\u{1F680}")).toBe("\u{1F469}\u200d\u{1F680}");
+});
+
+test("what_cannot_be_seen_is_nothing", () => {
+  for (const text of [
+    "",
+    "  ",
+    "\u200b\u200d\u2060",
+    "\u3164",
+    "\u2800\u2800",
+    "\u{e0041}",
+    "\u202e",
+    "\u0301",
+  ]) {
+    expect(isUnseen(text), JSON.stringify(text)).toBe(true);
+    expect(harmless(text)).toBe("");
+  }
+  expect(isUnseen("\u{1F600}")).toBe(false);
+});
