@@ -41,3 +41,35 @@ test("a_forbidden_shelf_harms_nobody", () => {
   remember({ volume: 0.5 }, forbidden);
   expect(recall(forbidden).volume).toBe(1);
 });
+
+test("one_bad_value_costs_itself_and_nothing_else", () => {
+  const stored = {
+    interests: ["\ud83d", "\u200b", "jazz\udfb7", "a".repeat(500), "jazz", 7, "one, two"],
+    languages: ["de-AT", "../../etc", "\ud83d"],
+    cameraId: "\ud83d",
+    microphoneId: "x".repeat(10_000),
+    volume: 0.5,
+    autoContinue: "yes",
+  };
+  expect(recall(shelf(JSON.stringify(stored)))).toMatchObject({
+    interests: ["jazz", "a".repeat(32), "one", "two"],
+    languages: ["de"],
+    cameraId: null,
+    microphoneId: null,
+    volume: 0.5,
+    autoContinue: true,
+  });
+});
+
+test("no_list_is_too_long_for_the_server", () => {
+  const interests = Array.from({ length: 40 }, (_, index) => `interest ${index}`);
+  const languages = ["de", "en", "fr", "es", "it", "pt", "nl"];
+  const found = recall(shelf(JSON.stringify({ interests, languages })));
+  expect(found.interests).toHaveLength(10);
+  expect(found.languages).toHaveLength(5);
+});
+
+test("no_languages_at_all_is_a_wish_and_nonsense_is_none", () => {
+  expect(recall(shelf('{"languages":[]}')).languages).toEqual([]);
+  expect(recall(shelf('{"languages":["?"]}')).languages).toBeNull();
+});

@@ -1,5 +1,7 @@
-// What this browser remembers between visits: wishes and settings, nothing else, and nowhere else. Storage
-// may be forbidden or full; then the visit simply starts with the defaults.
+// What this browser remembers between visits: wishes, settings and who was blocked, nothing else, and nowhere else.
+// Storage may be forbidden or full; then the visit simply starts with the defaults. Each value is checked by itself: a
+// single one that the server would refuse must not lock a visitor out of every later visit.
+import { addInterests, languagesFrom } from "./wishes";
 
 export interface Remembered {
   interests: string[];
@@ -56,19 +58,31 @@ function ownShelf(): Shelf | undefined {
 function checked(found: unknown): Remembered {
   const from = (typeof found === "object" && found !== null ? found : {}) as Record<string, unknown>;
   return {
-    interests: strings(from.interests) ?? DEFAULTS.interests,
-    languages: strings(from.languages),
+    interests: (strings(from.interests) ?? []).reduce<string[]>(addInterests, []),
+    languages: languages(from.languages),
     autoContinue: flag(from.autoContinue, DEFAULTS.autoContinue),
     escapeIsNext: flag(from.escapeIsNext, DEFAULTS.escapeIsNext),
     volume: typeof from.volume === "number" && from.volume >= 0 && from.volume <= 1 ? from.volume : 1,
     hideAddress: flag(from.hideAddress, DEFAULTS.hideAddress),
-    cameraId: typeof from.cameraId === "string" ? from.cameraId : null,
-    microphoneId: typeof from.microphoneId === "string" ? from.microphoneId : null,
+    cameraId: deviceId(from.cameraId),
+    microphoneId: deviceId(from.microphoneId),
   };
 }
 
 function strings(value: unknown): string[] | null {
-  return Array.isArray(value) ? value.filter((item) => typeof item === "string").slice(0, 10) : null;
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : null;
+}
+
+/** An empty list is a wish, too; a list of nothing but nonsense is not. */
+function languages(value: unknown): string[] | null {
+  const given = strings(value);
+  const known = languagesFrom(given ?? []);
+  return given === null || (given.length > 0 && known.length === 0) ? null : known;
+}
+
+/** Browsers make them of 64 letters and digits; `default` and `communications` name whatever the system prefers. */
+function deviceId(value: unknown): string | null {
+  return typeof value === "string" && /^[\x21-\x7e]{1,256}$/.test(value) ? value : null;
 }
 
 function flag(value: unknown, otherwise: boolean): boolean {
