@@ -167,6 +167,7 @@ test-programs:
 	@wanted=(); for pair in $(TEST_PROGRAMS); do \
 		command -v "$${pair%%:*}" >/dev/null || [[ -e $${pair%%:*} ]] || wanted+=("$${pair##*:}"); \
 	done; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || wanted+=(python3-venv); \
 	if (( $${#wanted[@]} == 0 )); then exit 0; fi; \
 	if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null; then \
 		echo "Installing for the tests: $${wanted[*]}"; \
