@@ -6,12 +6,13 @@ import type { ErrorReason, VisavisError } from "./types.js";
 export class ClientError extends Error implements VisavisError {
   readonly reason: ErrorReason;
   readonly retry: boolean;
-  readonly retryAfterMs: number | null = null;
+  readonly retryAfterMs: number | null;
 
-  constructor(reason: ErrorReason, message: string) {
+  constructor(reason: ErrorReason, message: string, retryAfterMs: number | null = null) {
     super(message);
     this.name = "VisavisError";
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
     this.retry = RETRIABLE.has(reason);
   }
 }
@@ -23,6 +24,10 @@ const RETRIABLE: ReadonlySet<ErrorReason> = new Set([
   "camera_in_use",
   "media_failed",
   "server_unreachable",
+  "server_timeout",
+  "server_failed",
+  "socket_refused",
+  "too_many",
   "relay_unreachable",
   "webrtc_failed",
   "no_connectivity",

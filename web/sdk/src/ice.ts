@@ -33,6 +33,8 @@ export class IceSource {
   #token: string | undefined;
   #refusals = 0;
   #notBeforeMs = 0;
+  /** Of the last answer: null if it was one, its HTTP status if not, 0 if none came. */
+  failed: number | null = null;
   /** The operator's policy: media goes through relays only. */
   relayOnly = false;
 
@@ -102,6 +104,7 @@ export class IceSource {
     const { now, setTimeout, clearTimeout } = this.#environment;
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+    this.failed = 0;
     try {
       const { iceServers, ttl_s, policy } = await this.#ask(abort.signal);
       if (!Array.isArray(iceServers)) return STUN_ONLY;
@@ -121,6 +124,7 @@ export class IceSource {
   async #ask(signal: AbortSignal): Promise<Answer> {
     const headers: HeadersInit = this.#token ? { authorization: `Bearer ${this.#token}` } : {};
     const response = await this.#environment.fetch(this.#url, { signal, headers });
+    this.failed = response.ok ? null : response.status;
     return response.ok ? ((await response.json()) as Answer) : {};
   }
 }

@@ -31,6 +31,14 @@ export interface SessionParts {
 // After `bye` the server's own word follows within a round trip.
 const PARTNER_LEFT_MS = 1_000;
 const MAX_OUTBOX = 64;
+// A server that does not say where its relays are may only be restarting.
+const OUTAGE_MS = 1_000;
+const MAX_OUTAGES = 6;
+const NO_RELAY = {
+  reason: "relay_unreachable",
+  message: "No relay can be reached.",
+  retryAfterMs: null,
+} as const;
 // In a row: without any sign of theirs, or without one of our own; and with both, but without a path.
 const MAX_SILENT = 2;
 const MAX_UNREACHED = 3;
@@ -63,6 +71,7 @@ export class Session {
   #outbox: Signal[] = [];
   /** Texts that went through the server, by their number on the socket; the server may refuse them. */
   #texts = new Map<number, number>();
+  #outages = 0;
   /** The strangers since the last one who was reached. */
   #unreached: ("silent" | "heard")[] = [];
   #turn = 0;
@@ -127,6 +136,7 @@ export class Session {
     this.#endCall("next");
     this.#wishes = wishes;
     this.#unreached = [];
+    this.#outages = 0;
     this.#open();
     if (wishes.kind !== "text") void ice.servers();
     if (!media.covers(wishes.kind)) {
@@ -269,9 +279,15 @@ export class Session {
     }
     // A server that is away may not have told us of its relays.
     if (!this.#search.hidden || !this.#socket.isOpen || this.#activity.name !== "searching") return;
+    const { failed } = ice;
+    if (failed !== null && (failed === 0 || failed >= 500) && ++this.#outages < MAX_OUTAGES) {
+      this.#environment.setTimeout(() => void this.#search.announce(), OUTAGE_MS);
+      return;
+    }
     this.#spares.renew();
     ice.forget();
-    this.fail(new ClientError("relay_unreachable", "No relay can be reached."));
+    const { reason, message, retryAfterMs } = this.#socket.explain(failed) ?? NO_RELAY;
+    this.fail(new ClientError(reason, message, retryAfterMs));
   }
 
   // --- the server -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 import { ClientError } from "./errors.js";
 import { VERSION, type ClientMessage, type ServerMessage } from "./protocol.gen.js";
+import type * as Reach from "./reach.js";
 import type { Environment } from "./types.js";
 
 export interface SocketListener {
@@ -29,6 +30,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 // A connection that lasted this long was a good one: the next loss starts the schedule anew.
 const SETTLED_MS = 10_000;
 const FIRST_CONTACT_ATTEMPTS = 2;
+// A server that restarts is back in seconds; it is asked for as long over HTTP.
+const OUTAGE_MS = 10_000;
+const ASK_AGAIN_MS = 500;
 const MAX_PAUSE_MS = 60_000;
 // Any other code means leaving; with this one the session is to be resumed on another socket.
 const REPLACED = 4000;
@@ -48,6 +52,8 @@ export class ServerSocket {
   /** One that was replaced, until its session has moved. */
   #retired: WebSocket | null = null;
   #reached = false;
+  /** Null until it was fetched. */
+  #reach: typeof Reach | null = null;
   #failures = 0;
   #openedAtMs = 0;
   /** The server asked for no attempt before this. */
@@ -74,7 +80,13 @@ export class ServerSocket {
   }
 
   open(): void {
+    if (!this.#reached) void import("./reach.js").then((reach) => (this.#reach = reach)).catch(() => {});
     if (this.#link.name === "closed") this.#connect();
+  }
+
+  /** Why the site did not say what it was asked over HTTP; null: it did, or this is not known. */
+  explain(status: number | null): Reach.Finding | null {
+    return status === null ? null : (this.#reach?.httpFinding(status) ?? null);
   }
 
   /** The number of the message on its socket, from 1; 0: it was not sent. */
@@ -247,10 +259,7 @@ export class ServerSocket {
     const wasSettled = this.#link.name === "open" && now() - this.#openedAtMs >= SETTLED_MS;
     if (wasSettled) this.#failures = 0;
     this.#detach(REPLACED);
-    if (!this.#reached && this.#failures + 1 >= FIRST_CONTACT_ATTEMPTS) {
-      this.#giveUp(new ClientError("server_unreachable", "The server cannot be reached."));
-      return;
-    }
+    if (!this.#reached && this.#failures + 1 >= FIRST_CONTACT_ATTEMPTS) return void this.#askWhy();
     const delayMs = Math.max(backoffMs(this.#failures++, random()), this.#notBeforeMs - now());
     const retryAtMs = now() + delayMs;
     const timer = setTimeout(() => {
@@ -259,6 +268,24 @@ export class ServerSocket {
     }, delayMs);
     this.#link = { name: "pausing", timer, retryAtMs };
     this.#listener.onAway(retryAtMs);
+  }
+
+  /** The first contact failed: why, and is it worth waiting for? */
+  async #askWhy(sinceMs = this.#environment.now()): Promise<void> {
+    const { now, setTimeout } = this.#environment;
+    const link: Link = { name: "pausing", timer: 0, retryAtMs: now() };
+    this.#link = link;
+    const finding = await this.#reach?.whyUnreachable(this.#environment, this.#url);
+    if (this.#link !== link) return;
+    if (finding?.outage && now() - sinceMs < OUTAGE_MS) {
+      this.#listener.onAway(null);
+      if (this.#link === link) link.timer = setTimeout(() => void this.#askWhy(sinceMs), ASK_AGAIN_MS);
+      return;
+    }
+    // It was away, and is there again.
+    if (finding && !finding.outage && now() > sinceMs && BACK.has(finding.reason)) return this.#again();
+    const { reason, message, retryAfterMs } = finding ?? UNREACHABLE;
+    this.#giveUp(new ClientError(reason, message, retryAfterMs));
   }
 
   #giveUp(error: ClientError): void {
@@ -279,6 +306,13 @@ export class ServerSocket {
     link.socket.close(code);
   }
 }
+
+const UNREACHABLE = {
+  reason: "server_unreachable",
+  message: "The server cannot be reached.",
+  retryAfterMs: null,
+} as const;
+const BACK: ReadonlySet<string> = new Set(["socket_refused", "server_unreachable"]);
 
 /** 0 to 1 s, then 3, 5, and 7 s for good, each ± 50 %: a crowd that was cut off at once does not return at once. */
 export function backoffMs(failures: number, random: number): number {

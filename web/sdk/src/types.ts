@@ -77,6 +77,11 @@ export type ErrorReason =
   | "media_failed" // any other getUserMedia failure
   | "unsupported_browser" // no WebRTC here
   | "server_unreachable" // first contact failed, attempts go on only if asked
+  | "server_timeout" // the site takes too long to answer
+  | "server_failed" // a proxy answers, the server behind it does not (HTTP 5xx)
+  | "socket_refused" // the site answers, its socket does not open: too many, or no WebSocket gets through
+  | "forbidden" // HTTP 403: the server does not serve this page's origin; the message says why
+  | "too_many" // HTTP 429: too many come from this network; see `retryAfterMs`
   | "webrtc_failed" // the browser gives no connection: switched off, or too many at once
   | "no_connectivity" // two or three strangers in a row could not be reached: it is this network
   | "relay_unreachable" // the address is hidden, and there is no relay to hide it behind

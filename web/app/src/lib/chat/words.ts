@@ -244,6 +244,39 @@ const TROUBLES: Record<ErrorReason, (kind: ChatKind, retryAfterMs: number | null
     why: "Your network may be down, or the server is being restarted. That usually takes a few seconds.",
     waysOn: ["retry", "setup"],
   }),
+  server_timeout: () => ({
+    title: "The server takes too long.",
+    why: "Your network may be very slow, or the server is busy. Try again in a moment.",
+    waysOn: ["retry", "setup"],
+  }),
+  server_failed: () => ({
+    title: "The site is there, but its chat server is not.",
+    why: "It is probably being restarted, which takes a few seconds. If it stays away, tell whoever runs this site.",
+    waysOn: ["retry", "setup"],
+  }),
+  socket_refused: () => ({
+    title: "The site answers, but no connection opens.",
+    why:
+      "The server may be full, too many visits may come from your network, or something between you and the server lets no " +
+      "WebSocket through. The page `/test` tells which.",
+    waysOn: ["retry", "setup"],
+  }),
+  forbidden: () => ({
+    title: "The server does not serve this page’s address.",
+    why:
+      "If you run this site: list the address with `--allow-origin`, and have the proxy pass `Host` on with its port. " +
+      "The page `/api/origin` says what is missing.",
+    waysOn: ["setup", "retry"],
+  }),
+  too_many: (_kind, retryAfterMs) => ({
+    title: "Too many visits come from your network.",
+    why:
+      "The server admits only so many from one address. " +
+      (retryAfterMs === null
+        ? "Close other tabs of this site, or try again later."
+        : `Close other tabs of this site, or try again in ${Math.ceil(retryAfterMs / 1000)} s.`),
+    waysOn: ["retry", "setup"],
+  }),
   webrtc_failed: () => ({
     title: "This browser does not start a call.",
     why:
