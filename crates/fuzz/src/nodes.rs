@@ -17,7 +17,7 @@ use visavis_lobby::{
     Config, ConnectionId, Ending, Frame, Gauges, Input, Limiting, Lobby, NodeId, Output, Outputs, Reply,
     Request, SessionSecret, Span, Time,
 };
-use visavis_protocol::{ClientMessage, FindPartner, Hello, Kind, MatchId, ServerMessage, VERSION};
+use visavis_protocol::{ClientMessage, FindPartner, Hello, Kind, MatchId, ServerMessage};
 
 /// The first bytes choose the settings, the others one step after the other.
 pub fn nodes(bytes: &[u8]) {
@@ -157,11 +157,7 @@ impl World {
         let kind = choices.among(&[Kind::Text, Kind::Video]);
         for at in [first, (first + 1) % NODES] {
             let Some(connection) = self.comes(at) else { return };
-            self.says(
-                at,
-                connection,
-                ClientMessage::Hello(Hello { version: VERSION, resume: None, received: None }),
-            );
+            self.says(at, connection, ClientMessage::Hello(Hello { answers_ping: true, ..Hello::plain() }));
             let requeue = choices.rarely(2);
             let find = FindPartner { requeue, ..FindPartner::anyone(kind) };
             self.says(at, connection, ClientMessage::FindPartner(find));
@@ -178,7 +174,7 @@ impl World {
         self.says(
             at,
             connection,
-            ClientMessage::Hello(Hello { version: VERSION, resume: Some(token), received }),
+            ClientMessage::Hello(Hello { resume: Some(token), received, ..Hello::plain() }),
         );
     }
 

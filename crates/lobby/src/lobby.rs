@@ -27,6 +27,7 @@ use crate::timers::Timers;
 use crate::tokens::{BootId, Ended, SessionId, Tokens};
 use crate::{Config, ConnectionId, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Time};
 use far::Far;
+use liveness::Sign;
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
 use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, MessageType, Refusal, ServerMessage};
@@ -124,7 +125,7 @@ impl Lobby {
         match input {
             Input::Opened { connection, limiting } => self.open(connection, limiting),
             Input::Received { connection, message } => {
-                if let Some(session) = self.note_life(connection) {
+                if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.note_said(session, Some(message.message_type()));
                     if self.take(session, Act::Message, outputs) {
                         self.receive(session, message, outputs);
@@ -132,7 +133,7 @@ impl Lobby {
                 }
             }
             Input::Malformed { connection, refusal } => {
-                if let Some(session) = self.note_life(connection) {
+                if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.note_said(session, refusal.of);
                     if self.take(session, Act::Message, outputs) {
                         self.refuse(session, refusal, outputs);
@@ -140,7 +141,7 @@ impl Lobby {
                 }
             }
             Input::Alive { connection, mark } => {
-                if let (Some(session), Some(mark)) = (self.note_life(connection), mark) {
+                if let (Some(session), Some(mark)) = (self.note_life(connection, Sign::Socket), mark) {
                     self.acknowledge(session, mark);
                 }
             }
@@ -222,6 +223,9 @@ impl Lobby {
             ClientMessage::Next(next) => self.on_next(session, next, outputs),
             ClientMessage::Stop(_) => self.on_stop(session, outputs),
             ClientMessage::Block(block) => self.on_block(session, block.match_id, outputs),
+            ClientMessage::Ping(_) => self.on_ping(session, outputs),
+            // A sign of life, and noted as such.
+            ClientMessage::Pong(_) => {}
             ClientMessage::Offer(_)
             | ClientMessage::Answer(_)
             | ClientMessage::IceCandidate(_)

@@ -69,6 +69,7 @@ mod faults {
         SurvivorIsForgotten: "A survivor is told that it waits, and does not stand in line.",
         SurvivorLosesItsAge: "A survivor goes back to the end of the line.",
         GhostsStay: "A match with a ghost is never dissolved.",
+        FrozenPagesCount: "The socket of a frozen page counts as somebody who waits.",
         SilenceIsEndless: "Nobody is ever cut for silence.",
         TokensStayGood: "A token is good for any number of resumes.",
         OldTokensPass: "A token of an older generation resumes.",

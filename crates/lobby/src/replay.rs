@@ -113,6 +113,8 @@ fn forget_what_was_of_the_socket(message: &mut ServerMessage) {
         | ServerMessage::Typing { .. }
         | ServerMessage::PartnerReconnecting { .. }
         | ServerMessage::PartnerBack { .. }
+        | ServerMessage::Ping {}
+        | ServerMessage::Pong { .. }
         | ServerMessage::Draining { .. } => {}
     }
 }
@@ -133,6 +135,8 @@ fn is_signal(message: &ServerMessage) -> bool {
         | ServerMessage::PartnerBack { .. }
         | ServerMessage::Stopped { .. }
         | ServerMessage::Error { .. }
+        | ServerMessage::Ping {}
+        | ServerMessage::Pong { .. }
         | ServerMessage::Draining { .. } => false,
     }
 }

@@ -5,6 +5,7 @@ use crate::admission::Admittance;
 use crate::matches::{MatchKey, Side};
 use crate::matchmaker::TicketKey;
 use crate::nodes::NodeId;
+use crate::planted::planted;
 use crate::rates::Rate;
 use crate::replay::Replay;
 use crate::tokens::SessionId;
@@ -41,6 +42,10 @@ pub(crate) struct Session {
     /// What it said last: an error that follows is about that.
     pub(crate) said: Said,
     pub(crate) last_seen: Time,
+    /// When the last frame of its own came. The pong of a socket comes from a browser whose page may be frozen.
+    pub(crate) last_frame: Time,
+    /// Whether its client answers `ping` by a frame of its own.
+    pub(crate) answers_ping: bool,
     /// When the first ping went out that nothing has answered yet.
     pub(crate) asked: Option<Time>,
     pub(crate) timer: Option<Time>,
@@ -55,7 +60,7 @@ pub(crate) struct Session {
 pub(crate) struct Said {
     /// Its type, where that could be read.
     pub(crate) what: Option<MessageType>,
-    /// The how manieth of its socket it is, from 1.
+    /// Its number among those of its socket, starting at 1.
     pub(crate) nth: u32,
 }
 
@@ -82,11 +87,13 @@ pub(crate) struct Identity {
     /// Messages sent since the last `welcome`.
     pub(crate) sent: u32,
     pub(crate) replay: Replay,
+    /// How many frames of its last socket were taken, until the `welcome` of the next one says so.
+    pub(crate) taken_before: Option<u32>,
 }
 
 impl Identity {
     pub(crate) fn new(generation: u32, origin: Origin) -> Self {
-        Identity { generation, origin, sent: 0, replay: Replay::default() }
+        Identity { generation, origin, sent: 0, replay: Replay::default(), taken_before: None }
     }
 }
 
@@ -157,6 +164,8 @@ impl Session {
             acquaintances: None,
             said: Said::default(),
             last_seen: now,
+            last_frame: now,
+            answers_ping: false,
             asked: None,
             timer: None,
             messages: Rate::default(),
@@ -241,6 +250,18 @@ impl Session {
     /// Whether its client holds a token by which it can come back.
     pub(crate) fn is_resumable(&self) -> bool {
         self.identity.as_ref().is_some_and(|identity| identity.origin != Origin::Fleeting)
+    }
+
+    /// Whether only frames of its own show that somebody is there: somebody else may be given to it at any moment.
+    pub(crate) fn must_speak(&self) -> bool {
+        self.answers_ping
+            && matches!(self.state, State::Waiting { .. } | State::Reserved { .. })
+            && !planted!(FrozenPagesCount)
+    }
+
+    /// Since when it has been silent.
+    pub(crate) fn silent_since(&self) -> Time {
+        if self.must_speak() { self.last_frame } else { self.last_seen }
     }
 
     /// The mark of a ping sent now.

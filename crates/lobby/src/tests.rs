@@ -4,6 +4,7 @@
 //! before the next input; a script that ends with outputs unread fails. The audit looks at the lobby after every input.
 
 mod acquaintances;
+mod asking;
 mod choosing;
 mod cost;
 mod draining;

@@ -4,7 +4,7 @@
 
 use crate::{
     Block, CandidateType, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, IpFamily,
-    Kind, LeftReason, Limits, Message, MessageType, Mode, Next, Offer, PartnerFound, Path, Pin,
+    Kind, LeftReason, Limits, Message, MessageType, Mode, Next, Offer, PartnerFound, Path, Pin, Ping, Pong,
     ServerMessage, Signal, Stop, TicketOffer, Transport, Typing,
 };
 use std::fmt::Write as _;
@@ -36,6 +36,8 @@ fn typescript() -> String {
     declare(TicketOffer::decl(&config));
     declare(Next::decl(&config));
     declare(Stop::decl(&config));
+    declare(Ping::decl(&config));
+    declare(Pong::decl(&config));
     declare(Signal::decl(&config));
     declare(IceCandidate::decl(&config));
     declare(Connected::decl(&config));

@@ -27,6 +27,10 @@ pub enum ClientMessage {
     Typing(Typing),
     /// Never meet this stranger again.
     Block(Block),
+    /// Are you there? Answered by `pong`.
+    Ping(Ping),
+    /// Answers the server's `ping`.
+    Pong(Pong),
 }
 
 /// Which message: the `type` on the wire.
@@ -46,6 +50,8 @@ pub enum MessageType {
     Message,
     Typing,
     Block,
+    Ping,
+    Pong,
 }
 
 impl MessageType {
@@ -64,6 +70,8 @@ impl MessageType {
             "message" => MessageType::Message,
             "typing" => MessageType::Typing,
             "block" => MessageType::Block,
+            "ping" => MessageType::Ping,
+            "pong" => MessageType::Pong,
             _ => return None,
         })
     }
@@ -84,6 +92,8 @@ impl ClientMessage {
             ClientMessage::Message(_) => MessageType::Message,
             ClientMessage::Typing(_) => MessageType::Typing,
             ClientMessage::Block(_) => MessageType::Block,
+            ClientMessage::Ping(_) => MessageType::Ping,
+            ClientMessage::Pong(_) => MessageType::Pong,
         }
     }
 }
@@ -101,6 +111,18 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub received: Option<u32>,
+    /// This client answers the server's `ping` with `pong`. A browser answers WebSocket pings even for a frozen page,
+    /// so of such a client only its own frames show that somebody is there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+    pub answers_ping: bool,
+}
+
+impl Hello {
+    /// A greeting of this version, with nothing in it.
+    pub fn plain() -> Self {
+        Hello { version: crate::VERSION, resume: None, received: None, answers_ping: false }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -174,6 +196,16 @@ pub struct Next {
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stop {}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Ping {}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pong {}
 
 /// An offer or an answer, forwarded unread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ mod wishes;
 
 pub use client::{
     Block, CandidateType, ClientMessage, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message,
-    MessageType, Next, Path, Signal, Stop, TicketOffer, Transport, Typing,
+    MessageType, Next, Path, Ping, Pong, Signal, Stop, TicketOffer, Transport, Typing,
 };
 pub use codes::{CLOSE_TO_RESUME, CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;

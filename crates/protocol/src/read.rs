@@ -7,7 +7,7 @@ use crate::sound::is_sound;
 use crate::untagged::Untagged;
 use crate::{
     Block, Candidate, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Limits, Message,
-    MessageType, Next, Offer, Refusal, Sdp, Signal, Stop, TicketOffer, Typing,
+    MessageType, Next, Offer, Ping, Pong, Refusal, Sdp, Signal, Stop, TicketOffer, Typing,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -52,6 +52,8 @@ fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<
         MessageType::Message => ClientMessage::Message(read::<Message>(frame)?),
         MessageType::Typing => ClientMessage::Typing(read::<Typing>(frame)?),
         MessageType::Block => ClientMessage::Block(read::<Block>(frame)?),
+        MessageType::Ping => ClientMessage::Ping(read::<Ping>(frame)?),
+        MessageType::Pong => ClientMessage::Pong(read::<Pong>(frame)?),
     };
     check_payload(&message, limits)?;
     Ok(message)
@@ -134,7 +136,9 @@ fn check_payload(message: &ClientMessage, limits: &Limits) -> Result<(), Refusal
         ClientMessage::Hello(_)
         | ClientMessage::Stop(_)
         | ClientMessage::Typing(_)
-        | ClientMessage::Block(_) => Ok(()),
+        | ClientMessage::Block(_)
+        | ClientMessage::Ping(_)
+        | ClientMessage::Pong(_) => Ok(()),
     }
 }
 
@@ -263,7 +267,10 @@ mod tests {
             r#"{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host","sdpMid":"0"}"#.into(),
         );
         let messages = [
-            ClientMessage::Hello(Hello { version: 1, resume: None, received: None }),
+            ClientMessage::Hello(Hello::plain()),
+            ClientMessage::Hello(Hello { received: Some(7), answers_ping: true, ..Hello::plain() }),
+            ClientMessage::Ping(Ping {}),
+            ClientMessage::Pong(Pong {}),
             ClientMessage::FindPartner(FindPartner {
                 offer: Some(Offer { sdp: sdp.clone() }),
                 interests: vec!["jazz".into()],

@@ -40,7 +40,9 @@ impl ClientMessage {
             | ClientMessage::Connected(_)
             | ClientMessage::Message(_)
             | ClientMessage::Typing(_)
-            | ClientMessage::Block(_) => Some(self),
+            | ClientMessage::Block(_)
+            | ClientMessage::Ping(_)
+            | ClientMessage::Pong(_) => Some(self),
         }
     }
 }

@@ -21,6 +21,11 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         resumed: Option<bool>,
+        /// After a resume, where the server knows: how many frames it took from the session's previous socket. What the
+        /// client sent there beyond that is lost.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        received: Option<u32>,
         /// The match that the session is in; absent: in none.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
@@ -114,10 +119,17 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         of: Option<MessageType>,
-        /// Which one: the how manieth message of this socket, from 1.
+        /// Its number among the messages of this socket, starting at 1.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         nth: Option<u32>,
+    },
+    /// Asks a client that said `answers_ping` whether it is there. Not counted in `hello.received`.
+    Ping {},
+    /// Answers `ping`. Not counted in `hello.received`.
+    Pong {
+        /// How many frames the server has taken from this socket, that `ping` included.
+        received: u32,
     },
     /// The server goes away; come back, to any node, after this delay.
     Draining {
@@ -139,6 +151,11 @@ impl ServerMessage {
         }
     }
 
+    /// Whether it belongs to the socket alone: neither counted among what a session was sent, nor ever sent again.
+    pub fn is_of_the_socket(&self) -> bool {
+        matches!(self, ServerMessage::Ping {} | ServerMessage::Pong { .. })
+    }
+
     /// About how many bytes of it are not of fixed size, for bounds on queues.
     pub fn payload_bytes(&self) -> usize {
         match self {
@@ -157,6 +174,8 @@ impl ServerMessage {
             | ServerMessage::PartnerReconnecting { .. }
             | ServerMessage::PartnerBack { .. }
             | ServerMessage::Stopped { .. }
+            | ServerMessage::Ping {}
+            | ServerMessage::Pong { .. }
             | ServerMessage::Draining { .. } => 0,
         }
     }

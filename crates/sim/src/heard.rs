@@ -52,7 +52,8 @@ pub enum Heard<'a> {
     Draining {
         reconnect_after_ms: u64,
     },
-    /// A type that this visitor does not know: clients ignore it.
+    Ping,
+    /// A type that this visitor does not know, or that says nothing to it: clients ignore it.
     Unknown,
 }
 
@@ -131,6 +132,7 @@ impl<'a> Heard<'a> {
             | Heard::PartnerReconnecting
             | Heard::PartnerBack
             | Heard::Error { .. }
+            | Heard::Ping
             | Heard::Draining { .. }
             | Heard::Unknown => None,
         }
@@ -174,6 +176,7 @@ impl<'a> Heard<'a> {
             "partner_back" => Heard::PartnerBack,
             "stopped" => Heard::Stopped { resume_token: frame.resume_token },
             "error" => Heard::Error { code: frame.code?, retry_after_ms: frame.retry_after_ms },
+            "ping" => Heard::Ping,
             "draining" => Heard::Draining { reconnect_after_ms: frame.reconnect_after_ms? },
             _ => Heard::Unknown,
         })
@@ -211,6 +214,8 @@ impl<'a> From<&'a ServerMessage> for Heard<'a> {
                 Heard::Message { match_id: *match_id, text: &text.0 }
             }
             ServerMessage::Typing { .. } => Heard::Typing,
+            ServerMessage::Ping {} => Heard::Ping,
+            ServerMessage::Pong { .. } => Heard::Unknown,
             ServerMessage::PartnerLeft { match_id, reason, requeued, resume_token } => Heard::PartnerLeft {
                 match_id: *match_id,
                 reason: *reason,
@@ -262,6 +267,7 @@ mod tests {
                 online: 3,
                 resume_token: Some(ResumeToken("t1".into())),
                 resumed: Some(true),
+                received: None,
                 match_id: Some(match_id),
                 ice_token: None,
             },

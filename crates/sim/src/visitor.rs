@@ -17,8 +17,8 @@ use habits::{ABSENCE, LIFE_INTERVAL, WRITE_BURST_INTERVAL};
 use script::{Alarm, Then};
 use visavis_lobby::{Ending, Span, Time};
 use visavis_protocol::{
-    ClientMessage, ErrorCode, FindPartner, Kind, LeftReason, MatchId, Message, Next, Offer, ResumeToken,
-    TicketOffer,
+    ClientMessage, ErrorCode, FindPartner, Kind, LeftReason, MatchId, Message, Next, Offer, Pong,
+    ResumeToken, TicketOffer,
 };
 
 #[derive(Clone, Debug)]
@@ -206,6 +206,9 @@ impl Visitor {
     }
 
     fn on_heard(&mut self, now: Time, heard: Heard<'_>, acts: &mut Vec<Act>) {
+        if heard == Heard::Ping {
+            return acts.push(Act::Send(ClientMessage::Pong(Pong {})));
+        }
         self.received = self.received.wrapping_add(1);
         if let Some(token) = heard.resume_token() {
             self.token = Some(ResumeToken(token.to_owned()));
@@ -239,6 +242,7 @@ impl Visitor {
             | Heard::Typing
             | Heard::PartnerReconnecting
             | Heard::PartnerBack
+            | Heard::Ping
             | Heard::Unknown => {}
             Heard::Draining { reconnect_after_ms } => {
                 // Who cannot resume stays until the socket is closed.

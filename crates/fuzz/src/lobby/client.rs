@@ -55,7 +55,8 @@ impl Client {
                     "nobody is to blame for {input:?}"
                 );
             }
-            ServerMessage::Draining { .. } => {}
+            ServerMessage::Pong { received } => assert_eq!(*received, self.said),
+            ServerMessage::Ping {} | ServerMessage::Draining { .. } => {}
         }
     }
 }

@@ -95,7 +95,7 @@ fn hello(choices: &mut Choices<'_>, known: &Known) -> Hello {
         _ => known.tokens.get(usize::from(which & 15)).cloned(),
     };
     let received = choices.among(&[None, Some(0), Some(1), Some(3), Some(u32::MAX)]);
-    Hello { version, resume, received }
+    Hello { version, resume, received, answers_ping: choices.below(2) == 0 }
 }
 
 /// Mostly the present match; sometimes none, an earlier one, another's, or one that never was.

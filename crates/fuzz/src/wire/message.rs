@@ -91,7 +91,9 @@ fn within_limits(message: &ClientMessage, limits: &Limits) {
         ClientMessage::Hello(_)
         | ClientMessage::Stop(_)
         | ClientMessage::Typing(_)
-        | ClientMessage::Block(_) => {}
+        | ClientMessage::Block(_)
+        | ClientMessage::Ping(_)
+        | ClientMessage::Pong(_) => {}
     }
 }
 

@@ -5,16 +5,35 @@ use crate::matches::{MatchKey, Side};
 use crate::planted::planted;
 use crate::session::{Link, SessionKey, State};
 use crate::{ConnectionId, Output, Outputs, Span, Time};
-use visavis_protocol::LeftReason;
+use visavis_protocol::{LeftReason, ServerMessage};
+
+/// What shows that somebody is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// A message.
+    Frame,
+    /// A ping or pong of the WebSocket: a browser answers without asking its page.
+    Socket,
+}
 
 impl Lobby {
     /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
-    pub(super) fn note_life(&mut self, connection: ConnectionId) -> Option<SessionKey> {
+    pub(super) fn note_life(&mut self, connection: ConnectionId, sign: Sign) -> Option<SessionKey> {
         let key = *self.connections.get(&connection)?;
         let session = self.sessions.get_mut(key)?;
         session.last_seen = self.now;
-        session.asked = None;
-        if let State::Matched { key: present, side } = session.state()
+        let spoke = match sign {
+            Sign::Frame => {
+                session.last_frame = self.now;
+                true
+            }
+            Sign::Socket => !session.answers_ping || planted!(FrozenPagesCount),
+        };
+        if spoke || !session.must_speak() {
+            session.asked = None;
+        }
+        if spoke
+            && let State::Matched { key: present, side } = session.state()
             && let Some(present) = self.matches.get_mut(present)
         {
             present.seat_mut(side).alive = true;
@@ -27,8 +46,8 @@ impl Lobby {
         let patience = self.patience(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         let due = match session.asked {
-            None => session.last_seen + patience.ping_after,
-            Some(asked) => patience.ends(session.last_seen, asked),
+            None => session.silent_since() + patience.ping_after,
+            Some(asked) => patience.ends(session.silent_since(), asked),
         };
         if session.timer.is_none_or(|at| at > due) {
             self.timers.set(&mut session.timer, Due::Session(key), due);
@@ -47,15 +66,20 @@ impl Lobby {
             // Its own node watches it.
             Link::Elsewhere { .. } => return,
         };
-        let mut due = session.last_seen + patience.ping_after;
+        let silent_since = session.silent_since();
+        let mut due = silent_since + patience.ping_after;
         if self.now >= due {
             let asked = *session.asked.get_or_insert(self.now);
-            let end = patience.ends(session.last_seen, asked);
+            let end = patience.ends(silent_since, asked);
             let end = if planted!(SilenceIsEndless) { self.now + patience.cut_after } else { end };
             if self.now >= end {
                 return self.cut(key, outputs);
             }
-            outputs.push(Output::Ping { connection, mark: session.mark() });
+            if session.must_speak() {
+                outputs.send(connection, ServerMessage::Ping {});
+            } else {
+                outputs.push(Output::Ping { connection, mark: session.mark() });
+            }
             due = (self.now + patience.ping_after).min(end);
         }
         self.timers.set(&mut session.timer, Due::Session(key), due);
@@ -94,10 +118,13 @@ impl Lobby {
                 let Some(session) = self.sessions.get(seat.session) else { continue };
                 // The pong of a client that lives says, too, what of the handshake need not be kept any longer.
                 let keeps = session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
-                if let Some(connection) = session.connection()
-                    && (keeps || !seat.alive)
-                {
+                let Some(connection) = session.connection() else { continue };
+                let must_speak = session.answers_ping && !seat.alive;
+                if keeps || (!seat.alive && !must_speak) {
                     outputs.push(Output::Ping { connection, mark: session.mark() });
+                }
+                if must_speak {
+                    outputs.send(connection, ServerMessage::Ping {});
                 }
             }
             if !silent.is_empty() {
@@ -131,6 +158,14 @@ impl Lobby {
             } else {
                 self.survive(&ended, seat, LeftReason::Lost, outputs);
             }
+        }
+    }
+
+    /// Says how much of what this socket sent was taken.
+    pub(super) fn on_ping(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get(key) else { return };
+        if let Some(connection) = session.connection() {
+            outputs.send(connection, ServerMessage::Pong { received: session.said.nth });
         }
     }
 

@@ -28,6 +28,14 @@ pub(super) enum Resumption {
     Refused,
 }
 
+/// What a session that has done nothing brings to the one that it turns out to be.
+struct Shell {
+    connection: ConnectionId,
+    limiting: Limiting,
+    said: Said,
+    answers_ping: bool,
+}
+
 impl Lobby {
     pub(super) fn on_hello(&mut self, key: SessionKey, hello: Hello, outputs: &mut Outputs) {
         if hello.version != VERSION {
@@ -35,11 +43,14 @@ impl Lobby {
             return self.refuse(key, Refusal::new(ErrorCode::UnsupportedVersion, message), outputs);
         }
         let asked = hello.resume.is_some();
+        if asked && !self.is_untouched(key) {
+            let message = "resume: only in the first message of a socket";
+            return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
+        }
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.answers_ping = hello.answers_ping;
+        }
         if let Some(token) = hello.resume {
-            if !self.is_untouched(key) {
-                let message = "resume: only in the first message of a socket";
-                return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
-            }
             match self.resume(key, &token, hello.received, outputs) {
                 Resumption::Done => {
                     self.counters.resumed += 1;
@@ -74,11 +85,14 @@ impl Lobby {
 
     pub(super) fn welcome(&mut self, key: SessionKey, resumed: Option<bool>, outputs: &mut Outputs) {
         let match_id = self.state(key).and_then(|state| self.present_match_id(state));
+        let identity = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut());
+        let received = identity.and_then(|identity| identity.taken_before.take());
         let message = ServerMessage::Welcome {
             version: VERSION,
             online: self.online_for_clients(),
             resume_token: self.mint(key),
             resumed,
+            received: received.filter(|_| resumed == Some(true)),
             match_id,
             // The shell's affair: the lobby knows of no relays.
             ice_token: None,
@@ -223,7 +237,9 @@ impl Lobby {
         received: Option<u32>,
         outputs: &mut Outputs,
     ) -> Resumption {
+        let taken = self.sessions.get(known).map(|session| session.said.nth);
         self.take_over(fresh, known, generation, outputs);
+        self.note_taken(known, taken);
         self.note_session(known, outputs);
         self.greet_back(known, received, outputs);
         Resumption::Done
@@ -257,14 +273,17 @@ impl Lobby {
         generation: u32,
         outputs: &mut Outputs,
     ) {
-        let Some((connection, limiting, said)) = self.dissolve(fresh) else { return };
+        let Some(Shell { connection, limiting, said, answers_ping }) = self.dissolve(fresh) else { return };
         let now = self.now;
         let Some(session) = self.sessions.get_mut(known) else { return };
         session.said = said;
+        session.answers_ping = answers_ping;
         let old = std::mem::replace(&mut session.link, Link::Attached(connection));
         let old_limiting = std::mem::replace(&mut session.limiting, limiting);
         session.admittance = Admittance::Inside;
         session.last_seen = now;
+        session.last_frame = now;
+        session.asked = None;
         self.timers.clear(&mut session.timer, Due::Session(known));
         if let Some(identity) = &mut session.identity {
             identity.generation = generation.saturating_add(u32::from(!planted!(TokensStayGood)));
@@ -291,6 +310,13 @@ impl Lobby {
         self.watch(known);
         if let Link::Detached { until } = old {
             self.tell_back(known, until.since(now), outputs);
+        }
+    }
+
+    /// Notes how much of the socket before was taken, for the `welcome`.
+    pub(super) fn note_taken(&mut self, key: SessionKey, taken: Option<u32>) {
+        if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
+            identity.taken_before = taken;
         }
     }
 
@@ -522,10 +548,15 @@ impl Lobby {
     }
 
     /// Removes a session that has done nothing; its socket goes to another.
-    fn dissolve(&mut self, fresh: SessionKey) -> Option<(ConnectionId, Limiting, Said)> {
+    fn dissolve(&mut self, fresh: SessionKey) -> Option<Shell> {
         let mut session = self.sessions.remove(fresh)?;
         self.timers.clear(&mut session.timer, Due::Session(fresh));
-        Some((session.connection()?, session.limiting, session.said))
+        Some(Shell {
+            connection: session.connection()?,
+            limiting: session.limiting,
+            said: session.said,
+            answers_ping: session.answers_ping,
+        })
     }
 
     pub(super) fn acknowledge(&mut self, key: SessionKey, mark: u32) {

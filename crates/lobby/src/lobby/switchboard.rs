@@ -43,7 +43,9 @@ impl Lobby {
             | ClientMessage::TicketOffer(_)
             | ClientMessage::Next(_)
             | ClientMessage::Stop(_)
-            | ClientMessage::Block(_) => {
+            | ClientMessage::Block(_)
+            | ClientMessage::Ping(_)
+            | ClientMessage::Pong(_) => {
                 debug_assert!(false, "not a signal");
                 return;
             }
@@ -143,7 +145,9 @@ impl Lobby {
             | ClientMessage::TicketOffer(_)
             | ClientMessage::Next(_)
             | ClientMessage::Stop(_)
-            | ClientMessage::Block(_) => {}
+            | ClientMessage::Block(_)
+            | ClientMessage::Ping(_)
+            | ClientMessage::Pong(_) => {}
         }
         Ok(())
     }
@@ -175,6 +179,8 @@ fn forward(match_id: MatchId, message: ClientMessage) -> Option<ServerMessage> {
         | ClientMessage::TicketOffer(_)
         | ClientMessage::Next(_)
         | ClientMessage::Stop(_)
-        | ClientMessage::Block(_) => None,
+        | ClientMessage::Block(_)
+        | ClientMessage::Ping(_)
+        | ClientMessage::Pong(_) => None,
     }
 }

@@ -121,6 +121,9 @@ pub(crate) struct Standing {
     pub(crate) blocked: Vec<SessionId>,
     pub(crate) last_match: Option<(MatchId, SessionId)>,
     pub(crate) missed: Vec<Carried>,
+    /// How many frames of its last socket were taken.
+    #[serde(default)]
+    pub(crate) taken: Option<u32>,
     pub(crate) back: Presence,
 }
 
@@ -175,6 +178,8 @@ impl Carried {
             | ServerMessage::Waiting { .. }
             | ServerMessage::Stopped { .. }
             | ServerMessage::Error { .. }
+            | ServerMessage::Ping {}
+            | ServerMessage::Pong { .. }
             | ServerMessage::Draining { .. } => None,
         }
     }

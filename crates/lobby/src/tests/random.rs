@@ -139,7 +139,7 @@ impl World {
             }),
             63..65 => {
                 let version = self.dice.one_of(&[1, 1, 2]);
-                ClientMessage::Hello(Hello { version, resume: None, received: None })
+                ClientMessage::Hello(Hello { version, ..Hello::plain() })
             }
             65..85 => self.signal(connection),
             85..87 => {

@@ -104,6 +104,59 @@ fn a_lost_socket_leaves_the_match_alive_and_the_partner_is_told() {
 }
 
 #[test]
+fn a_client_that_comes_back_hears_how_much_of_its_old_socket_was_taken() {
+    let (mut town, id) = Town::matched("text");
+    town.script.say(A, frame!("message", match_id: id, text: "one"));
+    town.hear_type(B, "message");
+    town.script.say(A, frame!("ping"));
+    assert_eq!(town.hear(A), frame!("pong", received: 4));
+    town.script.say(A, frame!("message", match_id: id, text: "two"));
+    town.hear_type(B, "message");
+    // What it says from now on is lost with the line.
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    town.come_back(A, A2);
+    town.hear_type(B, "partner_back");
+    let welcome = town.hear_type(A2, "welcome");
+    assert_eq!(welcome["received"], 5, "hello, find_partner, two texts and a ping");
+    town.hear_type(A2, "partner_found");
+    // Its present socket is counted anew.
+    town.script.say(A2, frame!("ping"));
+    assert_eq!(town.hear(A2), frame!("pong", received: 2));
+}
+
+#[test]
+fn after_a_restart_nobody_knows_how_much_was_taken() {
+    let mut town = Town::new();
+    town.arrive(A);
+    town.script.restart(config(), 9);
+    town.come_back(A, A2);
+    let welcome = town.hear_type(A2, "welcome");
+    assert_eq!(welcome["resumed"], true);
+    assert_eq!(welcome.get("received"), None);
+}
+
+#[test]
+fn pings_do_not_count_among_what_was_heard() {
+    let (mut town, id) = Town::matched("text");
+    town.script.say(A, frame!("ping"));
+    town.hear_type(A, "pong");
+    town.script.say(B, frame!("message", match_id: id, text: "heard"));
+    town.hear_type(A, "message");
+    town.script.say(B, frame!("message", match_id: id, text: "missed"));
+    town.hear_type(A, "message");
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    let token = town.tokens[&A].clone();
+    town.script.open(A2);
+    // waiting, partner_found and the first message: the pong is not one of them.
+    town.script.say(A2, frame!("hello", version: 1, resume: token, received: 3));
+    town.hear_type(B, "partner_back");
+    town.hear_type(A2, "welcome");
+    assert_eq!(town.hear(A2), frame!("message", match_id: id, text: "missed"));
+}
+
+#[test]
 fn who_never_heard_of_its_match_hears_of_it_and_of_its_end() {
     let mut town = Town::new();
     town.arrive(A);

@@ -26,6 +26,7 @@ enum Sort {
     Write,
     Chatter,
     Typing,
+    Ping,
     Offer,
     Connected,
     Leave,
@@ -130,6 +131,7 @@ fn persona(chance: &mut Prng, hello: u64, few_wishes: bool) -> Persona {
     Persona {
         wish: wish(chance, few_wishes),
         hello,
+        answers: hello && chance.below(2) == 0,
         counts: hello && chance.below(4) > 0,
         trusting: chance.below(2) == 0,
         handshake: chance.below(4) > 0,
@@ -183,6 +185,7 @@ fn rates(chance: &mut Prng, size: &Size) -> Rates<Sort> {
         (Sort::Stop, 5),
         (Sort::Write, 15),
         (Sort::Typing, 3),
+        (Sort::Ping, 3),
         (Sort::Connected, 3),
     ];
     let sometimes = [
@@ -243,6 +246,7 @@ fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, few_wishes: bool,
         Sort::Write => Deed::Write { messages: 1 },
         Sort::Chatter => Deed::Write { messages: 5 + chance.below(60) as i64 },
         Sort::Typing => Deed::Typing {},
+        Sort::Ping => Deed::Ping {},
         Sort::Offer => Deed::Offer {},
         Sort::Connected => Deed::Connected {},
         Sort::Leave => Deed::Leave {},

@@ -7,7 +7,7 @@ use super::script::{Deed, Micros, Persona, Wish};
 use visavis_lobby::ConnectionId;
 use visavis_protocol::{
     Block, Candidate, ChatText, ClientMessage, Connected, ErrorCode, Hello, IceCandidate, MatchId, Message,
-    Mode, Next, Offer, Path, ResumeToken, Sdp, ServerMessage, Signal, Stop, TicketOffer, Typing, VERSION,
+    Mode, Next, Offer, Path, Ping, Pong, ResumeToken, Sdp, ServerMessage, Signal, Stop, TicketOffer, Typing,
 };
 
 pub(crate) struct Guest {
@@ -146,9 +146,10 @@ impl Guest {
         }
         let received = (resume.is_some() && self.persona.counts).then_some(self.received);
         acts.push(Act::Say(ClientMessage::Hello(Hello {
-            version: VERSION,
             resume: resume.clone(),
             received,
+            answers_ping: self.persona.answers,
+            ..Hello::plain()
         })));
     }
 
@@ -215,6 +216,7 @@ impl Guest {
                 (0..(*messages).clamp(0, 200)).for_each(|_| self.write(met, acts));
             }
             Deed::Typing {} => self.typing(acts),
+            Deed::Ping {} => acts.push(Act::Say(ClientMessage::Ping(Ping {}))),
             Deed::Offer {} => self.renew_offer(acts),
             Deed::Connected {} => self.report(acts),
             _ => return false,
@@ -383,7 +385,7 @@ impl Guest {
 
     pub(crate) fn hear(&mut self, message: &ServerMessage, acts: &mut Vec<Act>) {
         // What a new socket hears before its welcome is not the session's yet.
-        if !matches!(self.greeting, Greeting::Asked(_)) {
+        if !matches!(self.greeting, Greeting::Asked(_)) && !message.is_of_the_socket() {
             self.received += 1;
         }
         match message {
@@ -459,7 +461,9 @@ impl Guest {
             ServerMessage::Draining { reconnect_after_ms } => {
                 acts.push(Act::Later(reconnect_after_ms * 1_000, Alarm::Move));
             }
-            ServerMessage::IceCandidate { .. }
+            ServerMessage::Ping {} => acts.push(Act::Say(ClientMessage::Pong(Pong {}))),
+            ServerMessage::Pong { .. }
+            | ServerMessage::IceCandidate { .. }
             | ServerMessage::Message { .. }
             | ServerMessage::Typing { .. }
             | ServerMessage::PartnerReconnecting { .. }

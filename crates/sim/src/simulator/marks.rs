@@ -42,6 +42,7 @@ marks! { SERVER {
     GhostLeft: "A match with a ghost is dissolved.",
     BothGhosts: "Both sides of a match are ghosts.",
     SilentCut: "A silent socket is cut.",
+    FrozenCut: "A page that waits, and does not answer for itself, is cut.",
     Resumed: "A session comes back in the same process.",
     ResumedInMatch: "A session comes back into its match.",
     ResumedInLine: "A session comes back to its place in line.",

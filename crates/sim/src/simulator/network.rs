@@ -41,6 +41,8 @@ pub(crate) struct Socket {
     pub(crate) severed: bool,
     /// The client reads nothing for now.
     pub(crate) deaf: bool,
+    /// It is a page that is frozen: its browser goes on answering WebSocket pings.
+    pub(crate) frozen: bool,
     /// How the server learns of the end, if it does.
     pub(crate) ending: Ending,
 }
@@ -121,6 +123,7 @@ impl Socket {
             opening: true,
             severed: false,
             deaf: false,
+            frozen: false,
             ending: Ending::Broken,
         }
     }

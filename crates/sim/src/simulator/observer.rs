@@ -93,6 +93,12 @@ struct Visit {
     blocked: Vec<VisitId>,
     generation: u32,
     last_seen: Time,
+    /// When its last frame came; what its socket answers is not counted.
+    last_frame: Time,
+    /// Answers `ping` by frames of its own.
+    answers: bool,
+    /// How many frames its socket has sent.
+    frames: u32,
     entered: Time,
     /// Messages since the last `welcome`, and which of them the server still keeps.
     sent: u32,
@@ -158,6 +164,9 @@ impl Visit {
             blocked: Vec::new(),
             generation: 0,
             last_seen: now,
+            last_frame: now,
+            answers: false,
+            frames: 0,
             entered: now,
             sent: 0,
             mail: VecDeque::new(),
@@ -171,6 +180,14 @@ impl Visit {
         match self.link {
             Link::Attached(connection) => Some(connection),
             Link::Detached { .. } | Link::Ended => None,
+        }
+    }
+
+    /// When it showed last that somebody is there: in line only by a frame, if it answers pings by frames.
+    fn last_sign(&self) -> Time {
+        match self.stand {
+            Stand::Waiting(_) if self.answers => self.last_frame,
+            Stand::Waiting(_) | Stand::Idle { .. } | Stand::Met(_) => self.last_seen,
         }
     }
 

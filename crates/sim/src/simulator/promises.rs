@@ -54,6 +54,8 @@ promises! { SERVER {
     WaitingIsTrue: "Only who waits is told so, and of the right number of people.", "Observer::hears";
     SurvivorsAreTold: "Who is left hears so at once, with the true reason, and nobody else does.", "Observer::conclude";
     RequeuedIsTrue: "Who is left is told truly whether it waits again.", "Observer::is_left";
+    PingsAreAnswered: "A ping is answered at once, with the number of frames taken; who answers none is asked none.", "Observer::hears";
+    WhatIsTakenIsTold: "Who comes back hears how much of its last socket was taken.", "Observer::hears";
     LossIsAnnounced: "Who is in a match with a lost socket hears that, and hears when it is back.", "Observer::conclude";
     SignalsArrive: "What one side says in a match reaches the other, as it was said, at once or when it is back.", "Observer::conclude";
     SignalsStayInTheirMatch: "Nothing reaches anybody but what the present partner says in the present match.", "Observer::carries";

@@ -60,6 +60,8 @@ pub struct Persona {
     pub wish: Wish,
     /// Says `hello`, and comes back by its token.
     pub hello: bool,
+    /// Answers the server's `ping`. Its browser answers WebSocket pings even while the page is frozen.
+    pub answers: bool,
     /// Tells how many messages it has when it comes back.
     pub counts: bool,
     /// Believes after a resume that it still waits; others ask again.
@@ -221,6 +223,7 @@ impl fmt::Display for Persona {
         write!(f, "{}", self.wish)?;
         for (is, word) in [
             (self.hello, "hello"),
+            (self.answers, "answers"),
             (self.counts, "counts"),
             (self.trusting, "trusting"),
             (self.handshake, "handshake"),

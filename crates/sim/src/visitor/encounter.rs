@@ -141,6 +141,7 @@ impl Encounter {
             | Heard::Stopped { .. }
             | Heard::Error { .. }
             | Heard::Draining { .. }
+            | Heard::Ping
             | Heard::Unknown => return Ok(None),
         };
         if marker.match_id != self.match_id {

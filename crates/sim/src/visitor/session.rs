@@ -29,7 +29,7 @@ impl Visitor {
     /// Says `hello`, with the newest token. It is kept until the answer: a server that takes nobody in yet has not used it.
     pub(super) fn greet(&self, acts: &mut Vec<Act>) {
         let received = self.token.as_ref().map(|_| self.received);
-        let hello = Hello { version: visavis_protocol::VERSION, resume: self.token.clone(), received };
+        let hello = Hello { resume: self.token.clone(), received, answers_ping: true, ..Hello::plain() };
         acts.push(Act::Send(ClientMessage::Hello(hello)));
     }
 

@@ -249,6 +249,7 @@ impl Lobby {
             blocked: known.acquaintances().map(|known| known.blocked().collect()).unwrap_or_default(),
             last_match: known.last_match,
             missed,
+            taken: Some(known.said.nth),
             back,
         };
         let now = self.now;
@@ -430,7 +431,7 @@ impl Lobby {
         standing: Standing,
         outputs: &mut Outputs,
     ) {
-        let Standing { wishes, requeue, place, recent, blocked, last_match, missed, back } = standing;
+        let Standing { wishes, requeue, place, recent, blocked, last_match, missed, taken, back } = standing;
         let id = claims.session;
         let taken_over = match &place {
             Place::Matched { id, .. } => Some(*id),
@@ -467,6 +468,7 @@ impl Lobby {
             session.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
         self.remember_heard(id, claims.heard.clone());
+        self.note_taken(key, taken);
         let of = match &place {
             Place::Matched { id, .. } => Some(*id),
             Place::Idle | Place::Waiting { .. } => last_match.map(|(id, _)| id),

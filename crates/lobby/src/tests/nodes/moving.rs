@@ -27,6 +27,17 @@ fn a_session_moves_to_another_node_and_its_old_socket_is_closed() {
 }
 
 #[test]
+fn another_node_tells_how_much_of_the_old_socket_was_taken() {
+    let mut town = Town::new(2);
+    let a = town.greeted(0);
+    town.say(a, find!("video", requeue: true));
+    town.hear_type(a, "waiting");
+    let moved = town.come_back(1, a);
+    assert_eq!(town.hear_type(moved, "welcome")["received"], 2);
+    town.hear_type(moved, "waiting");
+}
+
+#[test]
 fn one_side_of_a_local_match_moves_and_the_match_goes_on_across_nodes() {
     let mut town = Town::new(2);
     let (a, b) = (town.greeted(0), town.greeted(0));

@@ -122,11 +122,15 @@ fn settings(chance: &mut Prng) -> BTreeMap<String, u64> {
 
 fn persona(chance: &mut Prng, hello: u64) -> Persona {
     let hello = chance.below(100) < hello;
+    let wish = wish(chance);
+    let counts = hello && chance.below(8) > 0;
+    let trusting = chance.below(2) == 0;
     Persona {
-        wish: wish(chance),
+        wish,
         hello,
-        counts: hello && chance.below(8) > 0,
-        trusting: chance.below(2) == 0,
+        answers: counts && trusting,
+        counts,
+        trusting,
         handshake: chance.below(4) > 0,
         back_ms: one_of(chance, &[0, 50, 400, 400, 1_500, 5_000]),
         host: 0,

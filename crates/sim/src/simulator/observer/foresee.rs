@@ -6,9 +6,18 @@ use crate::simulator::promises::Breach;
 use std::sync::Arc;
 use visavis_lobby::{Ending, Input, Limiting, Span};
 use visavis_protocol::{
-    Block, ClientMessage, Connected, ErrorCode, FindPartner, IceCandidate, Kind, LeftReason, Limits, MatchId,
-    Message, Next, Offer, Pin, Signal, TicketOffer, Typing, Wishes, read_interests, read_languages,
+    Block, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Kind, LeftReason, Limits,
+    MatchId, Message, Next, Offer, Pin, ResumeToken, Signal, TicketOffer, Typing, Wishes, read_interests,
+    read_languages,
 };
+
+/// What shows that somebody is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    Frame,
+    /// A pong of the WebSocket.
+    Socket,
+}
 
 impl Observer {
     pub(super) fn foresee(&mut self, input: &Input) -> Result<(), Breach> {
@@ -31,7 +40,8 @@ impl Observer {
             },
             Input::Malformed { connection, .. } => match self.open.get(connection).copied() {
                 Some(id) => {
-                    self.lives(id);
+                    self.visit_mut(id).frames += 1;
+                    self.lives(id, Sign::Frame);
                     self.count_refusal();
                     hold(self.turn.refused.is_some(), Promise::ErrorsAreDeserved, || {
                         format!("{connection:?}: nothing is said of a malformed frame")
@@ -41,7 +51,7 @@ impl Observer {
             },
             Input::Alive { connection, mark } => {
                 if let Some(id) = self.open.get(connection).copied() {
-                    self.lives(id);
+                    self.lives(id, Sign::Socket);
                     if let Some(mark) = mark {
                         self.acknowledge(id, *mark);
                     }
@@ -73,11 +83,16 @@ impl Observer {
         }
     }
 
-    /// A frame came: a sign of life.
-    pub(super) fn lives(&mut self, id: VisitId) {
+    /// Somebody is there.
+    pub(super) fn lives(&mut self, id: VisitId, sign: Sign) {
         let now = self.now;
         let visit = self.visit_mut(id);
         visit.last_seen = now;
+        if sign == Sign::Frame {
+            visit.last_frame = now;
+        } else if visit.answers {
+            return;
+        }
         if let Some(met) = visit.met()
             && let Some(seat) = self.meetings.get_mut(&met).and_then(|meeting| meeting.seat_mut(id))
         {
@@ -92,7 +107,8 @@ impl Observer {
     }
 
     fn foresee_received(&mut self, id: VisitId, message: &ClientMessage) -> Result<(), Breach> {
-        self.lives(id);
+        self.visit_mut(id).frames += 1;
+        self.lives(id, Sign::Frame);
         self.admits(id)?;
         self.charges(id, message)?;
         if let Some(code) = self.turn.refused {
@@ -101,7 +117,7 @@ impl Observer {
         }
         self.note_offer(id, message);
         match message {
-            ClientMessage::Hello(hello) => match &hello.resume {
+            ClientMessage::Hello(hello) => match self.takes_greeting(id, hello) {
                 None => {
                     let visit = self.visit_mut(id);
                     visit.named = true;
@@ -128,6 +144,8 @@ impl Observer {
                 self.turn.stopped = Some(id);
             }
             ClientMessage::Block(Block { match_id }) => self.foresee_block(id, *match_id),
+            ClientMessage::Ping(_) => self.turn.pong = Some((id, self.visit(id).frames)),
+            ClientMessage::Pong(_) => {}
             ClientMessage::TicketOffer(_) => {}
             ClientMessage::Offer(Signal { match_id, sdp })
             | ClientMessage::Answer(Signal { match_id, sdp }) => {
@@ -155,6 +173,12 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    /// The token that it brings.
+    fn takes_greeting<'h>(&mut self, id: VisitId, hello: &'h Hello) -> Option<&'h ResumeToken> {
+        self.visit_mut(id).answers = hello.answers_ping;
+        hello.resume.as_ref()
     }
 
     /// The first message of a session that is not told to wait takes it in.

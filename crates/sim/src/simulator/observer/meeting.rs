@@ -262,13 +262,16 @@ impl Observer {
         let Some(id) = id else { return Ok(()) };
         match reason {
             "no sign of life" => {
-                let silence = self.now.since(self.visit(id).last_seen);
+                let silence = self.now.since(self.visit(id).last_sign());
                 let patience =
                     self.config.cut_after.min(self.config.waiting_cut_after - self.config.waiting_ping_after);
                 hold(silence >= patience, Promise::TheLivingAreNotCut, || {
                     format!("{connection:?} spoke {} us ago", silence.as_micros())
                 })?;
                 self.note(Mark::SilentCut);
+                if self.visit(id).answers && matches!(self.visit(id).stand, Stand::Waiting(_)) {
+                    self.note(Mark::FrozenCut);
+                }
                 self.open.remove(&connection);
                 self.detach(id);
             }

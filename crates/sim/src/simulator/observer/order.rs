@@ -154,7 +154,7 @@ impl Observer {
 
     fn silence_ends(&self, id: VisitId) -> Time {
         let visit = self.visit(id);
-        let from = visit.last_seen.max(self.jumped);
+        let from = visit.last_sign().max(self.jumped);
         match visit.stand {
             Stand::Waiting(_) => from.max(visit.entered) + self.config.waiting_cut_after,
             Stand::Idle { .. } | Stand::Met(_) => from + self.config.cut_after,
@@ -172,7 +172,7 @@ impl Observer {
             hold(ends > self.now, Promise::TheSilentAreCut, || {
                 format!(
                     "visit {id} was last heard at {:?}, now it is {:?}",
-                    self.visit(id).last_seen,
+                    self.visit(id).last_sign(),
                     self.now
                 )
             })?;

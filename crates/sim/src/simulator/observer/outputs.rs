@@ -18,7 +18,9 @@ impl Observer {
         hold(self.turn.finished != Some(id), Promise::StoppedIsTheEnd, || {
             format!("{message:?} to visit {id}")
         })?;
-        if !matches!(message, ServerMessage::Welcome { .. } | ServerMessage::PartnerFound(_)) {
+        if !matches!(message, ServerMessage::Welcome { .. } | ServerMessage::PartnerFound(_))
+            && !message.is_of_the_socket()
+        {
             let is_signal = matches!(
                 message,
                 ServerMessage::Offer { .. }
@@ -33,8 +35,12 @@ impl Observer {
             self.count_message(id, keep, is_signal, is_passing);
         }
         match message {
-            ServerMessage::Welcome { online, resume_token, resumed, match_id, .. } => {
+            ServerMessage::Welcome { online, resume_token, resumed, received, match_id, .. } => {
                 self.is_online(*online)?;
+                let taken = self.turn.taken.take();
+                hold(*received == taken, Promise::WhatIsTakenIsTold, || {
+                    format!("visit {id} is told {received:?}, and {taken:?} were taken")
+                })?;
                 self.is_welcomed(id, *resumed, *match_id)?;
                 self.keep_token(id, resume_token.as_ref());
             }
@@ -96,6 +102,17 @@ impl Observer {
                 }
             }
             ServerMessage::Draining { .. } => {}
+            ServerMessage::Ping {} => {
+                hold(self.visit(id).answers, Promise::PingsAreAnswered, || {
+                    format!("visit {id} is asked, and does not answer pings")
+                })?;
+            }
+            ServerMessage::Pong { received } => {
+                let due = self.turn.pong.take();
+                hold(due == Some((id, *received)), Promise::PingsAreAnswered, || {
+                    format!("visit {id} is told {received}, due is {due:?}")
+                })?;
+            }
         }
         Ok(())
     }
@@ -380,6 +397,7 @@ impl Observer {
         hold(lost.is_none(), Promise::SignalsArrive, || format!("{lost:?} are not sent again"))?;
         hold(turn.news.is_empty(), Promise::WhoSearchesHears, || format!("visits {:?}", turn.news))?;
         hold(turn.welcome.is_none(), Promise::GreetingsAreAnswered, || format!("{:?}", turn.welcome))?;
+        hold(turn.pong.is_none(), Promise::PingsAreAnswered, || format!("{:?}", turn.pong))?;
         hold(turn.stopped.is_none(), Promise::StoppedIsTheEnd, || format!("{:?} is not told", turn.stopped))?;
         let promise = if turn.is_timeout { Promise::GhostsAreLeft } else { Promise::OneSocketASession };
         hold(turn.closes.is_empty(), promise, || format!("{:?} stay open", turn.closes))?;

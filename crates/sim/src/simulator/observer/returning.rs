@@ -1,5 +1,6 @@
 //! Tokens, and who comes back by them.
 
+use super::foresee::Sign;
 use super::{Due, IDLE, Link, Mark, Observer, Place, Stand, VisitId, digest};
 use std::sync::Arc;
 use visavis_lobby::Time;
@@ -159,9 +160,10 @@ impl Observer {
     /// The socket of `fresh` goes to a session that the server knows.
     pub(super) fn foresee_take_over(&mut self, fresh: VisitId, minted: &Minted, received: Option<u32>) {
         let id = minted.visit;
+        let arrives = self.visit(id).awaited;
+        self.turn.taken = (!arrives).then_some(self.visit(id).frames);
         let Some(connection) = self.hand_over(fresh, id) else { return };
         self.note(Mark::Resumed);
-        let arrives = self.visit(id).awaited;
         match self.visit(id).link {
             Link::Attached(old) => {
                 self.note(Mark::HalfOpenEvicted);
@@ -190,7 +192,7 @@ impl Observer {
             visit.wishes.clone_from(&minted.wishes);
             self.note(Mark::PairRebuilt);
         }
-        self.lives(id);
+        self.lives(id, Sign::Frame);
         self.acknowledge(id, if arrives { 0 } else { received.unwrap_or(0) });
         let visit = self.visit_mut(id);
         let again = std::mem::take(&mut visit.mail).len();
@@ -215,6 +217,7 @@ impl Observer {
     fn hand_over(&mut self, fresh: VisitId, to: VisitId) -> Option<visavis_lobby::ConnectionId> {
         let connection = self.visit(fresh).connection()?;
         let (bound, now) = (self.visit(fresh).bound, self.now);
+        let (answers, frames) = (self.visit(fresh).answers, self.visit(fresh).frames);
         self.visit_mut(fresh).link = Link::Ended;
         self.open.insert(connection, to);
         self.owner.insert(connection, to);
@@ -222,6 +225,9 @@ impl Observer {
         visit.bound = bound;
         visit.admitted = true;
         visit.last_seen = now;
+        visit.last_frame = now;
+        visit.answers = answers;
+        visit.frames = frames;
         Some(connection)
     }
 

@@ -24,6 +24,10 @@ pub(super) struct Turn {
     pub(super) news: Vec<VisitId>,
     pub(super) closes: Vec<ConnectionId>,
     pub(super) welcome: Option<(VisitId, Option<bool>)>,
+    /// How many frames of the socket before were taken, where the server has to know.
+    pub(super) taken: Option<u32>,
+    /// Who has to be answered by `pong`, and with which number.
+    pub(super) pong: Option<(VisitId, u32)>,
     pub(super) stopped: Option<VisitId>,
     /// Who was told `stopped`.
     pub(super) finished: Option<VisitId>,

@@ -60,6 +60,8 @@ deeds! {
     /// Writes so many messages.
     Write "write" (messages);
     Typing "typing" ();
+    /// Asks whether the server is there.
+    Ping "ping" ();
     /// Sends a fresh offer for its ticket.
     Offer "offer" ();
     /// Says that media flows.

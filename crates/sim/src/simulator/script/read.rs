@@ -79,6 +79,7 @@ fn read_persona(words: &[&str]) -> Result<Persona, String> {
     let mut persona = Persona {
         wish: Wish::anyone(Kind::Video),
         hello: false,
+        answers: false,
         counts: false,
         trusting: false,
         handshake: false,
@@ -99,6 +100,7 @@ fn read_persona(words: &[&str]) -> Result<Persona, String> {
             "requeue" => persona.wish.requeue = true,
             "offers" => persona.wish.offers = true,
             "hello" => persona.hello = true,
+            "answers" => persona.answers = true,
             "counts" => persona.counts = true,
             "trusting" => persona.trusting = true,
             "handshake" => persona.handshake = true,

@@ -5,7 +5,7 @@ use crate::simulator::guest::{Act, Alarm, Line};
 use crate::simulator::network::{BROKEN, Down, Socket, Up, connection_id};
 use crate::simulator::promises::Breach;
 use visavis_lobby::{ConnectionId, Ending, Input, Limiting, Source};
-use visavis_protocol::{ClientMessage, Hello, ResumeToken, VERSION};
+use visavis_protocol::{ClientMessage, Hello, ResumeToken};
 
 impl World<'_> {
     /// Opens a socket: the visitor's own, or another one that shows a token.
@@ -47,7 +47,7 @@ impl World<'_> {
             if host == 0 { Limiting::Exempt } else { Limiting::Bound(Source { host, site: None }) };
         self.tell(Input::Opened { connection, limiting })?;
         if let Some(token) = token {
-            let hello = Hello { version: VERSION, resume: Some(token), received: None };
+            let hello = Hello { resume: Some(token), ..Hello::plain() };
             self.send(connection, Up::Message(ClientMessage::Hello(hello)));
             self.after(1_500_000, Event::ClientNotices(connection));
             self.after(1_600_000, Event::ServerNotices(connection));
@@ -121,6 +121,14 @@ impl World<'_> {
     pub(super) fn on_down(&mut self, connection: ConnectionId) -> Result<(), Breach> {
         let Some(socket) = self.sockets.get_mut(&connection) else { return Ok(()) };
         if socket.deaf && !socket.severed {
+            let pings = socket.down.len();
+            if socket.frozen {
+                socket.down.retain(|down| !matches!(down, Down::Ping(_)));
+            }
+            // Their marks are left out: what the browser has, the page may never read.
+            for _ in socket.down.len()..pings {
+                self.send(connection, Up::Pong(0));
+            }
             return Ok(());
         }
         match socket.down.pop_front() {
@@ -134,6 +142,7 @@ impl World<'_> {
             return Ok(());
         };
         socket.deaf = false;
+        socket.frozen = false;
         // Those still on their way find nothing when they arrive.
         let unread = std::mem::take(&mut socket.down);
         for down in unread {

@@ -10,7 +10,6 @@ use crate::simulator::script::{Deed, Step, Who, millis};
 use visavis_lobby::{ConnectionId, Input};
 use visavis_protocol::{
     ClientMessage, Connected, FindPartner, Hello, Kind, MatchId, Path, ResumeToken, Signal, Stop, Typing,
-    VERSION,
 };
 
 impl World<'_> {
@@ -102,6 +101,10 @@ impl World<'_> {
             }
             Deed::Freeze { ms } => {
                 self.frozen.insert(id, self.now + millis(ms));
+                let is_page = self.guests.get(&id).is_some_and(|guest| guest.persona.answers);
+                if let Some(socket) = self.sockets.get_mut(&connection) {
+                    socket.frozen = is_page;
+                }
                 self.plug(connection, ms);
             }
             Deed::Deaf { ms } => self.plug(connection, ms),
@@ -203,7 +206,7 @@ impl World<'_> {
     }
 
     fn is_disorderly(&mut self, id: u32, connection: ConnectionId, kind: i64) {
-        let hello = |resume| Hello { version: VERSION, resume, received: Some(1_000) };
+        let hello = |resume| Hello { resume, received: Some(1_000), ..Hello::plain() };
         let Some(guest) = self.guests.get_mut(&id) else { return };
         let met = guest.met();
         let message = match kind.rem_euclid(7) {
@@ -224,7 +227,7 @@ impl World<'_> {
                 languages: vec!["not a language".to_owned()],
                 ..FindPartner::anyone(Kind::Video)
             }),
-            5 => ClientMessage::Hello(Hello { version: 9, resume: None, received: None }),
+            5 => ClientMessage::Hello(Hello { version: 9, ..Hello::plain() }),
             _ => ClientMessage::Connected(Connected {
                 match_id: met.unwrap_or(MatchId(7)),
                 path: Path::Relay,
