@@ -28,13 +28,13 @@ export class Server {
 
   /**
    * Rates do not bind this machine, unless the flags are about them; and no STUN server is asked: nothing here
-   * needs the internet.
+   * needs the internet. `through` is a program that starts another.
    */
-  static async start(given: string[] = []): Promise<Server> {
+  static async start(given: string[] = [], through: string[] = []): Promise<Server> {
     const state = mkdtempSync(join(tmpdir(), "visavis-e2e-"));
     const rated = given.some((flag) => flag.startsWith("--limits-"));
     const flags = ["--state-dir", state, ...(rated ? [] : ["--limits-exempt", "127.0.0.0/8"]), ...given];
-    const { child, port } = await launch(0, flags);
+    const { child, port } = await launch(0, flags, through);
     return new Server(child, port, flags, state);
   }
 
@@ -64,9 +64,10 @@ export class Server {
   }
 }
 
-async function launch(port: number, flags: string[]): Promise<{ child: ChildProcess; port: number }> {
+async function launch(port: number, flags: string[], through: string[] = []) {
   const fixed = ["--listen", `127.0.0.1:${port}`, "--no-ice-servers"];
-  const child = spawn(binary(), [...fixed, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
+  const [program = "", ...args] = [...through, binary(), ...fixed, ...flags];
+  const child: ChildProcess = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   running.add(child);
   child.once("exit", () => running.delete(child));
   let said = "";

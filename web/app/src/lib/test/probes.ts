@@ -1,10 +1,13 @@
 // The single tries of the connection test. Each ends by itself, lets go of what it took, and never rejects.
 
+import { isThisSite, judge, type Addresses } from "./addresses";
 import type { Hides, Mapping, Result } from "./verdict";
 
 const SOCKET_MS = 8_000;
 const RELAY_MS = 8_000;
 const MAPPING_MS = 2_000;
+/** Long enough to answer the browser's question. */
+const DEVICE_MS = 60_000;
 
 const works = (detail: string): Result => ({ state: "works", detail });
 const fails = (detail: string): Result => ({ state: "fails", detail });
@@ -17,11 +20,17 @@ const DEVICE_ERRORS: Record<string, string> = {
 
 export async function device(kind: "audio" | "video"): Promise<Result> {
   if (!navigator.mediaDevices) return fails("browsers allow it only on pages that came over HTTPS");
+  const asked = navigator.mediaDevices.getUserMedia({ [kind]: true });
+  const name = asked.then((stream) => {
+    const [track] = stream.getTracks();
+    track?.stop();
+    return works(track?.label ?? "");
+  });
+  const silence = new Promise<Result>((resolve) =>
+    setTimeout(() => resolve(fails(`the browser gave no answer in ${DEVICE_MS / 1_000} s`)), DEVICE_MS),
+  );
   try {
-    const stream = await navigator.mediaDevices.getUserMedia({ [kind]: true });
-    const name = stream.getTracks()[0]?.label ?? "";
-    stream.getTracks().forEach((track) => track.stop());
-    return works(name);
+    return await Promise.race([name, silence]);
   } catch (error) {
     return fails(DEVICE_ERRORS[(error as Error).name] ?? (error as Error).message);
   }
@@ -46,6 +55,28 @@ export function server(): Promise<{ result: Result; token: string | null }> {
       if (message.type === "welcome") end(works(since(begun)), message.ice_token ?? null);
     };
   });
+}
+
+/** Why the server lets this page have no live line; null if that is not the reason. */
+export async function refusal(): Promise<string | null> {
+  try {
+    const asked = `/api/origin?origin=${encodeURIComponent(location.origin)}`;
+    const answer = await fetch(asked, { signal: AbortSignal.timeout(SOCKET_MS) });
+    const { allowed, message } = (await answer.json()) as { allowed?: boolean; message?: string };
+    return allowed === false ? (message ?? "") : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether calls can be made at all: browsers without WebRTC exist, and settings that turn it off. */
+export function hasWebRtc(): boolean {
+  try {
+    new RTCPeerConnection().close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What the server would have a call gather with. Null if it does not say. */
@@ -102,16 +133,18 @@ export async function relay(servers: RTCIceServer[], transport: Transport): Prom
   if (found.length > 0) return works(since(begun));
   if (refusal) return { state: "refuses", detail: REFUSALS[refusal] ?? `error ${refusal}` };
   if (performance.now() - begun >= RELAY_MS) return fails(`no answer in ${RELAY_MS / 1_000} s`);
+  if (transport !== "tls") return fails("it cannot be reached");
+  // Browsers do not tell pages what went wrong below TLS. But where this very page came from, the certificate is good.
   return fails(
-    transport === "tls"
-      ? "it cannot be reached, or its certificate is none that browsers trust"
-      : "it cannot be reached",
+    isThisSite(String(nearest.urls), location)
+      ? "a web server answers there, not a relay"
+      : "it cannot be reached, what answers there is no relay, or browsers do not trust its certificate",
   );
 }
 
 // RFC 8489, 14.8, and RFC 8656, 19.
 const REFUSALS: Record<number, string> = {
-  401: "it does not know the password that the server gave us",
+  401: "it does not take the password that the server gave us: its secret is another one, or its clock is wrong",
   403: "it is forbidden to us",
   486: "we hold all the places that one visitor may have",
   508: "it is full",
@@ -121,40 +154,57 @@ const REFUSALS: Record<number, string> = {
  * Whether what we send to another port of the relay comes from the port that its STUN side sees: a connection with
  * ourselves, one end of it at the relay. That end knows our addresses beforehand; if our packets come from another
  * one (peer reflexive: RFC 8445, 7.3.1.3), the router makes a port for each destination.
+ *
+ * A relay in a container or behind a router of its own may give out an address of its private network. What goes
+ * there takes another way than what goes to its STUN side, so it says nothing of our router.
  */
-export async function mapping(servers: RTCIceServer[]): Promise<Mapping> {
+export async function mapping(
+  servers: RTCIceServer[],
+): Promise<{ mapping: Mapping; relayIsPrivate: boolean }> {
   const [nearest] = urlsOver(servers, "udp");
-  if (!nearest) return "unknown";
+  if (!nearest) return { mapping: "unknown", relayIsPrivate: false };
   const stun = String(nearest.urls).replace("turn:", "stun:").replace(/\?.*/, "");
-  const here = new RTCPeerConnection({ iceServers: [{ urls: stun }] });
-  const there = new RTCPeerConnection({ iceServers: [nearest], iceTransportPolicy: "relay" });
+  const [ours, theirs]: [Addresses, Addresses] = [{}, {}];
+  let reached: string[] = [];
+  try {
+    const here = new RTCPeerConnection({ iceServers: [{ urls: stun }] });
+    const there = new RTCPeerConnection({ iceServers: [nearest], iceTransportPolicy: "relay" });
+    noteAddresses(here, ours);
+    noteAddresses(there, theirs);
+    reached = await meet(here, there).finally(() =>
+      [here, there].forEach((connection) => connection.close()),
+    );
+  } catch {
+    // What was found until then counts.
+  }
+  return judge(reached, ours, theirs);
+}
+
+async function meet(here: RTCPeerConnection, there: RTCPeerConnection): Promise<string[]> {
   const gathered = (connection: RTCPeerConnection) =>
     happens(connection, "icegatheringstatechange", () => connection.iceGatheringState === "complete");
-  try {
-    here.createDataChannel("test");
-    await here.setLocalDescription();
-    await gathered(here);
-    await there.setRemoteDescription(here.localDescription as RTCSessionDescription);
-    await there.setLocalDescription();
-    await gathered(there);
-    await here.setRemoteDescription(there.localDescription as RTCSessionDescription);
-    await happens(there, "iceconnectionstatechange", () => there.iceConnectionState === "connected");
-    const stats = new Map<
-      string,
-      { type: string; state?: string; remoteCandidateId?: string; candidateType?: string }
-    >();
-    (await there.getStats()).forEach((entry) => stats.set(entry.id, entry));
-    const reached = [...stats.values()]
-      .filter(({ type, state }) => type === "candidate-pair" && state === "succeeded")
-      .map(({ remoteCandidateId }) => stats.get(remoteCandidateId ?? "")?.candidateType);
-    if (reached.length === 0) return "unknown";
-    return reached.every((type) => type === "prflx") ? "varies" : "same";
-  } catch {
-    return "unknown";
-  } finally {
-    here.close();
-    there.close();
-  }
+  here.createDataChannel("test");
+  await here.setLocalDescription();
+  await gathered(here);
+  await there.setRemoteDescription(here.localDescription as RTCSessionDescription);
+  await there.setLocalDescription();
+  await gathered(there);
+  await here.setRemoteDescription(there.localDescription as RTCSessionDescription);
+  await happens(there, "iceconnectionstatechange", () => there.iceConnectionState === "connected");
+  const stats = new Map<
+    string,
+    { type: string; state?: string; remoteCandidateId?: string; candidateType?: string }
+  >();
+  (await there.getStats()).forEach((entry) => stats.set(entry.id, entry));
+  return [...stats.values()]
+    .filter(({ type, state }) => type === "candidate-pair" && state === "succeeded")
+    .map(({ remoteCandidateId }) => stats.get(remoteCandidateId ?? "")?.candidateType ?? "");
+}
+
+function noteAddresses(connection: RTCPeerConnection, into: Addresses): void {
+  connection.addEventListener("icecandidate", ({ candidate }) => {
+    if (candidate?.type && candidate.address) (into[candidate.type] ??= []).push(candidate.address);
+  });
 }
 
 /** Resolves when `is`, or when the time is over. */
@@ -177,29 +227,30 @@ async function gather(
   iceTransportPolicy: RTCIceTransportPolicy,
   isEnough: (candidate: RTCIceCandidate) => boolean,
 ): Promise<{ found: RTCIceCandidate[]; refusal: number | null }> {
-  const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy });
   const found: RTCIceCandidate[] = [];
   let refusal: number | null = null;
+  let connection: RTCPeerConnection | null = null;
   try {
+    const gathering = (connection = new RTCPeerConnection({ iceServers, iceTransportPolicy }));
     await new Promise<void>((resolve, reject) => {
       setTimeout(resolve, RELAY_MS);
-      connection.onicecandidate = ({ candidate }) => {
+      gathering.onicecandidate = ({ candidate }) => {
         if (!candidate) return resolve();
         if (candidate.candidate === "") return;
         found.push(candidate);
         if (isEnough(candidate)) resolve();
       };
       // From 700 on it is the browser that says so: nobody answered.
-      connection.onicecandidateerror = ({ errorCode }) => {
+      gathering.onicecandidateerror = ({ errorCode }) => {
         if (errorCode < 700) refusal = errorCode;
       };
-      connection.createDataChannel("test");
-      connection.setLocalDescription().catch(reject);
+      gathering.createDataChannel("test");
+      gathering.setLocalDescription().catch(reject);
     });
   } catch {
     // What was found until then counts.
   } finally {
-    connection.close();
+    connection?.close();
   }
   return { found, refusal };
 }

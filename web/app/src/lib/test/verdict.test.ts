@@ -8,9 +8,11 @@ const NONE: Result = { state: "none", detail: "" };
 
 type Given = Partial<Record<Check, Result>> & Partial<Omit<Findings, "results">>;
 
-function findings({ mapping = "same", hides = "nobody", ...results }: Given): Findings {
+function findings(given: Given): Findings {
+  const { mapping = "same", hides = "nobody", refusal = null, webrtc = true, ...rest } = given;
+  const { relayIsPrivate = false, ...results } = rest;
   const all = { ...BLANK, server: WORKS, udp: FAILS, tcp: FAILS, tls: FAILS, ...results };
-  return { results: all, mapping, hides };
+  return { results: all, mapping, hides, refusal, webrtc, relayIsPrivate };
 }
 
 test.each([
@@ -23,6 +25,21 @@ test.each([
     "a proxy that lets pages alone through is named",
     { server: FAILS, udp: WORKS },
     /Web pages get through.*WebSocket/,
+  ],
+  [
+    "a server that refuses the page says why, and no firewall is blamed",
+    { server: FAILS, udp: WORKS, refusal: "the proxy drops the port" },
+    /^The server refuses.*the proxy drops the port.*Whoever runs/,
+  ],
+  [
+    "a browser without WebRTC is named",
+    { webrtc: false },
+    /^This browser cannot make calls.*Text chats work/,
+  ],
+  [
+    "a relay with a private address is no symmetric router",
+    { udp: WORKS, relayIsPrivate: true, mapping: "unknown" },
+    /^The relay gives out an address of its own private network.*Whoever runs/,
   ],
   ["a server that does not tell its relays proves nothing", { hides: null }, /did not say/],
   ["UDP makes calls direct", { udp: WORKS }, /Most of your calls will be direct/],

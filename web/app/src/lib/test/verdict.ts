@@ -33,6 +33,12 @@ export interface Findings {
   mapping: Mapping;
   /** Null: the server did not say which relays there are. */
   hides: Hides | null;
+  /** Why the server takes no live line from this page, in its own words; null if it would, or did not say. */
+  refusal: string | null;
+  /** Whether the browser can make calls at all. */
+  webrtc: boolean;
+  /** The relay gives out an address that only its own network reaches. */
+  relayIsPrivate: boolean;
 }
 
 export const BLANK: Results = Object.fromEntries(
@@ -42,16 +48,22 @@ export const BLANK: Results = Object.fromEntries(
 const RELAYS = ["udp", "tcp", "tls"] as const;
 
 /** What type of path a call from here would get. */
-export function path({ results, mapping, hides }: Findings): string {
+export function path(findings: Findings): string {
+  const { results, mapping, hides, refusal, webrtc, relayIsPrivate } = findings;
   const is = (state: Result["state"], ...checks: Check[]) =>
     checks.some((check) => results[check].state === state);
   if (!is("works", "server")) {
+    if (refusal !== null)
+      return `The server refuses the live line from this page (${refusal}). Nobody can be found from here. ${TELL}`;
     return hides === null
       ? "This browser does not reach the server. Nobody can be found from here."
       : "Web pages get through, but not the live line to the server (WebSocket). Nobody can be found from here. A proxy or firewall is in the way: try another network.";
   }
+  if (!webrtc)
+    return "This browser cannot make calls: it has no WebRTC, or a setting or an extension turns it off. Text chats work.";
   if (hides === null) return "The server did not say which relays it has. Try again in a minute.";
   if (hides !== "nobody") return hiddenPath(results, hides);
+  if (relayIsPrivate && is("works", ...RELAYS)) return `${PRIVATE} ${TELL}`;
   if (is("works", "udp")) return UDP[mapping];
   if (RELAYS.every((check) => is("none", check)))
     return "The server offers no relay. Calls connect only where both networks allow a direct path.";
@@ -73,7 +85,10 @@ const UDP: Record<Mapping, string> = {
   unknown: "UDP gets out. Calls are direct where both networks allow it; elsewhere a relay helps.",
 };
 
-const TELL = "Whoever runs this site can mend that: send them the report.";
+const PRIVATE =
+  "The relay gives out an address of its own private network, which nobody outside reaches. Calls connect only where both networks allow a direct path.";
+
+const TELL = "Whoever runs this site can fix that: send them the report.";
 
 function hiddenPath(results: Results, hides: Exclude<Hides, "nobody">): string {
   const who = hides === "you" ? "You hide your address" : "This site hides everybody’s address";
