@@ -1,6 +1,7 @@
 // A TCP proxy in front of the server that can break lines as networks do: silently, or with a reset, never with a
 // close frame.
 
+import { Transform } from "node:stream";
 import { connect, createServer, type Server as TcpServer, type Socket } from "node:net";
 
 export class Proxy {
@@ -8,6 +9,7 @@ export class Proxy {
   #target: number;
   #lines = new Set<[Socket, Socket]>();
   #refusing = false;
+  #delayMs = 0;
   readonly port: number;
 
   private constructor(listener: TcpServer, target: number, port: number) {
@@ -37,11 +39,16 @@ export class Proxy {
   /** Nothing passes any more on the lines there are, and nobody is told: half open on both sides. */
   freeze(): void {
     for (const [near, far] of this.#lines) {
-      near.unpipe(far);
-      far.unpipe(near);
-      near.pause();
-      far.pause();
+      for (const end of [near, far]) {
+        end.unpipe();
+        end.pause();
+      }
     }
+  }
+
+  /** Everything takes so much longer, each way, from now on and on all lines. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
   }
 
   refuse(yes: boolean): void {
@@ -65,7 +72,20 @@ export class Proxy {
         for (const other of line) if (other !== socket) other.destroy();
       });
     }
-    near.pipe(far);
-    far.pipe(near);
+    near.pipe(this.#slowly()).pipe(far);
+    far.pipe(this.#slowly()).pipe(near);
+  }
+
+  /** In order, whatever the delay was and becomes. */
+  #slowly(): Transform {
+    let dueMs = 0;
+    const delayMs = () => this.#delayMs;
+    return new Transform({
+      transform(piece, _encoding, done) {
+        dueMs = Math.max(dueMs, performance.now() + delayMs());
+        setTimeout(() => this.push(piece), dueMs - performance.now());
+        done();
+      },
+    });
   }
 }

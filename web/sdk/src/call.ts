@@ -28,6 +28,7 @@ export interface CallListener {
   iceServersInstead(refused: RTCIceServer[]): Promise<RTCIceServer[] | null>;
   /** Kept for later while the server is away. */
   sendToServer(message: ClientMessage, textId?: number): boolean;
+  textsUnderWay(): boolean;
   onConnected(path: "direct" | "relay" | null, elapsedMs: number): void;
   /** The media is interrupted; `onConnected` says when it is back. */
   onInterrupted(): void;
@@ -159,6 +160,11 @@ export class Call {
 
   typing(on: boolean): void {
     this.#words.typing(on);
+  }
+
+  /** The stranger's text that came through the server, the server's refusal of one of ours, and what never arrived. */
+  get words(): Pick<Words, "hearFromServer" | "refused" | "unsent"> {
+    return this.#words;
   }
 
   replaceTrack(...change: Parameters<Peer["replaceTrack"]>): void {

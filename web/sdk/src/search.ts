@@ -198,7 +198,7 @@ export class Search {
       spares.clear();
       return null;
     }
-    const servers = await ice.servers();
+    const [servers] = await Promise.all([ice.servers(), spares.load()]);
     if (this.#wishes !== wishes) return null;
     spares.use(this.#recipeFor(wishes, servers));
     if (offerOrder === "classic") return null;

@@ -10,8 +10,9 @@ import type { IceSource } from "./ice.js";
 import type { LocalMedia } from "./media.js";
 import type { MediaKind } from "./peer.js";
 import type { ClientMessage, PartnerFound, ServerMessage } from "./protocol.gen.js";
+import { Outbox, type Signal } from "./outbox.js";
 import { Search } from "./search.js";
-import { ServerSocket } from "./socket.js";
+import { ServerSocket, type Resumed } from "./socket.js";
 import { SparePeers } from "./spare.js";
 import { chatState, sameState, type Activity } from "./state.js";
 import type { ChatState, ClientEvents, Environment, LeftReason, MatchInfo, Wishes } from "./types.js";
@@ -30,7 +31,6 @@ export interface SessionParts {
 
 // After `bye` the server's own word follows within a round trip.
 const PARTNER_LEFT_MS = 1_000;
-const MAX_OUTBOX = 64;
 // A server that does not say where its relays are may only be restarting.
 const OUTAGE_MS = 1_000;
 const MAX_OUTAGES = 6;
@@ -42,11 +42,10 @@ const NO_RELAY = {
 // In a row: without any sign of theirs, or without one of our own; and with both, but without a path.
 const MAX_SILENT = 2;
 const MAX_UNREACHED = 3;
-
-interface Signal {
-  message: ClientMessage;
-  textId?: number | undefined;
-}
+// How long the server may be silent before it is asked. A call notices by itself what happens to its path.
+const ASK_MS = 5_000;
+const ASK_IN_CALL_MS = 20_000;
+const TEXT_CONFIRMED_MS = 1_000;
 
 // A visitor who stops may start again at once; the socket waits for that.
 const LINGER_MS = 30_000;
@@ -67,10 +66,9 @@ export class Session {
   #strangerTypes = false;
   /** Null while the server is there, or was not yet needed. */
   #away: { retryAtMs: number | null } | null = null;
-  /** Signals of the present match that wait for the session to be resumed. */
-  #outbox: Signal[] = [];
-  /** Texts that went through the server, by their number on the socket; the server may refuse them. */
-  #texts = new Map<number, number>();
+  #outbox: Outbox;
+  /** Blocks that could not be said yet. */
+  #blocks: ClientMessage[] = [];
   #outages = 0;
   /** The strangers since the last one who was reached. */
   #unreached: ("silent" | "heard")[] = [];
@@ -92,10 +90,15 @@ export class Session {
         void parts.ice.instead(servers).then((others) => others && this.#search.announce()),
     });
     this.#socket = new ServerSocket(environment, parts.url, {
-      onOpen: (resumed, matchId) => this.#onOpen(resumed, matchId),
+      onOpen: (resumed) => this.#onOpen(resumed),
       onMessage: (message) => this.#onMessage(message),
+      onDead: () => this.#onDead(),
       onAway: (retryAtMs) => this.#onAway(retryAtMs),
       onGaveUp: (error) => this.#onGaveUp(error),
+    });
+    this.#outbox = new Outbox({
+      send: (message) => this.#socket.send(message),
+      onUnsent: (id, reason, retryAfterMs) => events.emit("unsent", { id, reason, retryAfterMs }),
     });
     this.#search = new Search({
       ...parts,
@@ -138,7 +141,7 @@ export class Session {
     this.#unreached = [];
     this.#outages = 0;
     this.#open();
-    if (wishes.kind !== "text") void ice.servers();
+    if (wishes.kind !== "text") void Promise.all([ice.servers(), this.#spares.load()]);
     if (!media.covers(wishes.kind)) {
       // Nobody may be given to a visitor who still looks for the camera.
       this.#search.stop();
@@ -217,7 +220,7 @@ export class Session {
     if (!match) return;
     this.#endCall("blocked");
     const message: ClientMessage = { type: "block", match_id: match.id };
-    if (!this.#socket.send(message)) this.#outbox = [{ message }];
+    if (!this.#socket.send(message)) this.#blocks.push(message);
     if (!call) return;
     this.#search.standing.forgetWishes();
     this.#goOn(match, "blocked", "now");
@@ -292,24 +295,33 @@ export class Session {
 
   // --- the server -------------------------------------------------------------------------------
 
-  #onOpen(resumed: boolean, matchId: string | null): void {
+  #onOpen(resumed: Resumed | null): void {
     const { standing } = this.#search;
     const call = this.#call;
-    const again = resumed ? standing.resume(matchId, call !== null) : standing.reset();
+    const again = resumed ? standing.resume(resumed.matchId, call !== null) : standing.reset();
     // One that does not know us any more may be another one, and its relay may have another secret.
     if (!resumed && this.#cutOff) this.#parts.ice.forget();
     this.#cutOff = false;
     if (again) this.#socket.send(again);
     this.#away = null;
     this.#events.emit("signaling", "open");
-    const outbox = this.#outbox.splice(0);
-    this.#texts.clear();
-    if (resumed) for (const signal of outbox) this.#say(signal);
-    if (call && resumed && matchId !== call.match.id) this.#expectEnd(call);
-    else if (call && resumed) call.serverBack();
+    const blocks = this.#blocks.splice(0);
+    if (resumed) for (const block of blocks) this.#socket.send(block);
+    const together = call !== null && resumed?.matchId === call.match.id;
+    if (together) this.#outbox.resume(resumed.received);
+    else this.#outbox.end(resumed?.received ?? null);
+    if (together) call.serverBack();
+    else if (call && resumed) this.#expectEnd(call);
     else if (call && !call.standsAlone) return this.#strangerLeft("lost", "now");
     if (this.#activity.name === "searching") void this.#search.announce();
     this.#show();
+  }
+
+  /** What was found out about the network before is worth nothing now. */
+  #onDead(): void {
+    this.#spares.renew();
+    if (this.#activity.name === "call" && this.#activity.health.name === "interrupted")
+      this.#activity.call.move();
   }
 
   /** The match is over, and the word that ended it comes right behind; unless it was lost, too. */
@@ -340,6 +352,7 @@ export class Session {
   #onGaveUp(error: ClientError): void {
     this.#away = { retryAtMs: null };
     this.#search.standing.reset();
+    this.#outbox.end(null);
     if (this.#call?.standsAlone) return this.#show();
     this.fail(error);
   }
@@ -358,13 +371,19 @@ export class Session {
         break;
       case "waiting":
         // We are in line, so the match is over, whatever became of the word that ended it.
-        if (knew) return this.#strangerLeft("closed", "now");
+        if (knew) {
+          this.#outbox.end("known");
+          return this.#strangerLeft("closed", "now");
+        }
         if (this.#activity.name === "searching") this.#activity.estimateMs = message.estimate_ms ?? null;
         break;
       case "partner_found":
         return this.#onPartnerFound(message);
       case "partner_left":
-        if (call?.match.id === message.match_id) return this.#strangerLeft(message.reason, "now");
+        if (call?.match.id === message.match_id) {
+          this.#outbox.end("known");
+          return this.#strangerLeft(message.reason, "now");
+        }
         if (this.#activity.name === "searching") void this.#search.announce();
         return;
       case "partner_reconnecting":
@@ -378,11 +397,18 @@ export class Session {
       case "ice_candidate":
         return call?.handle(message);
       case "message":
-        return this.#onText("stranger", message.text);
+        return call?.words.hearFromServer(message.text);
       case "typing":
         return this.#onTyping(message.on);
+      case "pong":
+        this.#outbox.acknowledge(message.received);
+        if (this.#outbox.textsUnderWay) this.#socket.heartbeat.askWithin(TEXT_CONFIRMED_MS);
+        return;
       case "error":
-        if (message.of === "message") return this.#onRefusedText(message.nth, message.retry_after_ms ?? null);
+        if (message.of === "message") {
+          this.#outbox.refuse(message.nth, message.code, message.retry_after_ms ?? null);
+          return call?.words.refused();
+        }
         if (asked && !message.retry) this.fail(new ClientError("refused", message.message));
         return;
     }
@@ -419,8 +445,9 @@ export class Session {
       iceServers: () => this.#parts.ice.servers(),
       iceServersInstead: (refused) => this.#parts.ice.instead(refused),
       sendToServer: (message, textId) => this.#sendOfCall({ message, textId }),
+      textsUnderWay: () => this.#outbox.textsUnderWay,
       onConnected: (path, elapsedMs) => this.#onHealth({ name: "connected", path, elapsedMs }),
-      onInterrupted: () => this.#onHealth({ name: "interrupted" }),
+      onInterrupted: () => this.#onInterrupted(),
       onStream: (stream) => this.#onRemoteStream(stream),
       onMessage: (text) => this.#onText("stranger", text),
       onTyping: (on) => this.#onTyping(on),
@@ -440,23 +467,15 @@ export class Session {
 
   #sendOfCall(signal: Signal): boolean {
     const view = this.#serverView();
-    if (view === "known") return this.#say(signal);
-    if (view === "unknown" || this.#outbox.length >= MAX_OUTBOX) return false;
-    this.#outbox.push(signal);
-    return true;
+    if (signal.textId) this.#socket.heartbeat.askWithin(TEXT_CONFIRMED_MS);
+    if (view === "known") return this.#outbox.say(signal);
+    return view === "away" && this.#outbox.keep(signal);
   }
 
-  #say({ message, textId }: Signal): boolean {
-    const nth = this.#socket.send(message);
-    if (nth && textId) this.#texts.set(nth, textId);
-    // Whatever was said so long ago was not refused.
-    if (this.#texts.size > MAX_OUTBOX) this.#texts.delete(this.#texts.keys().next().value ?? 0);
-    return nth > 0;
-  }
-
-  #onRefusedText(nth: number | undefined, retryAfterMs: number | null): void {
-    const id = this.#texts.get(nth ?? 0);
-    if (id) this.#events.emit("unsent", { id, retryAfterMs });
+  #onInterrupted(): void {
+    this.#onHealth({ name: "interrupted" });
+    // Whatever took the path may have taken the socket, too, and the new path is agreed on over it.
+    this.#socket.heartbeat.askWithin(0);
   }
 
   #onHealth(health: Extract<Activity, { name: "call" }>["health"]): void {
@@ -474,6 +493,11 @@ export class Session {
     if (!call) return;
     const { match } = call;
     if (reason === "silent" || call.unreached) this.#unreached.push(call.heard ? "heard" : "silent");
+    this.#outbox.end(this.#serverView() === "known" ? "known" : null);
+    const silently = reason === "lost" || reason === "silent";
+    for (const id of call.words.unsent(silently ? "silently" : "with a word")) {
+      this.#events.emit("unsent", { id, reason: "lost", retryAfterMs: null });
+    }
     // Told to one who may be there after all, only cut off from the server.
     this.#endCall("lost");
     const alone = this.#reachesNobody;
@@ -513,7 +537,7 @@ export class Session {
     const call = this.#call;
     if (!call) return;
     call.close(bye);
-    this.#outbox = [];
+    this.#outbox.clear();
     const sinceMs = this.#environment.now();
     this.#activity = { name: "searching", sinceMs, online: null, estimateMs: null };
     this.#onRemoteStream(null);
@@ -537,6 +561,14 @@ export class Session {
     this.#events.emit("typing", on);
   }
 
+  /** After how long a silence the server is asked. Where nothing depends on it, it is not. */
+  #silenceMs(): number {
+    const activity = this.#activity;
+    if (activity.name === "searching") return ASK_MS;
+    if (activity.name !== "call") return Infinity;
+    return activity.call.standsAlone && activity.health.name === "connected" ? ASK_IN_CALL_MS : ASK_MS;
+  }
+
   #open(): void {
     this.#environment.clearTimeout(this.#lingerTimer);
     this.#lingerTimer = null;
@@ -553,6 +585,7 @@ export class Session {
   }
 
   #show(): void {
+    this.#socket.heartbeat.every(this.#silenceMs());
     const state = chatState(this.#activity, this.#wishes, this.#away);
     if (sameState(this.#state, state)) return;
     this.#state = state;

@@ -1,17 +1,29 @@
 // The socket to the server: says hello, keeps the resume token, comes back by itself with jitter.
-// Knows when it may speak and when to try again; what is said is not its business.
+// Knows when it may speak and when to try again; what is said is not its business. One that is dead without knowing it
+// is replaced (`heartbeat`).
 // The token lives in memory only: after a reload there is no call that it could bring back.
 // While one socket takes the place of another the old one is heard until the new one has said how much arrived.
 
 import { ClientError } from "./errors.js";
+import { Heartbeat } from "./heartbeat.js";
 import { VERSION, type ClientMessage, type ServerMessage } from "./protocol.gen.js";
 import type * as Reach from "./reach.js";
 import type { Environment } from "./types.js";
 
+/** What the server still knows of a session. */
+export interface Resumed {
+  /** The match that it is in. */
+  matchId: string | null;
+  /** How many messages the server took from the last socket; null: it does not know. */
+  received: number | null;
+}
+
 export interface SocketListener {
-  /** One may speak. `resumed`: the server still knows where we stood, and is in this match with us. */
-  onOpen(resumed: boolean, matchId: string | null): void;
+  /** One may speak. */
+  onOpen(standing: Resumed | null): void;
   onMessage(message: ServerMessage): void;
+  /** It was dead without knowing it: the network has changed, or the machine was away. `onAway` follows. */
+  onDead(): void;
   /** Lost. Null: the next attempt is already under way. */
   onAway(retryAtMs: number | null): void;
   /** No further attempt is made until `open` is called. */
@@ -59,11 +71,16 @@ export class ServerSocket {
   /** The server asked for no attempt before this. */
   #notBeforeMs = 0;
   #drainTimer: number | null = null;
+  readonly heartbeat: Heartbeat;
 
   constructor(environment: Environment, url: string, listener: SocketListener) {
     this.#environment = environment;
     this.#url = url;
     this.#listener = listener;
+    this.heartbeat = new Heartbeat(environment, {
+      ask: () => this.send({ type: "ping" }),
+      onDead: () => this.#onDead(),
+    });
   }
 
   get isOpen(): boolean {
@@ -124,6 +141,7 @@ export class ServerSocket {
     // The token may be used up already: only the answer brings the next one.
     if (link.name === "greeting") return;
     if (link.name === "open" && this.resumable) {
+      this.heartbeat.stop();
       // A close that arrives before the new socket could be taken for a loss: the resume evicts the old one.
       this.#retired = link.socket;
       link.socket.onclose = null;
@@ -171,12 +189,23 @@ export class ServerSocket {
       return;
     }
     // Nothing depends on the welcome, so it is not waited for: a round trip saved.
+    this.#opened(socket);
+    this.#listener.onOpen(null);
+  }
+
+  #opened(socket: WebSocket): void {
     this.#link = { name: "open", socket };
-    this.#listener.onOpen(false, null);
+    this.heartbeat.start();
+  }
+
+  #onDead(): void {
+    this.#listener.onDead();
+    this.replace();
+    this.#listener.onAway(null);
   }
 
   #hello(socket: WebSocket): void {
-    const hello: ClientMessage = { type: "hello", version: VERSION };
+    const hello: ClientMessage = { type: "hello", version: VERSION, answers_ping: true };
     if (this.#token !== null) Object.assign(hello, { resume: this.#token, received: this.#received });
     socket.send(JSON.stringify(hello));
     this.#said += 1;
@@ -186,7 +215,9 @@ export class ServerSocket {
     const message = parsed(data) as ServerMessage | null;
     if (!message) return;
     const link = this.#link;
-    if (this.#welcomed) this.#received += 1;
+    this.heartbeat.heard();
+    if (message.type === "ping") return void this.send({ type: "pong" });
+    if (this.#welcomed && message.type !== "pong") this.#received += 1;
     if ("resume_token" in message) this.#token = message.resume_token ?? this.#token;
     switch (message.type) {
       case "welcome":
@@ -195,10 +226,11 @@ export class ServerSocket {
         this.#token = message.resume_token ?? null;
         if (link.name === "greeting") {
           this.#environment.clearTimeout(link.timer);
-          this.#link = { name: "open", socket: link.socket };
+          this.#opened(link.socket);
           this.#retired?.close(REPLACED);
           this.#retired = null;
-          this.#listener.onOpen(message.resumed === true, message.match_id ?? null);
+          const { match_id: matchId = null, received = null } = message;
+          this.#listener.onOpen(message.resumed ? { matchId, received } : null);
         }
         break;
       case "draining":
@@ -214,7 +246,7 @@ export class ServerSocket {
         // Let in by the message behind a `hello` that was not.
         if (link.name === "greeting" && this.#token === null) {
           this.#environment.clearTimeout(link.timer);
-          this.#link = { name: "open", socket: link.socket };
+          this.#opened(link.socket);
           this.#hello(link.socket);
         }
     }
@@ -296,6 +328,7 @@ export class ServerSocket {
   #detach(code: number): void {
     const link = this.#link;
     this.#link = { name: "closed" };
+    this.heartbeat.stop();
     this.#retired?.close(code);
     this.#retired = null;
     this.#environment.clearTimeout(this.#drainTimer);

@@ -2,7 +2,7 @@
 // answerer's part. In a call only the blank one is kept, so with the match there are never more than three.
 // A blank peer becomes an offering one, never the other way round: a rollback costs more than it saves.
 
-import { Peer, type MediaKind, type Tracks } from "./peer.js";
+import type { Peer, MediaKind, Tracks } from "./peer.js";
 import type { Environment } from "./types.js";
 
 // Long enough that candidates are still true, and that nobody pays for an unused relay allocation for long.
@@ -33,6 +33,8 @@ export interface SpareListener {
 
 export class SparePeers {
   #environment: Environment;
+  /** Null until it was loaded: a text chat needs none, and nobody before Start. */
+  #Peer: typeof Peer | null = null;
   #recipe: Recipe | null = null;
   #offering: Peer | null = null;
   #offerSdp: string | null = null;
@@ -47,6 +49,14 @@ export class SparePeers {
   constructor(environment: Environment, listener: SpareListener) {
     this.#environment = environment;
     this.#listener = listener;
+  }
+
+  /** Before anything is made. Without it nothing is: see `refusals`. */
+  async load(): Promise<void> {
+    this.#Peer ??= await import("./peer.js").then(
+      (module) => module.Peer,
+      () => null,
+    );
   }
 
   /** From now on for these wishes; what was made for others is closed. */
@@ -143,10 +153,10 @@ export class SparePeers {
 
   /** Null when the browser refuses another connection: it may have too many for the moment, or be told to give none. */
   #make(): Peer | null {
-    if (!this.#recipe) return null;
+    if (!this.#recipe || !this.#Peer) return null;
     const { configuration, tracks, stream } = this.#recipe;
     try {
-      const peer = new Peer(this.#environment, configuration, tracks(), stream());
+      const peer = new this.#Peer(this.#environment, configuration, tracks(), stream());
       peer.onRefused = (servers) => this.#listener.onRefused(servers);
       return peer;
     } catch {

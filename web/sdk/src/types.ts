@@ -1,4 +1,6 @@
 // The public vocabulary of the SDK: what an application hands in and what it sees come out.
+import type { ErrorCode } from "./protocol.gen.js";
+
 // Types only. Units are in the names: `_ms` on the wire, `Ms` here.
 
 /** What two strangers do together. */
@@ -114,6 +116,12 @@ export interface CallQuality {
   lossRatio: number | null;
 }
 
+/**
+ * Why a text did not arrive: the error code of the server that refused it, or `lost`: it was on its way when the line broke, and nobody
+ * knows of it.
+ */
+export type UnsentReason = ErrorCode | "lost";
+
 export interface ClientEvents {
   /** A stranger was found. The message log of the last one is over. */
   match: MatchInfo;
@@ -123,8 +131,8 @@ export interface ClientEvents {
   localStream: MediaStream | null;
   message: ChatMessage;
   typing: boolean;
-  /** The server refused a text that was sent through it (`ChatMessage.id`); it may be sent anew after the pause. */
-  unsent: { id: number; retryAfterMs: number | null };
+  /** One of your texts (`ChatMessage.id`) was refused or lost; it may be sent again, after the pause if there is one. */
+  unsent: { id: number; reason: UnsentReason; retryAfterMs: number | null };
   /** The stranger left; `searching` says whether the search already goes on. */
   left: { match: MatchInfo; reason: LeftReason; searching: boolean };
   quality: CallQuality;

@@ -2,6 +2,8 @@
 // the server. Each text goes exactly one way. Also carries what must arrive when the server is away: `bye`.
 // A channel that is open proves nothing: a client with channels of its own opens ours, too, and reads nothing of it.
 // So texts take it only after the other side said a word there; each side says `hello` as soon as it is open.
+// Texts are shown in the order they were written in, also where the channel opens after some went through the server, and
+// the reader acknowledges what came over the channel: what nobody read in the end is not shown as sent.
 // Nothing that comes in is trusted: what is not a word of ours, or too long, is dropped.
 
 import { LIMITS, type ClientMessage } from "./protocol.gen.js";
@@ -11,7 +13,10 @@ import type { Environment, LeftReason } from "./types.js";
 export type Word =
   /** Said first, by both sides: here is somebody who reads this channel. */
   | { type: "hello" }
-  | { type: "message"; text: string }
+  /** `n` counts these words, from 1. `after`: how many texts of this side went through the server before. */
+  | { type: "message"; text: string; n?: number; after?: number }
+  /** All of them up to `n`. */
+  | { type: "received"; n: number }
   | { type: "typing"; on: boolean }
   | { type: "bye"; reason: LeftReason }
   /** A sign of life where no media flows; answered by `pong`. */
@@ -26,10 +31,14 @@ export interface WordsListener {
   onChannelClosed(): void;
   /** False: the server cannot be reached or does not know this match. */
   sendToServer(message: ClientMessage, textId?: number): boolean;
+  /** Whether some texts may not have arrived at the server yet. */
+  textsUnderWay(): boolean;
 }
 
 const MAX_QUEUED = 100;
 const FALLBACK_MS = 3_000;
+// The server keeps for ten seconds what is meant for somebody who has lost the line.
+const HOLD_MS = 10_000;
 
 export class Words {
   #environment: Environment;
@@ -42,6 +51,17 @@ export class Words {
   #heard = false;
   #timer: number | null = null;
   #typing = false;
+  /** Texts that went through the server, and what came from there. */
+  #toServer = 0;
+  #fromServer = 0;
+  /** Said over the channel and not acknowledged, by number. */
+  #unread = new Map<number, number>();
+  #said = 0;
+  /** The other side acknowledges. */
+  #acknowledged = false;
+  /** Came over the channel, and earlier ones are still on their way through the server. */
+  #held: { text: string; after: number }[] = [];
+  #holdTimer: number | null = null;
 
   /** Without a channel everything goes through the server. */
   constructor(
@@ -77,6 +97,24 @@ export class Words {
     return true;
   }
 
+  /** The stranger's, through the server. */
+  hearFromServer(text: string): void {
+    this.#fromServer += 1;
+    this.#listener.onMessage(text);
+    this.#release();
+  }
+
+  /** The server refused one that was sent through it. */
+  refused(): void {
+    this.#toServer -= 1;
+  }
+
+  /** Those of ours that nobody has read, as far as one can tell. `silently`: the stranger went without a word. */
+  unsent(left: "silently" | "with a word"): number[] {
+    const unread = this.#acknowledged && left === "silently" ? [...this.#unread.values()] : [];
+    return [...unread, ...this.#queue.map(({ id }) => id)];
+  }
+
   typing(on: boolean): void {
     if (on === this.#typing) return;
     this.#typing = on;
@@ -102,21 +140,35 @@ export class Words {
 
   close(): void {
     this.#environment.clearTimeout(this.#timer);
+    this.#release("all");
     this.#queue = [];
   }
 
   /** Sends what waits, as far as it can be sent now. */
   flush(): void {
     for (let next = this.#queue[0]; next; next = this.#queue[0]) {
-      const { text, id } = next;
-      const sent =
-        this.#tell({ type: "message", text }) ||
-        (this.#viaServer &&
-          this.#listener.sendToServer({ type: "message", match_id: this.#matchId, text }, id));
-      if (!sent) return;
+      if (!this.#sendOverChannel(next) && !this.#sendThroughServer(next)) return;
       this.#queue.shift();
       this.#typing = false;
     }
+  }
+
+  #sendOverChannel({ text, id }: { text: string; id: number }): boolean {
+    // One that the server may not have yet, and may yet refuse, comes before this one.
+    if (this.#listener.textsUnderWay()) return false;
+    const n = this.#said + 1;
+    if (!this.#tell({ type: "message", text, n, after: this.#toServer })) return false;
+    this.#said = n;
+    this.#unread.set(n, id);
+    if (this.#unread.size > MAX_QUEUED) this.#unread.delete(n - MAX_QUEUED);
+    return true;
+  }
+
+  #sendThroughServer({ text, id }: { text: string; id: number }): boolean {
+    if (!this.#viaServer) return false;
+    if (!this.#listener.sendToServer({ type: "message", match_id: this.#matchId, text }, id)) return false;
+    this.#toServer += 1;
+    return true;
   }
 
   #hear(data: unknown): void {
@@ -129,15 +181,39 @@ export class Words {
     }
     switch (word.type) {
       case "message":
-        if (isText(word.text)) this.#listener.onMessage(word.text);
+        if (typeof word.n === "number") this.say({ type: "received", n: word.n });
+        if (!isText(word.text)) return;
+        this.#held.push({ text: word.text, after: typeof word.after === "number" ? word.after : 0 });
+        return this.#release();
+      case "received":
+        this.#acknowledged = true;
+        for (const n of this.#unread.keys()) if (n <= Number(word.n)) this.#unread.delete(n);
         return;
       case "typing":
         return this.#listener.onTyping(word.on === true);
       case "bye":
+        this.#release("all");
         return this.#listener.onBye(REASONS.find((reason) => reason === word.reason) ?? "closed");
       case "ping":
         this.say({ type: "pong" });
         return;
+    }
+  }
+
+  /** Shows what was held, as far as nothing earlier is missing. */
+  #release(which: "due" | "all" = "due"): void {
+    const { setTimeout, clearTimeout } = this.#environment;
+    for (let next = this.#held[0]; next; next = this.#held[0]) {
+      if (which === "due" && next.after > this.#fromServer) break;
+      this.#held.shift();
+      this.#listener.onMessage(next.text);
+    }
+    if (this.#held.length > 0) {
+      // What does not come in this time was lost.
+      this.#holdTimer ??= setTimeout(() => this.#release("all"), HOLD_MS);
+    } else {
+      clearTimeout(this.#holdTimer);
+      this.#holdTimer = null;
     }
   }
 }
@@ -145,6 +221,7 @@ export class Words {
 const WORDS: ReadonlySet<string> = new Set<Word["type"]>([
   "hello",
   "message",
+  "received",
   "typing",
   "bye",
   "ping",

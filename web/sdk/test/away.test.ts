@@ -128,7 +128,9 @@ describe("the socket", () => {
     await world.pass(1);
     expect(world.sockets).toHaveLength(2);
     world.server.accept();
-    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1", received: 4 }]);
+    expect(world.server.sent).toEqual([
+      { type: "hello", version: 1, answers_ping: true, resume: "token-1", received: 4 },
+    ]);
     expect(world.sockets[0]?.closedWith).toBeNull();
     world.server.say({ ...WELCOME, resumed: true });
     expect(world.sockets[0]?.closedWith).toBe(4000);
@@ -154,7 +156,7 @@ describe("a server lost under a call", () => {
     expect(world.state).toMatchObject({ name: "connected", signaling: "away" });
     world.client.send("still here?");
     connection.channel.hear({ type: "message", text: "yes" });
-    expect(connection.channel.words.at(-1)).toEqual({ type: "message", text: "still here?" });
+    expect(connection.channel.words.at(-1)).toMatchObject({ type: "message", text: "still here?" });
     expect(world.events("message").map(({ text }) => text)).toEqual(["still here?", "yes"]);
     await world.flow(connection, 1_000);
     world.server.accept();
@@ -246,7 +248,9 @@ describe("a session that is resumed", () => {
     await world.pass(0);
     world.server.accept();
     await world.pass(100);
-    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-1", received: 1 }]);
+    expect(world.server.sent).toEqual([
+      { type: "hello", version: 1, answers_ping: true, resume: "token-1", received: 1 },
+    ]);
     world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
     await world.pass(100);
     expect(world.server.types()).toEqual(["hello"]);
@@ -351,7 +355,7 @@ describe("a session that is resumed", () => {
     void world.client.start({ kind: "text" });
     await world.pass(0);
     world.server.accept();
-    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1 });
+    expect(world.server.sent[0]).toEqual({ type: "hello", version: 1, answers_ping: true });
   });
 
   test("admission is obeyed: the same hello again after the pause", async () => {
@@ -417,13 +421,17 @@ describe("a session that is resumed", () => {
     world.server.drop();
     await world.pass(0);
     world.server.accept();
-    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-2", received: 3 }]);
+    expect(world.server.sent).toEqual([
+      { type: "hello", version: 1, answers_ping: true, resume: "token-2", received: 3 },
+    ]);
     world.server.say({ ...WELCOME, resume_token: "token-3", resumed: true, match_id: "m1" });
     world.server.say({ type: "message", match_id: "m1", text: "two" });
     world.server.drop();
     await world.pass(4_000);
     world.server.accept();
-    expect(world.server.sent).toEqual([{ type: "hello", version: 1, resume: "token-3", received: 1 }]);
+    expect(world.server.sent).toEqual([
+      { type: "hello", version: 1, answers_ping: true, resume: "token-3", received: 1 },
+    ]);
     expect(world.events("message").map(({ text }) => text)).toEqual(["one", "two"]);
   });
 
@@ -513,7 +521,9 @@ describe("a session that is resumed", () => {
     old?.say({ type: "message", match_id: "m1", text: "in time" });
     fresh?.accept();
     old?.say({ type: "message", match_id: "m1", text: "too late, it comes again" });
-    expect(fresh?.sent).toEqual([{ type: "hello", version: 1, resume: "token-1", received: 4 }]);
+    expect(fresh?.sent).toEqual([
+      { type: "hello", version: 1, answers_ping: true, resume: "token-1", received: 4 },
+    ]);
     expect(world.events("message").map(({ text }) => text)).toEqual(["in time"]);
     expect(world.names).not.toContain("reconnecting:server");
     world.client.send("kept");
@@ -595,7 +605,7 @@ describe("a text that the server refuses", () => {
       nth,
     });
     const [, two] = world.events("message");
-    expect(world.events("unsent")).toEqual([{ id: two?.id, retryAfterMs: 700 }]);
+    expect(world.events("unsent")).toEqual([{ id: two?.id, reason: "too_fast", retryAfterMs: 700 }]);
     expect(world.events("paused")).toEqual([]);
   });
 

@@ -10,7 +10,7 @@ describe("the offer in the ticket", () => {
     world.server.accept();
     await world.pass(10);
     expect(world.server.sent).toEqual([
-      { type: "hello", version: 1 },
+      { type: "hello", version: 1, answers_ping: true },
       {
         type: "find_partner",
         kind: "video",

@@ -1,6 +1,8 @@
 // A client in a world of fakes, and the few moves that most tests begin with.
 
 import { createClient } from "../src/index.js";
+// Loaded by the client when it needs them: here they are at hand.
+import "../src/peer.js";
 import type { ServerMessage } from "../src/protocol.gen.js";
 import type { ChatState, Client, ClientEvents, ClientOptions, Wishes } from "../src/types.js";
 import { FakeClock } from "./world/clock.js";

@@ -7,7 +7,14 @@ export class FakeSocket {
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
+  /** Without `ping` and `pong`, which come at any time. */
   readonly sent: ClientMessage[] = [];
+  /** All of them: what `nth` counts. */
+  frames = 0;
+  pings = 0;
+  pongs = 0;
+  /** Nothing passes any more, and nobody is told. */
+  dead = false;
   closedWith: number | null = null;
 
   readonly url: string;
@@ -18,7 +25,18 @@ export class FakeSocket {
   }
 
   send(data: string): void {
-    if (this.closedWith === null) this.sent.push(JSON.parse(data) as ClientMessage);
+    if (this.closedWith !== null) return;
+    this.frames += 1;
+    const message = JSON.parse(data) as ClientMessage;
+    if (message.type === "ping") {
+      this.pings += 1;
+      const pong = { type: "pong", received: this.frames } as const;
+      if (!this.dead) queueMicrotask(() => this.say(pong));
+    } else if (message.type === "pong") {
+      this.pongs += 1;
+    } else {
+      this.sent.push(message);
+    }
   }
 
   close(code: number): void {
