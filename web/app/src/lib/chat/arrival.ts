@@ -1,0 +1,71 @@
+// A stranger arrives while the visitor looks at another tab. The title says so always; a sound and a notification
+// only where the visitor asked for them.
+import { soundContext } from "./levels";
+
+export interface Noticing {
+  sound: boolean;
+  notification: boolean;
+}
+
+/** Undone when the visitor looks, or the stranger is gone. */
+export function announceArrival({ sound, notification }: Noticing): () => void {
+  if (sound) chime();
+  const shown = notification ? notify() : null;
+  return () => shown?.close();
+}
+
+/** Whether the browser will show some. Asks the visitor, so only after a press. */
+export async function mayNotify(): Promise<boolean> {
+  if (typeof Notification === "undefined") return false;
+  try {
+    return (await Notification.requestPermission()) === "granted";
+  } catch {
+    return false;
+  }
+}
+
+export function canNotify(): boolean {
+  return typeof Notification !== "undefined" && Notification.permission === "granted";
+}
+
+function notify(): Notification | null {
+  if (!canNotify()) return null;
+  try {
+    const shown = new Notification("Someone is here", {
+      body: "A stranger is waiting for you in Visavis.",
+      tag: "visavis",
+    });
+    shown.onclick = () => {
+      window.focus();
+      shown.close();
+    };
+    return shown;
+  } catch {
+    return null; // Chrome on Android has them only for service workers
+  }
+}
+
+/** Two soft tones, made here: no file to load. */
+export function chime(): void {
+  const context = soundContext();
+  if (!context) return;
+  try {
+    for (const [hertz, atS] of [
+      [660, 0],
+      [880, 0.15],
+    ] as const) {
+      const tone = context.createOscillator();
+      const volume = context.createGain();
+      const start = context.currentTime + atS;
+      tone.frequency.value = hertz;
+      volume.gain.setValueAtTime(0, start);
+      volume.gain.linearRampToValueAtTime(0.15, start + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.001, start + 0.3);
+      tone.connect(volume).connect(context.destination);
+      tone.start(start);
+      tone.stop(start + 0.35);
+    }
+  } catch {
+    // A sound that cannot be played is not worth a word.
+  }
+}
