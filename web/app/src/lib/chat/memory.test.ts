@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { recall, remember, type Shelf } from "./memory";
+import { deviceToken, MAX_BLOCKS, recall, remember, type Shelf } from "./memory";
 
 function shelf(start: string | null = null): Shelf & { value: string | null } {
   return {
@@ -72,4 +72,21 @@ test("no_list_is_too_long_for_the_server", () => {
 test("no_languages_at_all_is_a_wish_and_nonsense_is_none", () => {
   expect(recall(shelf('{"languages":[]}')).languages).toEqual([]);
   expect(recall(shelf('{"languages":["?"]}')).languages).toBeNull();
+});
+
+test("blocks_are_kept_up_to_a_bound_the_oldest_go_first", () => {
+  const blocks = Array.from({ length: MAX_BLOCKS + 5 }, (_, index) => `block-${index}`);
+  const found = recall(shelf(JSON.stringify({ blocks: ["\ud83d", 5, ...blocks] }))).blocks;
+  expect(found).toHaveLength(MAX_BLOCKS);
+  expect(found.at(-1)).toBe(`block-${MAX_BLOCKS + 4}`);
+});
+
+test("a_browser_keeps_its_token_and_a_bad_one_is_replaced", () => {
+  const own = shelf();
+  const made = deviceToken(own);
+  expect(made).toMatch(/^[\w-]{32}$/);
+  expect(deviceToken(own)).toBe(made);
+  expect(deviceToken(shelf("\ud83d"))).toMatch(/^[\w-]{32}$/);
+  expect(deviceToken(shelf())).not.toBe(made);
+  expect(deviceToken(undefined)).toMatch(/^[\w-]{32}$/);
 });

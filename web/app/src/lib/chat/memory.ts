@@ -11,11 +11,35 @@ export interface Remembered {
   escapeIsNext: boolean;
   volume: number;
   hideAddress: boolean;
+  /** When a stranger arrives while the visitor looks at another tab. */
+  arrivalSound: boolean;
+  arrivalNotification: boolean;
+  /** What the server gave to tell blocked strangers again; sealed, it names nobody. The newest last. */
+  blocks: string[];
   cameraId: string | null;
   microphoneId: string | null;
 }
 
+/** What of it the privacy page names; each value is there, and none besides. */
+export const NAMES: Record<keyof Remembered, string> = {
+  interests: "your interests",
+  languages: "your languages",
+  volume: "the volume",
+  cameraId: "the camera you chose",
+  microphoneId: "the microphone you chose",
+  hideAddress: "whether to hide your address",
+  autoContinue: "whether the next search starts by itself",
+  escapeIsNext: "what the Esc key does",
+  arrivalSound: "whether a sound tells that someone arrived",
+  arrivalNotification: "whether a notification does",
+  blocks: "whom you blocked",
+};
+
 const KEY = "visavis";
+const DEVICE_KEY = "visavis-device";
+const DEVICE = /^[\w-]{16,64}$/;
+export const MAX_BLOCKS = 256;
+const BLOCK = /^[\x21-\x7e]{1,256}$/;
 
 const DEFAULTS: Remembered = {
   interests: [],
@@ -24,6 +48,9 @@ const DEFAULTS: Remembered = {
   escapeIsNext: true,
   volume: 1,
   hideAddress: false,
+  arrivalSound: false,
+  arrivalNotification: false,
+  blocks: [],
   cameraId: null,
   microphoneId: null,
 };
@@ -64,9 +91,34 @@ function checked(found: unknown): Remembered {
     escapeIsNext: flag(from.escapeIsNext, DEFAULTS.escapeIsNext),
     volume: typeof from.volume === "number" && from.volume >= 0 && from.volume <= 1 ? from.volume : 1,
     hideAddress: flag(from.hideAddress, DEFAULTS.hideAddress),
+    arrivalSound: flag(from.arrivalSound, DEFAULTS.arrivalSound),
+    arrivalNotification: flag(from.arrivalNotification, DEFAULTS.arrivalNotification),
+    blocks: (strings(from.blocks) ?? []).filter((handle) => BLOCK.test(handle)).slice(-MAX_BLOCKS),
     cameraId: deviceId(from.cameraId),
     microphoneId: deviceId(from.microphoneId),
   };
+}
+
+/**
+ * By which the server knows this browser again, so that a block outlives a reload on both sides. Made at random, told
+ * to nobody else; where nothing can be stored it lasts as long as the page.
+ */
+export function deviceToken(shelf: Shelf | undefined = ownShelf()): string {
+  try {
+    const found = shelf?.getItem(DEVICE_KEY);
+    if (found && DEVICE.test(found)) return found;
+  } catch {
+    // As if there were none.
+  }
+  const made = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(24))))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_");
+  try {
+    shelf?.setItem(DEVICE_KEY, made);
+  } catch {
+    // Full or forbidden.
+  }
+  return made;
 }
 
 function strings(value: unknown): string[] | null {

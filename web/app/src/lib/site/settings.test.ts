@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { ownStun, readSite } from "./settings";
+
+const answer = {
+  version: "0.1.0",
+  relay: { enabled: true, host_is_this_server: true },
+  stun_servers: ["stun:stun.example.org:3478", 5],
+  ice_policy: "relay",
+  relax_interests_after_ms: 200,
+};
+
+test("the_settings_in_force_are_read_and_what_is_missing_is_as_usual", () => {
+  expect(readSite(answer)).toEqual({
+    relay: { enabled: true, host_is_this_server: true },
+    stun_servers: ["stun:stun.example.org:3478"],
+    ice_policy: "relay",
+    relax_interests_after_ms: 200,
+    relax_language_after_ms: 3_000,
+  });
+});
+
+test.each([null, 5, "no", {}, { relay: {} }, { ...answer, stun_servers: "none" }])(
+  "%j says nothing",
+  (given) => {
+    expect(readSite(given)).toBeNull();
+  },
+);
+
+test("a_stun_server_on_the_sites_own_host_is_nobody_elses", () => {
+  expect(ownStun("stun:Chat.example:3478", "chat.example")).toBe(true);
+  expect(ownStun("stun:stun.example:3478", "chat.example")).toBe(false);
+  expect(ownStun("stun:[2001:db8::1]:3478", "[2001:db8::1]")).toBe(true);
+});
