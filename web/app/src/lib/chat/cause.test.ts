@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { findCause, type World } from "./cause";
+
+const world = (status: number | null, online = true): World => ({
+  online,
+  fetch: () =>
+    status === null ? Promise.reject(new TypeError("Failed to fetch")) : Promise.resolve({ status }),
+});
+
+test("without_a_network_nothing_else_is_to_blame", async () => {
+  expect(await findCause("server_unreachable", world(200, false))).toBe("offline");
+  expect(await findCause("camera_denied", world(200, false))).toBeNull();
+});
+
+test.each([
+  [403, "forbidden"],
+  [429, "tooMany"],
+  [502, "failed"],
+  [503, "full"],
+  [504, "failed"],
+  [426, null],
+  [null, null],
+])("a socket that does not open and answers %s", async (status, cause) => {
+  expect(await findCause("socket_refused", world(status))).toBe(cause);
+  expect(await findCause("server_unreachable", world(status))).toBeNull();
+});
