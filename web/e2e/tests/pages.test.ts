@@ -11,29 +11,53 @@ const stage = useStage();
 const crew = useCrew(stage, "ann", "ben");
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-test("from the first page through Video into the chat without a reload, and by Start to a stranger", async () => {
+test("one press on the first page starts, without a reload, and Stop leads to the form", async () => {
   const { ann, ben } = crew;
   await ann.page.goto(ann.site);
   await ann.page.evaluate(() => Object.assign(window, { same: true }));
   await ann.page.getByRole("link", { name: /^Video/ }).click();
-  await ann.page.waitForURL(/\/chat\?kind=video$/);
-  expect(await ann.radio("Video").isChecked()).toBe(true);
-  expect(await ann.page.evaluate(() => "same" in window)).toBe(true);
-  await ann.button("Start").click();
   await ann.looking();
+  // What started is not in the address: a reload or a bookmark starts nothing.
+  await expect.poll(() => new URL(ann.page.url()).hash).toBe("");
+  expect(await ann.page.evaluate(() => "same" in window)).toBe(true);
   await ben.begin();
   await together(ann, ben);
+  await ann.stop();
+  expect(await ann.radio("Video").isChecked()).toBe(true);
+  await ann.page.reload();
+  await ann.button("Start").waitFor();
+  await ann.page.waitForTimeout(300);
+  await ann.button("Start").waitFor();
 });
 
-test("each way in preselects its kind, and so does the address", async () => {
+test("each way in starts with its kind and what was wished for before; an address shows the form", async () => {
   const { ann } = crew;
+  await ann.openChat("Text");
+  await ann.page.getByRole("textbox", { name: /Interests/ }).fill("chess");
+  await ann.button("Start").click();
+  await ann.looking();
   for (const kind of ["Audio", "Text"] as const) {
     await ann.page.goto(ann.site);
     await ann.page.getByRole("link", { name: new RegExp(`^${kind}`) }).click();
-    await expect.poll(() => ann.radio(kind).isChecked()).toBe(true);
+    await ann.looking();
+    await ann.page.getByRole("group", { name: "While you wait" }).getByText("chess").waitFor();
+    await ann.stop();
+    expect(await ann.radio(kind).isChecked()).toBe(true);
     await ann.openChat(kind);
     expect(await ann.radio(kind).isChecked()).toBe(true);
+    await ann.button("Start").waitFor();
   }
+  await ann.page.evaluate(() => localStorage.clear());
+});
+
+test("a link on another site to the way in shows the form, and starts nothing", async () => {
+  const { ann } = crew;
+  await ann.page.goto("about:blank");
+  await ann.page.goto(`${ann.site}/chat?kind=text#start`);
+  await ann.button("Start").waitFor();
+  await ann.page.waitForTimeout(300);
+  await ann.button("Start").waitFor();
+  expect(await ann.radio("Text").isChecked()).toBe(true);
 });
 
 test("all links of all pages lead somewhere, and the way back works", async () => {

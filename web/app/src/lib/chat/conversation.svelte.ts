@@ -23,7 +23,16 @@ export class Conversation {
   messages = $state.raw<ChatMessage[]>([]);
   strangerTypes = $state(false);
   quality = $state.raw<CallQuality | null>(null);
+  /** Until another one comes, or Stop. */
+  lastMatch = $state.raw<MatchInfo | null>(null);
+  /** What is said of the last Block, and undoes it; without a handle the server has not answered yet. */
+  blocked = $state.raw<{ handle: string | null } | null>(null);
+  unblocked = $state(false);
   left = $state.raw<LeftReason | null>(null);
+  /** What is read aloud once, however soon the next stranger is there; a number, so that the same words count anew. */
+  announced = $state.raw<{ times: number; reason: LeftReason | null }>({ times: 0, reason: null });
+  /** How many were here when this search began to say so; the first number alone is read aloud. */
+  firstOnline = $state.raw<number | null>(null);
   /** Next was pressed too fast: whole seconds until it is carried out, else 0. */
   pauseS = $state(0);
   /** Of `messages`, those that the server refused. */
@@ -32,12 +41,17 @@ export class Conversation {
   draft = $state("");
   /** Esc was pressed over a draft, which is kept; the next one leaves. */
   draftAsks = $state(false);
+  /** The devices that the visitor chose, now or at an earlier visit. */
+  cameraId = $state.raw<string | null>(null);
+  microphoneId = $state.raw<string | null>(null);
   microphoneOn = $state(true);
   cameraOn = $state(true);
   autoContinue = $state(true);
   escapeIsNext = $state(true);
   volume = $state(1);
   hideAddress = $state(false);
+  arrivalSound = $state(false);
+  arrivalNotification = $state(false);
   /** What the operator has, as far as it is known. */
   relays = $state.raw<Relays | null>(null);
 
@@ -47,6 +61,18 @@ export class Conversation {
   match = $derived<MatchInfo | null>(
     "match" in this.state && this.state.name !== "ended" ? this.state.match : null,
   );
+  /** A device of ours that was there and is gone: the SDK takes it up again when it comes back. */
+  lostDevices = $derived.by<("microphone" | "camera")[]>(() => {
+    if (!("wishes" in this.state) || ["permission", "error"].includes(this.state.name)) return [];
+    const has = (tracks: MediaStreamTrack[] | undefined) => (tracks?.length ?? 0) > 0;
+    const lost: ("microphone" | "camera")[] = [];
+    if (this.kind !== "text" && !has(this.localStream?.getAudioTracks())) lost.push("microphone");
+    if (this.kind === "video" && this.cameraOn && !has(this.localStream?.getVideoTracks()))
+      lost.push("camera");
+    return lost;
+  });
+  /** The stranger whom Block is about: the present one, or the one who was here last. */
+  canBlock = $derived(this.match !== null || (this.lastMatch !== null && this.blocked === null));
   kind = $derived<ChatKind>(("wishes" in this.state ? this.state.wishes?.kind : undefined) ?? "video");
   /** While nobody is there, Next would change nothing. */
   canGoNext = $derived(this.match !== null || this.state.name === "ended");
@@ -56,6 +82,7 @@ export class Conversation {
   readonly #slips = new Slips();
   #wishes: Wishes = { kind: "video" };
   #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  #blockTimer: ReturnType<typeof setTimeout> | undefined;
   #typing = false;
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -65,6 +92,10 @@ export class Conversation {
     this.escapeIsNext = remembered.escapeIsNext;
     this.volume = remembered.volume;
     this.hideAddress = remembered.hideAddress;
+    this.cameraId = remembered.cameraId;
+    this.microphoneId = remembered.microphoneId;
+    this.arrivalSound = remembered.arrivalSound;
+    this.arrivalNotification = remembered.arrivalNotification;
     const client = createClient({
       autoContinue: remembered.autoContinue,
       relayOnly: remembered.hideAddress,
@@ -76,7 +107,7 @@ export class Conversation {
     this.#client = client;
     this.#undo = [
       client.subscribe((state) => this.#onState(state)),
-      client.on("match", () => this.#onMatch()),
+      client.on("match", (match) => this.#onMatch(match)),
       client.on("localStream", (stream) => (this.localStream = stream)),
       client.on("remoteStream", (stream) => (this.remoteStream = stream)),
       client.on("message", (message) => this.#onMessage(message)),
@@ -115,11 +146,37 @@ export class Conversation {
 
   stop(): void {
     this.#forget();
+    this.lastMatch = null;
+    this.blocked = null;
     this.#client.stop();
   }
 
   block(): void {
+    this.#typing = false;
+    this.blocked = { handle: null };
+    this.unblocked = false;
+    this.#showBlockFor(BLOCK_SHOWN_MS);
+    this.lastMatch = null;
     this.#client.block();
+  }
+
+  unblock(): void {
+    const handle = this.blocked?.handle ?? null;
+    if (handle === null) return;
+    (this.#client as Client & { unblock?: (handle: string) => void }).unblock?.(handle);
+    remember({ blocks: recall().blocks.filter((each) => each !== handle) });
+    this.blocked = null;
+    this.unblocked = true;
+    this.#showBlockFor(UNBLOCK_SHOWN_MS);
+  }
+
+  /** The next stranger may be there at once; who was blocked must stay to be read, and to be undone. */
+  #showBlockFor(ms: number): void {
+    clearTimeout(this.#blockTimer);
+    this.#blockTimer = setTimeout(() => {
+      this.blocked = null;
+      this.unblocked = false;
+    }, ms);
   }
 
   /** Whether it went out. */
@@ -173,6 +230,16 @@ export class Conversation {
     remember({ escapeIsNext: on });
   }
 
+  setArrivalSound(on: boolean): void {
+    this.arrivalSound = on;
+    remember({ arrivalSound: on });
+  }
+
+  setArrivalNotification(on: boolean): void {
+    this.arrivalNotification = on;
+    remember({ arrivalNotification: on });
+  }
+
   setHideAddress(on: boolean): void {
     this.#client.relayOnly = on;
     this.hideAddress = on;
@@ -195,17 +262,22 @@ export class Conversation {
   /** Rejects where the device does not start; the one in use stays. */
   async switchDevices(choice: { cameraId?: string; microphoneId?: string }): Promise<void> {
     await this.#client.switchDevices(choice);
+    if (choice.cameraId !== undefined) this.cameraId = choice.cameraId;
+    if (choice.microphoneId !== undefined) this.microphoneId = choice.microphoneId;
     remember(choice);
   }
 
   destroy(): void {
     clearTimeout(this.#pauseTimer);
     clearTimeout(this.#typingTimer);
+    clearTimeout(this.#blockTimer);
     for (const undo of this.#undo) undo();
     this.#client.destroy();
   }
 
   #onState(state: ChatState): void {
+    if (state.name !== "waiting") this.firstOnline = null;
+    else this.firstOnline ??= state.online;
     this.state = state;
     this.microphoneOn = this.#client.microphoneOn;
     this.cameraOn = this.#client.cameraOn;
@@ -214,9 +286,10 @@ export class Conversation {
     if (state.name === "error") this.askRelays();
   }
 
-  #onMatch(): void {
+  #onMatch(match: MatchInfo): void {
     this.#slips.found(performance.now());
     this.#forget();
+    this.lastMatch = match;
   }
 
   #onMessage(message: ChatMessage): void {
@@ -227,6 +300,7 @@ export class Conversation {
 
   #onLeft(reason: LeftReason): void {
     this.left = reason;
+    this.announced = { times: this.announced.times + 1, reason };
     this.strangerTypes = false;
     this.#typing = false;
     this.#dropDraft();
@@ -259,4 +333,6 @@ export class Conversation {
 }
 
 const TYPING_RESTS_AFTER_MS = 4_000;
+const BLOCK_SHOWN_MS = 30_000;
+const UNBLOCK_SHOWN_MS = 5_000;
 const MAX_LOG = 500;

@@ -1,6 +1,8 @@
 // What the parts that load later are given; a file of its own, so that naming them does not load them.
-import type { ChatKind } from "@visavis/client";
+import type { ChatKind, ChatState, VisavisError } from "@visavis/client";
+import type { Component } from "svelte";
 import type { Conversation } from "./conversation.svelte";
+import type { WayOn } from "./troubles";
 
 export interface TalkProps extends Record<string, unknown> {
   conversation: Conversation;
@@ -8,6 +10,23 @@ export interface TalkProps extends Record<string, unknown> {
   frame: HTMLElement | undefined;
   /** The status line takes the upper half of the stage. */
   staged: boolean;
+}
+
+export interface StatusProps extends Record<string, unknown> {
+  state: ChatState;
+  /** How many were here when this search began to say so. */
+  firstOnline: number | null;
+  troubleTitle: string | undefined;
+}
+
+export interface NoticeProps extends Record<string, unknown> {
+  error: VisavisError;
+  kind: ChatKind;
+  /** The operator hides everybody's address. */
+  enforced: boolean;
+  onway: (way: WayOn) => void;
+  /** What the status line says meanwhile. */
+  title?: string | undefined;
 }
 
 export interface MoreProps extends Record<string, unknown> {
@@ -18,4 +37,12 @@ export interface MoreProps extends Record<string, unknown> {
   /** What full screen shows. */
   frame: HTMLElement | undefined;
   onclose: () => void;
+}
+
+/** Loaded behind the form. */
+export interface Later {
+  /** From Start to Stop. */
+  Talk: Component<TalkProps>;
+  Notice: Component<NoticeProps, object, "title">;
+  Status: Component<StatusProps>;
 }

@@ -1,14 +1,17 @@
 import type { ChatKind, ChatState, ErrorReason, LeftReason, MatchInfo, VisavisError } from "@visavis/client";
 import { describe, expect, test } from "vitest";
+import type { Cause } from "./cause";
+import { troubleOf } from "./troubles";
 import {
+  estimateWords,
   leftWords,
   list,
+  othersWords,
   relaxingWords,
   secondsWords,
   sharedWords,
   statusDetail,
   statusWords,
-  troubleOf,
 } from "./words";
 
 const KINDS: ChatKind[] = ["video", "audio", "text"];
@@ -101,18 +104,27 @@ describe.each(KINDS)("status of a %s chat", (kind) => {
     expect(trouble.why).toMatch(/\.$/);
     expect(trouble.waysOn.length).toBeGreaterThan(0);
     expect(trouble.waysOn).not.toContain(kind);
+    expect(trouble.title).not.toMatch(/looking|connected/i);
     expect(troubleOf(error(reason), kind, true).waysOn).not.toContain("reveal");
   });
 });
 
-test("the_online_count_is_in_the_wait", () => {
+test("the_others_are_counted_without_the_one_who_reads_it", () => {
   const wishes = { kind: "video" as const };
   const state: ChatState = { name: "waiting", wishes, sinceMs: 0, online: 1312, estimateMs: null };
   expect(statusWords(state)).toBe("Looking for someone…");
-  expect(statusDetail(state)).toBe("1,312 here now");
-  expect(statusDetail({ ...state, estimateMs: 2_100 })).toBe("1,312 here now, about 3 s to wait");
-  expect(statusDetail({ ...state, estimateMs: 10 })).toBe("1,312 here now, about 1 s to wait");
-  expect(statusDetail({ ...state, estimateMs: 150_000 })).toBe("1,312 here now, about 3 min to wait");
+  expect(statusDetail(state)).toBe("");
+  expect(statusDetail(state, 1312)).toBe("1,311 others here now.");
+  expect(othersWords(2)).toBe("1 other here now.");
+  expect(othersWords(1)).toBe("You are the only one here right now.");
+});
+
+test("nobody_is_promised_a_time_that_was_made_up", () => {
+  expect(estimateWords(312, 2_100)).toBe("It should take about 3 s.");
+  expect(estimateWords(312, 10)).toBe("It should take about 1 s.");
+  expect(estimateWords(312, 150_000)).toBe("It should take about 3 min.");
+  expect(estimateWords(312, null)).toBe("");
+  expect(estimateWords(1, 2_100)).toBe("You will meet the next person who comes.");
 });
 
 test("a_match_names_what_is_shared", () => {
@@ -127,11 +139,16 @@ test("every_way_of_leaving_has_a_sentence", () => {
 
 test("relaxing_is_told_step_by_step_and_pinned_wishes_are_never_relaxed", () => {
   const wishes = { kind: "video" as const, interests: ["jazz"], languages: ["de"] };
-  expect(relaxingWords(wishes, 1_400)).toBeNull();
-  expect(relaxingWords(wishes, 1_500)).toContain("language will do");
-  expect(relaxingWords(wishes, 3_000)).toContain("Whoever comes first");
-  expect(relaxingWords({ ...wishes, pin: ["interests", "language"] }, 60_000)).toBeNull();
-  expect(relaxingWords({ ...wishes, languages: [] }, 5_000)).toContain("Whoever comes first");
+  const relaxing = { relax_interests_after_ms: 1_500, relax_language_after_ms: 3_000 };
+  expect(relaxingWords(wishes, 1_400, relaxing)).toBeNull();
+  expect(relaxingWords(wishes, 1_500, relaxing)).toContain("language is enough");
+  expect(relaxingWords(wishes, 3_000, relaxing)).toContain("anyone");
+  expect(relaxingWords({ ...wishes, pin: ["interests", "language"] }, 60_000, relaxing)).toBeNull();
+  expect(relaxingWords({ ...wishes, languages: [] }, 5_000, relaxing)).toContain("anyone");
+  const patient = { relax_interests_after_ms: 20_000, relax_language_after_ms: 60_000 };
+  expect(relaxingWords(wishes, 19_000, patient)).toBeNull();
+  expect(relaxingWords(wishes, 20_000, patient)).toContain("language is enough");
+  expect(relaxingWords(wishes, 60_000, patient)).toContain("anyone");
 });
 
 test("lists_read_like_sentences", () => {
@@ -143,4 +160,40 @@ test("lists_read_like_sentences", () => {
 test("seconds_are_rounded_to_a_tenth", () => {
   expect(secondsWords(312)).toBe("0.3 s");
   expect(secondsWords(4)).toBe("0.1 s");
+});
+
+test("where_no_relay_can_be_reached_the_first_way_on_keeps_the_address_hidden", () => {
+  const { waysOn } = troubleOf(error("relay_unreachable"), "video");
+  expect(waysOn[0]).toBe("retry");
+  expect(waysOn).toContain("test");
+  expect(waysOn.at(-1)).toBe("reveal");
+});
+
+test("each_way_in_which_the_server_cannot_be_reached_reads_differently", () => {
+  const causes: Cause[] = ["offline", "full", "forbidden"];
+  const reasons: ErrorReason[] = [
+    "server_unreachable",
+    "server_timeout",
+    "server_failed",
+    "socket_refused",
+    "forbidden",
+    "too_many",
+    "refused",
+    "too_fast",
+  ];
+  const troubles = [
+    ...reasons.map((reason) => troubleOf(error(reason), "video")),
+    ...causes.map((cause) => troubleOf(error("socket_refused"), "video", false, cause)),
+  ];
+  expect(new Set(troubles.map(({ title }) => title)).size).toBe(troubles.length);
+  for (const { title, why, waysOn } of troubles) {
+    expect(title).toMatch(/\.$/);
+    expect(why).toMatch(/\.$/);
+    expect(waysOn[0]).toBe("retry");
+  }
+});
+
+test("what_the_server_says_of_a_page_that_it_refuses_is_passed_on", () => {
+  const refused = Object.assign(error("forbidden"), { message: "the Host lacks the port 8443" });
+  expect(troubleOf(refused, "text").why).toContain("the Host lacks the port 8443.");
 });
