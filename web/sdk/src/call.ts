@@ -5,8 +5,8 @@
 
 import type { Peer, PeerWire } from "./peer.js";
 import type { ClientMessage, ServerMessage } from "./protocol.gen.js";
-import { candidateKeys } from "./sdp.js";
-import { quality, readPath, readTraffic, type CallPath, type Traffic } from "./stats.js";
+import type { CallPath } from "./path.js";
+import { quality, type Traffic } from "./quality.js";
 import type { CallQuality, Environment, LeftReason, MatchInfo } from "./types.js";
 import { Words } from "./words.js";
 
@@ -57,6 +57,7 @@ type Phase =
 
 type PeerSignal = Extract<ServerMessage, { type: "offer" | "answer" | "ice_candidate" }>;
 
+const CANDIDATE = /^a=candidate:/m;
 const TICK_MS = 500;
 const SILENCE_MS = 15_000;
 const CONNECTING_MS = 30_000;
@@ -136,11 +137,11 @@ export class Call {
     const peer = this.#peer;
     switch (message.type) {
       case "offer":
-        if (candidateKeys(message.sdp).length > 0) this.#sign();
+        if (CANDIDATE.test(message.sdp)) this.#sign();
         // Two offers may cross when both restart: then the initiator's counts.
         return peer?.answerTo(message.sdp, this.initiator ? "insist" : "yield");
       case "answer":
-        if (candidateKeys(message.sdp).length > 0) this.#sign();
+        if (CANDIDATE.test(message.sdp)) this.#sign();
         return peer?.acceptAnswer(message.sdp);
       case "ice_candidate": {
         const { candidate } = message;
@@ -298,10 +299,7 @@ export class Call {
   async #onPath(moving: "moving" | "connected" = "connected"): Promise<void> {
     const peer = this.#peer;
     const elapsedMs = this.#environment.now() - this.#startedMs;
-    const path = await peer
-      ?.stats()
-      .then(readPath)
-      .catch(() => undefined);
+    const path = await peer?.path().catch(() => undefined);
     if (!peer || this.#peer !== peer) return;
     if (moving !== "moving" && peer.connectionState !== "connected") return;
     this.#connected(path ?? { path: "direct" }, elapsedMs);
@@ -398,11 +396,11 @@ export class Call {
     const peer = this.#peer;
     if (!peer || this.#reading) return;
     this.#reading = true;
-    const report = await peer.stats().catch(() => null);
+    const traffic = await peer.traffic().catch(() => null);
     this.#reading = false;
-    if (!report || this.#peer !== peer) return;
+    if (!traffic || this.#peer !== peer) return;
     const before = this.#traffic;
-    const traffic = (this.#traffic = readTraffic(report));
+    this.#traffic = traffic;
     const now = this.#environment.now();
     const { name } = this.#phase;
     if (!before || traffic.bytesReceived !== before.bytesReceived) {

@@ -18,7 +18,8 @@ import type {
   Relays,
   Wishes,
 } from "./types.js";
-import { checkWishes } from "./wishes.js";
+import { isBlank, wellFormed } from "./text.js";
+import { readWishes } from "./wishes.js";
 import { isText } from "./words.js";
 
 export class VisavisClient implements Client {
@@ -93,17 +94,18 @@ export class VisavisClient implements Client {
     return this.#events.on(event, listener as (payload: SessionEvents[E]) => void);
   }
 
-  async start(wishes: Wishes): Promise<void> {
+  async start(given: Wishes): Promise<void> {
+    let wishes: Wishes;
     try {
       this.#check();
-      checkWishes(wishes);
+      wishes = readWishes(given);
       if (wishes.kind !== "text" && !this.#environment.RTCPeerConnection) {
         throw new ClientError("unsupported_browser", "This browser has no WebRTC.");
       }
     } catch (error) {
       return this.#session.fail(error as ClientError);
     }
-    await this.#session.start({ ...wishes });
+    await this.#session.start(wishes);
   }
 
   next(): void {
@@ -118,12 +120,13 @@ export class VisavisClient implements Client {
     this.#session.block();
   }
 
-  send(text: string): void {
+  send(given: string): void {
     this.#check();
+    const text = wellFormed(given);
     if (!isText(text)) {
       throw new ClientError("invalid_argument", `A message has at most ${LIMITS.maxTextChars} characters.`);
     }
-    if (text !== "" && !this.#session.send(text)) {
+    if (!isBlank(text) && !this.#session.send(text)) {
       throw new ClientError("invalid_argument", "Nobody is there to read it.");
     }
   }

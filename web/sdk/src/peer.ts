@@ -12,6 +12,9 @@ import {
   withStartBitrate,
   type DtlsRole,
 } from "./sdp.js";
+import { readPath, type CallPath } from "./path.js";
+import type { Traffic } from "./quality.js";
+import { readTraffic } from "./stats.js";
 import type { Environment } from "./types.js";
 
 // Host candidates come about 4 ms after setLocalDescription; then a moment for the rest of them.
@@ -267,8 +270,13 @@ export class Peer {
     });
   }
 
-  async stats(): Promise<RTCStatsReport> {
-    return this.#connection.getStats();
+  /** How the two are connected. */
+  async path(): Promise<CallPath> {
+    return readPath(await this.#connection.getStats());
+  }
+
+  async traffic(): Promise<Traffic> {
+    return readTraffic(await this.#connection.getStats());
   }
 
   /** Lets go of everything at once; `farewell` keeps the bare connection until its last word is out. */

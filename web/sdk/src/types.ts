@@ -9,9 +9,12 @@ export type ChatKind = "video" | "audio" | "text";
 /** Whom a visitor would like to meet. All but `kind` may be left out. */
 export interface Wishes {
   kind: ChatKind;
-  /** At most 10, each at most 32 characters; the server trims and lower-cases them. */
+  /**
+   * The first 10 count, each of at most 32 characters; what is longer, or nothing to see, is left out. The server trims and
+   * lower-cases them.
+   */
   interests?: string[];
-  /** BCP 47 tags, at most 5. */
+  /** BCP 47 tags, the first 5; what is none is left out. */
   languages?: string[];
   /** Wishes that waiting must never relax. */
   pin?: ("language" | "interests")[];
@@ -211,7 +214,10 @@ export interface Client {
   stop(options?: { releaseMedia?: boolean }): void;
   /** Block: ends the match; these two never meet again. */
   block(): void;
-  /** Throws `invalid_argument` above 2,000 characters or when nobody is there. */
+  /**
+   * Half a character (a lone surrogate) is sent as U+FFFD; text with nothing to see is not sent. Throws `invalid_argument` above 2,000
+   * characters or when nobody is there.
+   */
   send(text: string): void;
   typing(on: boolean): void;
   setMicrophone(on: boolean): void;

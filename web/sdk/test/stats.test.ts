@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { quality, readPath, readTraffic } from "../src/stats.js";
+import { readPath } from "../src/path.js";
+import { quality } from "../src/quality.js";
+import { readTraffic } from "../src/stats.js";
 
 const report = (entries: Record<string, Record<string, unknown>>) =>
   new Map(Object.entries(entries)) as unknown as RTCStatsReport;
