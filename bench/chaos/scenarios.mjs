@@ -52,7 +52,7 @@ export function scenarios({ brief, visitors }) {
         const result = await runLoad(place.proxy.url, [...rounds, "--visitors", stormers, "--source-addresses", 4]);
         const across = [];
         for (let n = 0; n < 20; n += 1) across.push(await meet(place.nodes[0], place.nodes[1]));
-        const made = place.nodes.map((node) => node.figure('visavis_matches_total{kind="video"}'));
+        const made = place.nodes.map((node) => node.figure('visavis_matches_made_total{kind="video"}'));
         return {
           pairs: pairs(result),
           broken: result.violations.count,

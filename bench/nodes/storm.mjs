@@ -50,7 +50,7 @@ function byRole(processes, round) {
   return spent;
 }
 
-const COUNTED = { across: "visavis_matches_across_total", requests: "visavis_redis_requests_total", frames: "visavis_frames_total" };
+const COUNTED = { across: "visavis_matches_across_made_total", requests: "visavis_redis_requests_total", frames: "visavis_frames_total" };
 
 /** Of all nodes together. */
 async function figures(servers) {

@@ -39,7 +39,7 @@ pub(crate) fn read(
     Ok(match matches.subcommand() {
         None => Order::Serve(given(&matches, variables)),
         Some(("serve", matches)) => Order::Serve(given(matches, variables)),
-        Some(("turn", matches)) => Order::Turn(given(matches, variables)),
+        Some(("turn", matches)) => Order::Turn(Given { relay_alone: true, ..given(matches, variables) }),
         Some(("check-config", matches)) => Order::CheckConfig(given(matches, variables)),
         Some(("health", matches)) => Order::Health(given(matches, variables)),
         Some(("cost", matches)) => Order::Print(cost::answer(matches)),
@@ -154,7 +154,7 @@ fn given(matches: &ArgMatches, variables: Vec<(String, String)>) -> Given {
     if let Ok(Some(true)) = matches.try_get_one::<bool>(NO_ICE_SERVERS) {
         flags.push(("ice.server", Vec::new()));
     }
-    Given { file: matches.get_one::<PathBuf>("config").cloned(), flags, variables }
+    Given { relay_alone: false, file: matches.get_one::<PathBuf>("config").cloned(), flags, variables }
 }
 
 /// Clap's message without its usage text: `unexpected argument '--lisen' found; a similar argument exists: '--listen'`.

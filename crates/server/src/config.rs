@@ -8,15 +8,15 @@
 mod document;
 mod file;
 mod read;
+mod soundness;
 mod table;
 mod values;
 
 pub(crate) use read::{Given, Loaded, load};
-pub(crate) use table::{SETTINGS, Setting, Shape};
+pub(crate) use table::{SETTINGS, Setting, Shape, flag_of};
 
 use crate::backend::redis::{NodeName, RedisUrl};
 use crate::edge::{AllowedOrigin, Networks};
-use crate::failure::Failure;
 use crate::ice::IceSettings;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -25,9 +25,13 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// `visavis turn`: nothing but the relay is there.
+    pub(crate) relay_alone: bool,
     pub(crate) listen: SocketAddr,
     pub(crate) tls: TlsSettings,
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Empty, or `/talk`: no slash at the end.
+    pub(crate) base_path: String,
     pub(crate) trusted_proxies: Networks,
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
     pub(crate) ice: IceSettings,
@@ -104,58 +108,15 @@ pub(crate) struct RedisSettings {
     pub(crate) has_secret: bool,
 }
 
-impl Config {
-    /// What no single setting can tell.
-    fn check(&self) -> Result<(), Failure> {
-        self.tls.check("tls.")?;
-        self.turn.tls.check("turn.tls_")?;
-        for (ping, cut, prefix) in [
-            (self.lobby.ping_after, self.lobby.cut_after, "lobby."),
-            (self.lobby.waiting_ping_after, self.lobby.waiting_cut_after, "lobby.waiting_"),
-        ] {
-            if ping >= cut {
-                return Err(Failure::Config(format!(
-                    "{prefix}cut_after_ms: must be longer than {prefix}ping_after_ms, or living visitors are cut"
-                )));
-            }
-        }
-        if !self.ice.regions.is_empty() && self.turn.secrets.is_empty() {
-            return Err(Failure::Config(
-                "ice.region: relays of your own need the secret that they share with this server; set turn.secret"
-                    .into(),
-            ));
-        }
-        if self.bounds.queue_bytes < self.lobby.limits.max_frame_bytes {
-            return Err(Failure::Config(
-                "limits.queue_bytes: must hold at least one frame of limits.max_frame_bytes".into(),
-            ));
-        }
-        Ok(())
-    }
-}
-
-impl TlsSettings {
-    fn check(&self, prefix: &str) -> Result<(), Failure> {
-        match (&self.listen, &self.cert, &self.key) {
-            (None, None, None) | (Some(_), Some(_), Some(_)) => Ok(()),
-            (Some(_), _, _) => Err(Failure::Config(format!(
-                "{prefix}listen: needs a certificate; set {prefix}cert and {prefix}key to its PEM files (`visavis \
-                 self-signed --out DIR` makes a pair)"
-            ))),
-            (None, _, _) => Err(Failure::Config(format!(
-                "{prefix}cert, {prefix}key: nothing listens for TLS; set {prefix}listen to ADDR:PORT"
-            ))),
-        }
-    }
-}
-
 impl Default for Config {
     /// A blank to fill in: the defaults that count are those of the table, which are applied to it first.
     fn default() -> Self {
         Config {
+            relay_alone: false,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             tls: TlsSettings::default(),
             metrics_listen: None,
+            base_path: String::new(),
             trusted_proxies: Networks::default(),
             allowed_origins: Vec::new(),
             ice: IceSettings::default(),

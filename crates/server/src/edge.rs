@@ -9,6 +9,7 @@ mod accept;
 mod address;
 mod admission;
 mod alone;
+mod base;
 mod connection;
 mod frame;
 mod headers;
@@ -41,8 +42,8 @@ use crate::backend::Status;
 use crate::driver::Link;
 use crate::tally::Tallies;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use visavis_lobby::ConnectionId;
 use visavis_protocol::Limits;
@@ -53,9 +54,13 @@ pub(crate) struct Edge {
     pub(crate) limits: Limits,
     pub(crate) write_stall: Duration,
     pub(crate) trusted_proxies: Networks,
-    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    pub(crate) allowed_origins: RwLock<Arc<[AllowedOrigin]>>,
+    /// Of all listeners, for the metrics.
+    pub(crate) certificates: Vec<Arc<Certificates>>,
     pub(crate) ice: IceDesk,
     pub(crate) site_settings: SiteSettings,
+    /// Where a proxy puts the site: empty, or `/talk`.
+    pub(crate) base_path: Arc<str>,
     /// Sockets after the upgrade, by visitor.
     pub(crate) visitors: Arc<Admission>,
     pub(crate) tallies: Tallies,
@@ -76,6 +81,15 @@ impl Edge {
     /// Never the same twice.
     fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.connections_made.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// From now on the pages of these sites may connect.
+    pub(crate) fn allow(&self, origins: Vec<AllowedOrigin>) {
+        *self.allowed_origins.write().unwrap_or_else(PoisonError::into_inner) = origins.into();
+    }
+
+    fn allowed_origins(&self) -> Arc<[AllowedOrigin]> {
+        Arc::clone(&self.allowed_origins.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn drain(&self) {

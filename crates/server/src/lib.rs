@@ -4,6 +4,7 @@
 //! lobby says. `driver` owns the lobby, `edge` owns the sockets, `config` the operator's settings.
 
 mod backend;
+mod certificate;
 mod check;
 mod cli;
 mod config;
@@ -18,9 +19,11 @@ mod ice;
 mod metrics;
 mod notice;
 mod relay;
+mod reload;
 mod self_signed;
 mod serve;
 mod session_key;
+mod signals;
 mod tally;
 
 use cli::Order;
@@ -41,8 +44,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let done = cli::read(arguments, variables).and_then(|order| match order {
-        Order::Serve(given) => config::load(&given).and_then(|loaded| serve::serve(loaded.config)),
-        Order::Turn(given) => config::load(&given).and_then(|loaded| relay::turn(loaded.config)),
+        Order::Serve(given) => config::load(&given).and_then(|loaded| serve::serve(given, loaded)),
+        Order::Turn(given) => config::load(&given).and_then(|loaded| relay::turn(given, loaded)),
         Order::CheckConfig(given) => config::load(&given).and_then(|loaded| check::check(&loaded)),
         Order::Health(given) => config::load(&given).and_then(|loaded| health::ask(loaded.config.listen)),
         Order::SelfSigned { folder } => self_signed::make(&folder),

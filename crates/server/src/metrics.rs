@@ -6,7 +6,7 @@ mod relay;
 
 use crate::backend::{Census, Reach, Status};
 use crate::driver::{Event, Snapshot};
-use crate::edge::{Admission, Edge};
+use crate::edge::{Admission, Certificates, Edge};
 use crate::relay::RelayLink;
 use axum::Router;
 use axum::body::Body;
@@ -15,10 +15,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::get;
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use visavis_lobby::{Counters, Gauges, Histogram, PerKind};
 
@@ -38,17 +40,24 @@ pub(crate) fn router(edge: Arc<Edge>, sockets: Arc<Admission>, relay: Option<Rel
 }
 
 /// The figures of a relay that stands alone, in the same names.
-pub(crate) fn relay_router(relay: RelayLink, sockets: Arc<Admission>) -> Router {
-    Router::new().route("/metrics", get(answer_for_relay)).with_state((relay, sockets))
+pub(crate) fn relay_router(
+    relay: RelayLink,
+    sockets: Arc<Admission>,
+    certificates: Vec<Arc<Certificates>>,
+) -> Router {
+    Router::new().route("/metrics", get(answer_for_relay)).with_state((relay, sockets, certificates))
 }
 
-async fn answer_for_relay(State((relay, sockets)): State<(RelayLink, Arc<Admission>)>) -> Response {
+type OfRelay = (RelayLink, Arc<Admission>, Vec<Arc<Certificates>>);
+
+async fn answer_for_relay(State((relay, sockets, certificates)): State<OfRelay>) -> Response {
     let Some(figures) = relay.figures().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let mut page = Page(String::with_capacity(4096));
     relay::render(&figures, &mut page);
     page.sockets(&sockets);
+    page.certificates(&certificates);
     page.process();
     page.into_response()
 }
@@ -96,7 +105,13 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         per_kind(&gauges.waiting),
     );
     page.labelled("visavis_matches", "gauge", "Matches at this moment.", "kind", per_kind(&gauges.matches));
-    page.labelled("visavis_matches_total", "counter", "Matches made.", "kind", per_kind(&counters.matches));
+    page.labelled(
+        "visavis_matches_made_total",
+        "counter",
+        "Matches made.",
+        "kind",
+        per_kind(&counters.matches),
+    );
     page.counter(
         "visavis_matches_with_interest_total",
         "Matches that share an interest.",
@@ -166,6 +181,7 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         tallies.by_class(),
     );
 
+    page.certificates(&edge.certificates);
     page.process();
     page
 }
@@ -185,11 +201,16 @@ fn nodes_page(page: &mut Page, status: &Status, counters: &Counters, gauges: &Ga
         ("visavis_people_waiting", "People who wait, by node.", |node| node.waiting),
         ("visavis_people_in_calls", "People in matches, by node.", |node| node.in_calls),
     ] {
-        page.labelled(name, "gauge", help, "node", nodes.iter().map(|node| (node.name.as_str(), of(node))));
+        // Two servers may have one name, and a series has one line.
+        let mut by_name = BTreeMap::new();
+        for node in &nodes {
+            *by_name.entry(node.name.as_str()).or_default() += of(node);
+        }
+        page.labelled::<_, u32>(name, "gauge", help, "node", by_name);
     }
     page.gauge("visavis_matches_across", "Matches with a visitor of another node.", gauges.across);
     page.counter(
-        "visavis_matches_across_total",
+        "visavis_matches_across_made_total",
         "Such matches made; the proposer counts.",
         counters.matches_across,
     );
@@ -246,7 +267,30 @@ impl Page {
         self.gauge("visavis_sockets", "Open TCP sockets, plain HTTP included.", sockets.total());
     }
 
+    fn certificates(&mut self, certificates: &[Arc<Certificates>]) {
+        let expiries = certificates.iter().filter_map(|one| Some((one.label(), one.expires_unix_s()?)));
+        self.labelled(
+            "visavis_certificate_expiry_seconds",
+            "gauge",
+            "When the certificate in use expires, in seconds of Unix time.",
+            "listener",
+            expiries,
+        );
+    }
+
     fn process(&mut self) {
+        self.labelled(
+            "visavis_build_info",
+            "gauge",
+            "The version that runs.",
+            "version",
+            [(env!("CARGO_PKG_VERSION"), 1)],
+        );
+        self.gauge(
+            "process_start_time_seconds",
+            "When the process started, in seconds of Unix time.",
+            started_unix_s(),
+        );
         if let Some(process) = Process::look() {
             self.gauge("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
             self.gauge("process_open_fds", "Open file descriptors.", process.open_fds);
@@ -306,6 +350,12 @@ impl Page {
         let sum_s = histogram.sum().as_micros() as f64 / 1e6;
         let _ = writeln!(self.0, "{name}_sum{braced} {sum_s}\n{name}_count{braced} {}", histogram.count());
     }
+}
+
+/// When this is called first; the server does so at its start.
+pub(crate) fn started_unix_s() -> f64 {
+    static STARTED: OnceLock<f64> = OnceLock::new();
+    *STARTED.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
 }
 
 /// What the process costs, where the system tells it.

@@ -66,7 +66,17 @@ macro_rules! warn_rarely {
     }};
 }
 
-pub(crate) use warn_rarely;
+/// The same for an error.
+macro_rules! error_rarely {
+    ($($said:tt)+) => {{
+        static NOTICE: $crate::notice::Notice = $crate::notice::Notice::new();
+        if let Some(held_back) = NOTICE.due() {
+            tracing::error!("{}{held_back}", format_args!($($said)+));
+        }
+    }};
+}
+
+pub(crate) use {error_rarely, warn_rarely};
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ mod stream;
 
 pub(crate) use alone::turn;
 pub(crate) use door::canonical;
-pub(crate) use open::{listen_with_relay, open};
+pub(crate) use open::{Bound, listen_with_relay, open};
 pub(crate) use stream::Arrival;
 
 use crate::failure::Failure;

@@ -1,7 +1,7 @@
 //! `visavis serve`: starts everything, waits for the signal, stops in order.
 
 use crate::backend::Nodes;
-use crate::config::{Config, LogFormat, LogSettings};
+use crate::config::{Given, Loaded, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{
     Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, SiteSettings, listen, router,
@@ -9,19 +9,22 @@ use crate::edge::{
 use crate::failure::Failure;
 use crate::geo::Geo;
 use crate::ice::{IcePasses, IcePolicy};
-use crate::relay::{RelayLink, listen_with_relay, open as open_relay};
+use crate::relay::{Bound, RelayLink, listen_with_relay, open as open_relay};
+use crate::reload::{self, LogLevel, Reloader};
 use crate::self_signed::local_addresses;
-use crate::{driver, metrics, relay, session_key, tally};
+use crate::signals::{Asked, Signals};
+use crate::{check, driver, metrics, relay, session_key, tally};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// File descriptors kept for other things than visitors: listeners, plain HTTP, the site's readers.
 const SPARE_DESCRIPTORS: usize = 512;
@@ -37,8 +40,9 @@ pub(crate) fn sockets_per_address(visitors: usize) -> usize {
     visitors.saturating_mul(2).saturating_add(32)
 }
 
-pub(crate) fn serve(config: Config) -> Result<(), Failure> {
-    start_log(config.log);
+pub(crate) fn serve(given: Given, loaded: Loaded) -> Result<(), Failure> {
+    let config = &loaded.config;
+    let log_level = start_log(config.log);
     let runtime = match config.workers {
         1 => runtime::Builder::new_current_thread().enable_all().build(),
         0 => runtime::Builder::new_multi_thread().enable_all().build(),
@@ -47,21 +51,28 @@ pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| {
         Failure::Runtime(format!("workers: cannot start threads: {}", crate::reason(&error)))
     })?;
-    let done = runtime.block_on(run(config));
+    let done = runtime.block_on(run(given, loaded, log_level));
     // Tasks that are still there have had their time.
     runtime.shutdown_background();
     done
 }
 
-async fn run(config: Config) -> Result<(), Failure> {
+async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    metrics::started_unix_s();
+    let found = reload::values(&loaded);
+    let config = loaded.config;
     let certificates = match (&config.tls.cert, &config.tls.key) {
-        (Some(cert), Some(key)) => Some(Certificates::load(cert, key)?),
+        (Some(cert), Some(key)) => Some(Certificates::load(cert, key, "tls.")?),
         _ => None,
     };
     let (http, relay_listeners) = listen_with_relay(&config)?;
-    let https = config.tls.listen.map(|address| listen(address, "tls.listen")).transpose()?;
-    let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen")).transpose()?;
-    let mut signals = Signals::new()?;
+    let of_relay = relay_listeners.as_ref().and_then(Bound::certificates);
+    let all_certificates: Vec<_> = certificates.iter().cloned().chain(of_relay).collect();
+    check::say(&config, &all_certificates);
+    let https = config.tls.listen.map(|address| listen(address, "tls.listen", false)).transpose()?;
+    let figures =
+        config.metrics_listen.map(|address| listen(address, "metrics.listen", false)).transpose()?;
 
     let capacity = Capacity::find(config.bounds.connections);
     let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
@@ -108,13 +119,15 @@ async fn run(config: Config) -> Result<(), Failure> {
     let leaving = nodes.map(|nodes| nodes.start(link.clone()));
 
     let site_settings = SiteSettings::of(&config);
+    let base_path: Arc<str> = config.base_path.clone().into();
     let exempt = config.bounds.exempt;
     let edge = Arc::new(Edge {
         link: link.clone(),
         limits,
         write_stall: config.bounds.write_stall,
         trusted_proxies: config.trusted_proxies,
-        allowed_origins: config.allowed_origins,
+        allowed_origins: RwLock::new(config.allowed_origins.into()),
+        certificates: all_certificates.clone(),
         ice: IceDesk {
             settings: ice,
             relay: own_relay,
@@ -125,6 +138,7 @@ async fn run(config: Config) -> Result<(), Failure> {
             exempt: exempt.clone(),
         },
         site_settings,
+        base_path: Arc::clone(&base_path),
         visitors: Admission::new(capacity.visitors, per_address, vec![exempt]),
         tallies: tally::Tallies::default(),
         nodes: nodes_view,
@@ -141,6 +155,7 @@ async fn run(config: Config) -> Result<(), Failure> {
             router,
             sockets: Arc::clone(&sockets),
             security,
+            base_path: Arc::clone(&base_path),
             header_timeout: config.bounds.header_timeout,
             tls_handshake_timeout: config.bounds.tls_handshake_timeout,
             stopping: until_stopping.clone(),
@@ -166,6 +181,13 @@ async fn run(config: Config) -> Result<(), Failure> {
         );
     }
 
+    signals.reload_with(Reloader {
+        given,
+        found,
+        log_level,
+        certificates: all_certificates,
+        edge: Some(Arc::clone(&edge)),
+    });
     let asked = tokio::select! {
         asked = signals.wait() => asked,
         // Only a panic ends it. Without the lobby nothing here is of use: whoever supervises us may start anew.
@@ -268,24 +290,19 @@ fn host(address: SocketAddr) -> String {
     }
 }
 
-pub(crate) fn start_log(settings: LogSettings) {
-    let log = tracing_subscriber::fmt()
-        .with_max_level(settings.level)
+/// The level can be changed later.
+pub(crate) fn start_log(settings: LogSettings) -> LogLevel {
+    let (level, handle) = tracing_subscriber::reload::Layer::new(settings.level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false);
+    let log = tracing_subscriber::registry().with(level);
     match settings.format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.with(lines).init(),
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).init(),
     }
-}
-
-/// What a signal asks for.
-pub(crate) enum Asked {
-    /// SIGTERM, as supervisors send it: another process takes over.
-    ToMakeRoom,
-    /// SIGINT, from a terminal: nobody will.
-    ToEnd,
+    handle
 }
 
 /// How waiting for the visitors to go ended.
@@ -313,31 +330,4 @@ async fn all_gone(edge: &Edge, deadline: Instant, signals: &mut Signals) -> Gone
 fn drain_spread(visitors: usize, admission_rate: u32, stop_timeout: Duration) -> Duration {
     let seconds = visitors as f64 / f64::from(admission_rate.max(1));
     Duration::from_secs_f64(seconds).min(stop_timeout / 2)
-}
-
-/// The signals that ask for a stop.
-pub(crate) struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let listen_for = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::Runtime(format!("cannot wait for signals: {}", crate::reason(&error)))
-            })
-        };
-        Ok(Signals {
-            terminate: listen_for(SignalKind::terminate())?,
-            interrupt: listen_for(SignalKind::interrupt())?,
-        })
-    }
-
-    pub(crate) async fn wait(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::ToMakeRoom,
-            _ = self.interrupt.recv() => Asked::ToEnd,
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! The key that seals resume tokens, where the operator gives none: made once, kept for the next start.
 
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::reason;
 use base64::Engine as _;
@@ -15,6 +16,48 @@ use visavis_turn::{Secret, Secrets};
 
 const FILE: &str = "session.key";
 
+/// Whether the server needs a key that it has to keep itself.
+pub(crate) fn is_wanted(config: &Config) -> bool {
+    let has_relay = config.turn.enabled || !config.ice.regions.is_empty();
+    let of_sessions = config.session_resume || config.ice.require_session || config.redis.url.is_some();
+    let of_relay = has_relay && config.turn.secrets.is_empty();
+    config.lobby.session_secrets.is_empty() && (of_sessions || of_relay)
+}
+
+/// Whether [`load_or_make`] would come to an end; nothing stays behind.
+///
+/// # Errors
+/// As [`load_or_make`].
+pub(crate) fn can_be_kept(state_dir: &Path) -> Result<(), Failure> {
+    let path = state_dir.join(FILE);
+    match fs::read(&path) {
+        Ok(bytes) => read(&path, bytes).map(drop),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // Tried, not asked for: of a file system that takes nothing, rights tell nothing.
+            let missing = state_dir.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists());
+            match missing.last() {
+                Some(first) => {
+                    let tried = fs::create_dir(first).and_then(|()| fs::remove_dir(first));
+                    tried.map_err(|error| cannot("make", first, &error))
+                }
+                None => {
+                    let trial = state_dir.join(format!("{FILE}.{}", std::process::id()));
+                    let tried = fs::File::create_new(&trial).and_then(|_| fs::remove_file(&trial));
+                    tried.map_err(|error| cannot("write", &path, &error))
+                }
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Err(cannot("make", state_dir, &error)),
+        Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
+fn read(path: &Path, bytes: Vec<u8>) -> Result<SessionSecret, Failure> {
+    bytes.try_into().map(SessionSecret).map_err(|_| {
+        Failure::Runtime(format!("state_dir: {} is not a key of 32 bytes; remove it", path.display()))
+    })
+}
+
 /// Reads the key in `state_dir`, or makes one that only this user can read.
 ///
 /// # Errors
@@ -23,9 +66,7 @@ pub(crate) fn load_or_make(state_dir: &Path) -> Result<SessionSecret, Failure> {
     let path = state_dir.join(FILE);
     match fs::read(&path) {
         Ok(bytes) => {
-            let key = bytes.try_into().map(SessionSecret).map_err(|_| {
-                Failure::Config(format!("state_dir: {} is not a key of 32 bytes; remove it", path.display()))
-            })?;
+            let key = read(&path, bytes)?;
             // Whoever can read the key can take over every session.
             if let Err(error) = fs::set_permissions(&path, Permissions::from_mode(0o600)) {
                 tracing::warn!("state_dir: {} may be readable by others: {}", path.display(), reason(&error));
@@ -93,7 +134,7 @@ fn make(state_dir: &Path, path: &Path) -> Result<SessionSecret, Failure> {
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Config(format!(
+    Failure::Runtime(format!(
         "state_dir: cannot {what} {}: {}; set state_dir to a directory of this user, or set session.secret",
         path.display(),
         reason(error)

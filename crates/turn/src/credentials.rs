@@ -23,6 +23,11 @@ impl Secret {
         (!secret.is_empty()).then_some(Secret(secret))
     }
 
+    /// Its length, for judging whether it can be guessed.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     fn password(&self, username: &str) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.0.as_bytes());
         BASE64.encode(hmac::sign(&key, username.as_bytes()).as_ref())

@@ -39,11 +39,6 @@ impl Nodes {
         if secrets.is_empty() {
             secrets.push(session_key::load_or_make(state_dir)?);
         }
-        if !settings.has_secret {
-            tracing::warn!(
-                "session.secret: unset, so only servers that share state_dir are one place; set the same on all"
-            );
-        }
         let name = settings.node.clone().unwrap_or_else(NodeName::random);
         let node = name.start();
         lobby.node = Some(node);

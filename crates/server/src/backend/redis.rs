@@ -8,12 +8,14 @@
 mod address;
 mod channel;
 mod members;
+mod reason;
 mod scripts;
 
 pub(crate) use address::{NodeName, RedisUrl};
 
 use super::{Census, Reach, Status};
 use crate::driver::{Event, Link, Snapshot};
+use crate::notice::error_rarely;
 use ::redis::aio::{MultiplexedConnection, PubSubStream};
 use ::redis::cluster::ClusterClient;
 use ::redis::{AsyncConnectionConfig, RedisError, RedisResult};
@@ -21,6 +23,7 @@ use channel::{Channel, Heard};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use members::Members;
+use reason::reason;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use scripts::{Scripts, Store};
 use std::sync::Arc;
@@ -239,7 +242,7 @@ async fn beat(
                 && sighting.node.epoch > node.epoch
         };
         if beat.iter().any(|(sighting, _)| namesake(sighting)) {
-            tracing::error!("node: another server called {name} runs; give each a --node of its own");
+            error_rarely!("node: another server called {name} runs; give each a --node of its own");
         }
         let sightings = beat.into_iter().map(|(sighting, _)| sighting).collect();
         if tell(link, Reply::Nodes(sightings)).await.is_err() {
@@ -357,14 +360,6 @@ async fn within<T>(step: impl Future<Output = RedisResult<T>>) -> RedisResult<T>
     tokio::time::timeout(ANSWER, step).await.unwrap_or_else(|_| {
         Err(RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time")))
     })
-}
-
-/// Without the address: it may hold a password.
-fn reason(error: &RedisError) -> String {
-    match error.detail() {
-        Some(detail) if !error.is_io_error() => format!("{}: {detail}", error.category()),
-        _ => error.category().to_owned(),
-    }
 }
 
 /// Once a time that it is away, and not at every attempt.

@@ -1,18 +1,20 @@
 //! Finds the value of every setting: flag, environment, file, default, in this order.
 
 use super::values::switch;
-use super::{Config, SETTINGS, Setting, Shape, file};
+use super::{Config, SETTINGS, Setting, Shape, file, flag_of};
 use crate::failure::Failure;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What the command line and the environment gave.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Given {
+    /// `visavis turn`, whose flags have no prefix.
+    pub(crate) relay_alone: bool,
     pub(crate) file: Option<PathBuf>,
     /// Values of flags, by the key of their setting.
     pub(crate) flags: Vec<(&'static str, Vec<String>)>,
-    /// Environment variables; only those of the table are looked at.
+    /// Environment variables; those that begin like ours must be ours.
     pub(crate) variables: Vec<(String, String)>,
 }
 
@@ -52,7 +54,9 @@ pub(crate) fn load(given: &Given) -> Result<Loaded, Failure> {
         refuse_unknown(&from_file, path)?;
     }
 
-    let mut config = Config::default();
+    refuse_unknown_variables(&given.variables)?;
+
+    let mut config = Config { relay_alone: given.relay_alone, ..Config::default() };
     let mut found = Vec::with_capacity(SETTINGS.len());
     for setting in SETTINGS {
         let by_flag =
@@ -67,8 +71,9 @@ pub(crate) fn load(given: &Given) -> Result<Loaded, Failure> {
         } else {
             (split(setting, setting.default), Source::Default)
         };
-        apply(setting, &values, &mut config)
-            .map_err(|sentence| Failure::Config(format!("{}: {sentence}", name(setting, &source))))?;
+        apply(setting, &values, &mut config).map_err(|sentence| {
+            Failure::Config(format!("{}: {sentence}", name(setting, &source, given.relay_alone)))
+        })?;
         found.push(Found { key: setting.key, values, source });
     }
     config.check()?;
@@ -101,13 +106,8 @@ fn refuse_unknown(from_file: &[(String, Vec<String>)], path: &Path) -> Result<()
         if SETTINGS.iter().any(|setting| setting.key == key) {
             continue;
         }
-        let nearest = SETTINGS
-            .iter()
-            .map(|setting| (strsim::jaro_winkler(setting.key, key), setting.key))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(likeness, _)| *likeness > 0.8);
-        let hint = match nearest {
-            Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        let hint = match nearest(SETTINGS.iter().map(|setting| setting.key), key) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "`visavis check-config` lists all settings".to_owned(),
         };
         return Err(Failure::Config(format!("{}: no setting is called `{key}`; {hint}", path.display())));
@@ -115,13 +115,64 @@ fn refuse_unknown(from_file: &[(String, Vec<String>)], path: &Path) -> Result<()
     Ok(())
 }
 
+const OURS: &str = "VISAVIS_";
+
+/// Variables that are no settings: where the settings are, and what the project's own tests and tools are told by.
+const NO_SETTINGS: &[&str] = &[
+    "CONFIG",
+    "BIN",
+    "LOAD_BIN",
+    "RELAY_LOAD_BIN",
+    "DIFFERENTIAL_SEEDS",
+    "GEO_SOURCE",
+    "REDIS_SERVER",
+    "WRITE_BINDINGS",
+];
+
+fn refuse_unknown_variables(variables: &[(String, String)]) -> Result<(), Failure> {
+    for (variable, _) in variables {
+        let Some(name) = variable.strip_prefix(OURS) else { continue };
+        let is_known = SETTINGS.iter().any(|setting| setting.variable() == *variable);
+        if is_known || NO_SETTINGS.contains(&name) || name.starts_with("TEST_") || is_of_an_engine(name) {
+            continue;
+        }
+        let names: Vec<String> = SETTINGS.iter().map(Setting::variable).collect();
+        let hint = match nearest(names.iter().filter_map(|known| known.strip_prefix(OURS)), name) {
+            Some(nearest) => format!("did you mean `{OURS}{nearest}`?"),
+            None => "`visavis check-config` lists all settings".to_owned(),
+        };
+        return Err(Failure::Config(format!("{variable}: no setting is called so; {hint}")));
+    }
+    Ok(())
+}
+
+/// Kubernetes tells every container where the services of its namespace are, and a service may be called `visavis`:
+/// `VISAVIS_SERVICE_HOST`, `VISAVIS_PORT_80_TCP_ADDR`.
+fn is_of_an_engine(name: &str) -> bool {
+    let port = |rest: &str| {
+        rest.is_empty() || rest.starts_with("_") && rest[1..].starts_with(|c: char| c.is_ascii_digit())
+    };
+    name.ends_with("SERVICE_HOST")
+        || name.contains("SERVICE_PORT")
+        || name.match_indices("PORT").any(|(at, word)| port(&name[at + word.len()..]))
+}
+
+/// The known name that was probably meant.
+fn nearest<'a>(known: impl Iterator<Item = &'a str>, given: &str) -> Option<&'a str> {
+    known
+        .map(|known| (strsim::jaro_winkler(known, given), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|(_, known)| known)
+}
+
 /// A setting as the operator wrote it.
-fn name(setting: &Setting, source: &Source) -> String {
+fn name(setting: &Setting, source: &Source, relay_alone: bool) -> String {
     match source {
         Source::Default => setting.key.to_owned(),
         Source::File(path) => format!("{}: {}", path.display(), setting.key),
         Source::Environment => setting.variable(),
-        Source::Flag => format!("--{}", setting.flag()),
+        Source::Flag => flag_of(setting.key, relay_alone),
     }
 }
 
@@ -153,6 +204,7 @@ mod tests {
         env: &[(&str, &str)],
     ) -> Given {
         Given {
+            relay_alone: false,
             file: Some(file.path().to_owned()),
             flags: flags.iter().map(|(k, v)| (*k, v.iter().map(|v| v.to_string()).collect())).collect(),
             variables: env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
@@ -231,6 +283,41 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_begins_like_ours_is_ours() {
+        let sentence = |name: &str| {
+            let variables = vec![(name.to_owned(), "1".to_owned())];
+            load(&Given { variables, ..Given::default() }).err().map(|failure| failure.to_string())
+        };
+        for (wrong, meant) in [
+            ("VISAVIS_LISTN", "VISAVIS_LISTEN"),
+            ("VISAVIS_TURN_SECRETS", "VISAVIS_TURN_SECRET"),
+            ("VISAVIS_ICE_POLICI", "VISAVIS_ICE_POLICY"),
+            ("VISAVIS_LIMITS_EXEMPTS", "VISAVIS_LIMITS_EXEMPT"),
+            ("VISAVIS_REDIS", "VISAVIS_REDIS_URL"),
+        ] {
+            let said = sentence(wrong).unwrap();
+            assert_eq!(said, format!("{wrong}: no setting is called so; did you mean `{meant}`?"));
+        }
+        let said = sentence("VISAVIS_ZZZ").unwrap();
+        assert!(said.ends_with("`visavis check-config` lists all settings"), "{said}");
+        // What tests and container engines put there.
+        for other in [
+            "VISAVIS_BIN",
+            "VISAVIS_REDIS_SERVER",
+            "VISAVIS_SERVICE_HOST",
+            "VISAVIS_SERVICE_PORT_HTTP",
+            "VISAVIS_PORT",
+            "VISAVIS_PORT_80_TCP_ADDR",
+            "VISAVIS_RELAY_SERVICE_HOST",
+            "VISAVIS_RELAY_PORT_3478_UDP",
+            "visavis_listn",
+            "OTHER",
+        ] {
+            assert_eq!(sentence(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named_in_one_line_with_its_mend() {
         for (text, expected) in [
             ("lisen = \"x\"", "FILE: no setting is called `lisen`; did you mean `listen`?"),
@@ -255,6 +342,39 @@ mod tests {
             ("[[ice.region]]\nplace = [[1]]", "FILE: ice.region.place: expected text or a number"),
             ("log.level = \"loud\"", "FILE: log.level: `loud` is not a level"),
             ("lobby.cut_after_ms = 10", "lobby.cut_after_ms: must be longer"),
+            ("lobby.token_ttl_ms = 10", "lobby.token_ttl_ms: must be at least lobby.grace_ms"),
+            ("ice.policy = \"relay\"\nturn.enabled = false", "ice.policy: `relay` needs a relay"),
+            ("turn.relay_address = [\"0.0.0.0\"]", "turn.relay_address: peers cannot send to 0.0.0.0"),
+            ("turn.relay_address = [\"::\"]", "turn.relay_address: peers cannot send to ::"),
+            ("turn.relay_address = [\"224.0.0.1\"]", "turn.relay_address: peers cannot send to 224.0.0.1"),
+            ("turn.relay_address = [\"255.255.255.255\"]", "turn.relay_address: peers cannot send to 255"),
+            ("[limits]\nmax_frame_bytes = 1", "limits.max_frame_bytes: must hold a description"),
+            ("[limits]\nmax_frame_bytes = 32768", "limits.max_frame_bytes: must hold a description"),
+            ("[limits]\nmax_sdp_bytes = 10", "limits.max_sdp_bytes: `10` is less than any browser needs"),
+            ("[limits]\nmax_candidate_bytes = 10", "limits.max_candidate_bytes: `10` is less"),
+            ("[limits]\nmax_depth = 2", "limits.max_depth: `2` is less"),
+            ("[limits]\nconnections = 1", "limits.connections: must be at least 2"),
+            (
+                "metrics.listen = \"127.0.0.1:8080\"",
+                "metrics.listen: 127.0.0.1:8080 is taken by listen already",
+            ),
+            (
+                "turn.listen = \"0.0.0.0:8080\"",
+                "turn.listen: 0.0.0.0:8080 is taken by listen already; leave turn.listen",
+            ),
+            ("base_path = \"/a b/\"", "FILE: base_path: `/a b/` is not a path"),
+            ("base_path = \"/../\"", "FILE: base_path: `/../` is not a path"),
+            (
+                "base_path = \"https://example.org/talk\"",
+                "FILE: base_path: `https://example.org/talk` is not a path",
+            ),
+            (
+                "stop_timeout_ms = 9223372036854775807",
+                "FILE: stop_timeout_ms: `9223372036854775807` is too large",
+            ),
+            ("ice.server = [\"stun:a b\"]", "FILE: ice.server: `stun:a b` is not a STUN URL"),
+            ("ice.server = [\"stun:a:99999\"]", "FILE: ice.server: `stun:a:99999` is not a STUN URL"),
+            ("ice.server = [\"stun:::1\"]", "FILE: ice.server: `stun:::1` is not a STUN URL"),
         ] {
             let sentence = sentence(text);
             assert!(sentence.starts_with(expected), "{text:?} gives {sentence:?}");

@@ -2,8 +2,8 @@
 
 use super::Config;
 use super::values::{
-    address, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional, path, ports,
-    positive, realm, relay_addresses, secret, set, span, switch, turn_secret,
+    address, base_path, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional,
+    path, ports, positive, realm, relay_addresses, secret, set, span, switch, turn_secret,
 };
 use crate::backend::redis::{NodeName, RedisUrl};
 use crate::edge::{AllowedOrigin, Networks};
@@ -34,12 +34,18 @@ pub(crate) enum Shape {
 impl Setting {
     /// `--redis` and not `--redis-url`: by what a thing is reached goes without saying.
     pub(crate) fn flag(&self) -> String {
-        self.key.trim_end_matches(".url").replace(['.', '_'], "-")
+        flag_of(self.key, false).trim_start_matches('-').to_owned()
     }
 
     pub(crate) fn variable(&self) -> String {
         format!("VISAVIS_{}", self.key.replace('.', "_").to_uppercase())
     }
+}
+
+/// The flag of a setting, as one writes it: `--turn-tls-listen`, or `--tls-listen` of `visavis turn`.
+pub(crate) fn flag_of(key: &str, relay_alone: bool) -> String {
+    let key = if relay_alone { key.strip_prefix("turn.").unwrap_or(key) } else { key };
+    format!("--{}", key.trim_end_matches(".url").replace(['.', '_'], "-"))
 }
 
 pub(crate) static SETTINGS: &[Setting] = &[
@@ -65,6 +71,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "Where `GET /metrics` answers in Prometheus' text format. Unset: nowhere.",
         |c, v| set(&mut c.metrics_listen, optional(v, address)),
+    ),
+    one(
+        "base_path",
+        "PATH",
+        "/",
+        "Where a proxy puts the site, as `/talk/`. It may pass the path on or take it off.",
+        |c, v| set(&mut c.base_path, base_path(v)),
     ),
     list(
         "trusted_proxy",

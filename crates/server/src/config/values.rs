@@ -1,6 +1,7 @@
 //! How values of settings are read, and what is said of those that cannot be.
 
 use super::LogFormat;
+use crate::host::Host;
 use crate::ice::IcePolicy;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -30,6 +31,21 @@ pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(value))
 }
 
+/// `/talk/`, however many slashes surround it; empty for the root.
+pub(super) fn base_path(value: &str) -> Result<String, String> {
+    let bare = value.trim_matches('/');
+    let is_plain = |segment: &str| {
+        !segment.is_empty()
+            && !segment.bytes().all(|byte| byte == b'.')
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+    };
+    match bare {
+        "" => Ok(String::new()),
+        bare if bare.split('/').all(is_plain) => Ok(format!("/{bare}")),
+        _ => Err(format!("`{value}` is not a path; write for instance /talk/")),
+    }
+}
+
 pub(super) fn number<T: FromStr>(value: &str) -> Result<T, String> {
     value.replace('_', "").parse().map_err(|_| format!("`{value}` is not a whole number"))
 }
@@ -39,17 +55,24 @@ pub(super) fn positive<T: FromStr + PartialOrd + Default>(value: &str) -> Result
     if number > T::default() { Ok(number) } else { Err(format!("`{value}` is too small; at least 1")) }
 }
 
+/// Ten years: longer ones would run over where they are added to a moment.
+const MOST_MS: u64 = 10 * 365 * 24 * 3600 * 1000;
+
+fn at_most(value: &str, number: u64) -> Result<u64, String> {
+    if number > MOST_MS { Err(format!("`{value}` is too large; at most {MOST_MS}")) } else { Ok(number) }
+}
+
 pub(super) fn millis(value: &str) -> Result<Duration, String> {
-    positive(value).map(Duration::from_millis)
+    positive(value).and_then(|ms| at_most(value, ms)).map(Duration::from_millis)
 }
 
 /// For what comes round: with no time between, it would come round for ever.
 pub(super) fn interval(value: &str) -> Result<Span, String> {
-    positive(value).map(Span::from_millis)
+    positive(value).and_then(|ms| at_most(value, ms)).map(Span::from_millis)
 }
 
 pub(super) fn span(value: &str) -> Result<Span, String> {
-    number(value).map(Span::from_millis)
+    number(value).and_then(|ms| at_most(value, ms)).map(Span::from_millis)
 }
 
 pub(super) fn log_format(value: &str) -> Result<LogFormat, String> {
@@ -69,8 +92,8 @@ pub(super) fn log_level(value: &str) -> Result<LevelFilter, String> {
 /// Only STUN: a TURN URL without credentials makes a browser refuse the whole list.
 pub(super) fn ice_server(value: &str) -> Result<String, String> {
     let rest = value.strip_prefix("stun:").or_else(|| value.strip_prefix("stuns:"));
-    match rest {
-        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(value.to_owned()),
+    match rest.and_then(Host::read) {
+        Some(_) => Ok(value.to_owned()),
         _ => Err(format!("`{value}` is not a STUN URL; write for instance stun:stun.example.org:3478")),
     }
 }

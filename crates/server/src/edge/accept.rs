@@ -3,7 +3,8 @@
 use super::admission::{Admission, Permit, Refused};
 use super::stream::{Stream, Transport};
 use super::tls::{Certificates, STUN_TURN};
-use super::{Edge, Networks, Peer, address, headers, log, request_host, respond};
+use super::{Edge, Networks, Peer, address, base, headers, log, request_host, respond};
+use crate::config::flag_of;
 use crate::failure::Failure;
 use crate::notice::warn_rarely;
 use crate::relay::{Arrival, RelayLink, canonical};
@@ -44,6 +45,8 @@ pub(crate) struct Door {
     pub(crate) security: Security,
     /// Where connections go that speak STUN instead of HTTP.
     pub(crate) relay: Option<RelayLink>,
+    /// Where a proxy puts the site: empty, or `/talk`.
+    pub(crate) base_path: Arc<str>,
     pub(crate) header_timeout: Duration,
     pub(crate) tls_handshake_timeout: Duration,
     /// Changes when connections shall end.
@@ -57,7 +60,7 @@ pub(crate) enum Security {
 
 /// # Errors
 /// One sentence that names the setting.
-pub(crate) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
+pub(crate) fn listen(address: SocketAddr, setting: &str, relay_alone: bool) -> Result<TcpListener, Failure> {
     let bind = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
@@ -65,17 +68,17 @@ pub(crate) fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, 
         socket.listen(BACKLOG)
     };
     bind().map_err(|error| {
-        let flag = setting.replace('.', "-");
+        let flag = flag_of(setting, relay_alone);
         Failure::Runtime(match error.kind() {
             io::ErrorKind::AddrInUse => format!(
-                "{setting}: {address} is taken by another program; stop that one, or choose another port with --{flag}"
+                "{setting}: {address} is taken by another program; stop that one, or choose another port with {flag}"
             ),
             io::ErrorKind::PermissionDenied => format!(
-                "{setting}: not allowed to listen on {address}; choose a port above 1023 with --{flag}, or grant \
+                "{setting}: not allowed to listen on {address}; choose a port above 1023 with {flag}, or grant \
                  CAP_NET_BIND_SERVICE"
             ),
             io::ErrorKind::AddrNotAvailable => format!(
-                "{setting}: this machine has no address {}; use one of its own, or 0.0.0.0 for all, with --{flag}",
+                "{setting}: this machine has no address {}; use one of its own, or 0.0.0.0 for all, with {flag}",
                 address.ip()
             ),
             _ => format!("{setting}: cannot listen on {address}: {}", crate::reason(&error)),
@@ -184,9 +187,10 @@ impl Door {
         let isolates = matches!(self.security, Security::Tls(_)) || headers::comes_secure(request.headers());
         log::forwarded(peer.ip(), request.headers(), &self.edge.trusted_proxies);
         request.extensions_mut().insert(Peer { address: peer });
-        let mut response = match settled {
-            Ok(()) => self.router.clone().oneshot(request).await?,
-            Err(sentence) => respond::sentence(StatusCode::BAD_REQUEST, sentence),
+        let mut response = match (settled, base::take_off(&mut request, &self.base_path)) {
+            (Ok(()), Ok(())) => self.router.clone().oneshot(request).await?,
+            (Ok(()), Err(redirect)) => redirect,
+            (Err(sentence), _) => respond::sentence(StatusCode::BAD_REQUEST, sentence),
         };
         self.edge.tallies.answered(response.status().as_u16());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {

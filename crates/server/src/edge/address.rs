@@ -76,6 +76,11 @@ impl Networks {
         given.iter().map(read).collect::<Result<_, _>>().map(Networks)
     }
 
+    /// Whether all of IPv4, or all of IPv6, is in it.
+    pub(crate) fn hold_everybody(&self) -> bool {
+        self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))

@@ -51,9 +51,9 @@ async fn may_connect(State(edge): State<Arc<Edge>>, request: Request) -> Respons
     let told = request.uri().query().and_then(origin_in);
     let verdict = match told {
         Some(told) if !headers.contains_key(ORIGIN) => {
-            origin::judge_origin(&told, headers, &edge.allowed_origins)
+            origin::judge_origin(&told, headers, &edge.allowed_origins())
         }
-        Some(_) | None => origin::judge(headers, &edge.allowed_origins),
+        Some(_) | None => origin::judge(headers, &edge.allowed_origins()),
     };
     let (allowed, reason, message) = match verdict {
         Verdict::Own => (true, "own", None),
@@ -92,7 +92,7 @@ fn origin_in(query: &str) -> Option<String> {
 pub(super) fn shared(edge: &Edge, headers: &HeaderMap, mut response: Response) -> Response {
     response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
     if let (Verdict::Allowed, Some(origin)) =
-        (origin::judge(headers, &edge.allowed_origins), headers.get(ORIGIN))
+        (origin::judge(headers, &edge.allowed_origins()), headers.get(ORIGIN))
     {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     }
@@ -126,12 +126,12 @@ async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
     respond::json(code, &Answer { status, redis: away.map(|away| if away { "away" } else { "ok" }) })
 }
 
-async fn page(request: Request) -> Response {
+async fn page(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response =
             respond::sentence(StatusCode::METHOD_NOT_ALLOWED, "Pages are read with GET or HEAD.");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    site::site().answer(request.uri().path(), request.uri().query(), request.headers())
+    site::site().answer(&edge.base_path, request.uri().path(), request.uri().query(), request.headers())
 }

@@ -86,7 +86,7 @@ enum Refusal {
 fn may_ask(edge: &Edge, headers: &HeaderMap, client: ClientAddress) -> Result<(), Refusal> {
     let desk = &edge.ice;
     // Before it is counted: a page of another site must not use up what its reader may ask.
-    if let Verdict::Foreign(cause) = origin::judge(headers, &edge.allowed_origins) {
+    if let Verdict::Foreign(cause) = origin::judge(headers, &edge.allowed_origins()) {
         log::foreign_page("/api/ice", &cause);
         return Err(Refusal::Origin);
     }

@@ -62,7 +62,13 @@ impl Site {
         Site { files: files.collect() }
     }
 
-    pub(super) fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> Response {
+    pub(super) fn answer(
+        &self,
+        base: &str,
+        path: &str,
+        query: Option<&str>,
+        headers: &HeaderMap,
+    ) -> Response {
         if self.files.is_empty() {
             return respond::sentence(
                 StatusCode::NOT_FOUND,
@@ -78,9 +84,11 @@ impl Site {
             && !bare.starts_with("//")
             && self.find(bare).is_some()
         {
-            return redirect(bare, query);
+            return redirect(&format!("{base}{bare}"), query);
         }
         match self.files.get("/404.html") {
+            // It may be asked for at any depth, so it names all else from the root of the host.
+            Some(file) if !base.is_empty() => below(base, file),
             Some(file) => file.answer(StatusCode::NOT_FOUND, "no-cache", headers),
             None => respond::sentence(StatusCode::NOT_FOUND, "There is no such page."),
         }
@@ -132,6 +140,17 @@ impl File {
         }
         (&self.plain, None)
     }
+}
+
+/// The page for what is not there, on a site that lies below `base`.
+fn below(base: &str, file: &File) -> Response {
+    let page = String::from_utf8_lossy(file.plain.bytes);
+    let page = page.replace("=\"/", &format!("=\"{base}/"));
+    let mut response = Response::new(Body::from(page));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+    response
 }
 
 fn redirect(path: &str, query: Option<&str>) -> Response {

@@ -64,7 +64,7 @@ fn admit(edge: &Edge, request: &Request) -> Result<Permit, Refusal> {
     if edge.is_draining() {
         return Err(Refusal::Draining);
     }
-    if let Verdict::Foreign(cause) = origin::judge(request.headers(), &edge.allowed_origins) {
+    if let Verdict::Foreign(cause) = origin::judge(request.headers(), &edge.allowed_origins()) {
         log::foreign_page("/ws", &cause);
         return Err(Refusal::Origin);
     }

@@ -4,6 +4,7 @@
 //! `name=paris place=48.9|2.4 countries=FR|BE urls=turn:fr.example:3478|turns:fr.example:443`.
 
 use crate::geo::{Country, Place, Whereabouts, zone_of};
+use crate::host::Host;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Region {
@@ -116,10 +117,7 @@ impl RelayUrl {
                 Some((place, transport)) => (place, Some(transport)),
                 None => (rest, None),
             };
-            let authority: axum::http::uri::Authority = place.parse().ok()?;
-            if authority.host().is_empty() || place.contains('@') || authority.port_u16() == Some(0) {
-                return None;
-            }
+            Host::read(place)?;
             let transport = match (scheme, transport) {
                 ("turn", None | Some("udp")) => Transport::Udp,
                 ("turn", Some("tcp")) => Transport::Tcp,
@@ -166,6 +164,8 @@ mod tests {
             ("name=a urls=stun:a", "`stun:a` is not a TURN URL"),
             ("name=a urls=turn:", "`turn:` is not a TURN URL"),
             ("name=a urls=turns:a?transport=udp", "`turns:a?transport=udp` is not a TURN URL"),
+            ("name=a urls=turn:a:99999", "`turn:a:99999` is not a TURN URL"),
+            ("name=a urls=turn:::1", "`turn:::1` is not a TURN URL"),
             ("name=a urls=turn:u@a", "`turn:u@a` is not a TURN URL"),
         ] {
             let sentence = Region::read(text).unwrap_err();

@@ -10,7 +10,7 @@ pub(super) fn render(figures: &Figures, page: &mut Page) {
     page.gauge("visavis_relay_users", "User names that hold allocations or reserved ports.", gauges.users);
     page.gauge("visavis_relay_ports", "Relay ports in use.", gauges.relay_addresses);
     page.gauge("visavis_relay_streams", "TCP and TLS connections to the relay.", streams);
-    page.counter("visavis_relay_allocations_total", "TURN allocations made.", counters.allocations);
+    page.counter("visavis_relay_allocations_made_total", "TURN allocations made.", counters.allocations);
     page.counter("visavis_relay_bindings_total", "STUN binding requests answered.", counters.bindings);
     let flows = [("to_peer", counters.to_peers), ("to_client", counters.to_clients)];
     page.labelled(

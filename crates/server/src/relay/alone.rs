@@ -1,35 +1,44 @@
 //! `visavis turn`: the relay and nothing else.
 
 use super::open::{bind_own, open};
-use crate::config::Config;
+use crate::check;
+use crate::config::{Given, Loaded};
 use crate::edge::{Admission, listen, serve_alone};
 use crate::failure::Failure;
 use crate::metrics;
-use crate::serve::{Capacity, Signals, announce, sockets_per_address, start_log};
+use crate::reload::{self, LogLevel, Reloader};
+use crate::serve::{Capacity, announce, sockets_per_address, start_log};
 use crate::session_key::turn_secrets;
+use crate::signals::Signals;
 use std::sync::Arc;
 use tokio::runtime;
 
 /// # Errors
 /// One sentence that names the setting.
-pub(crate) fn turn(config: Config) -> Result<(), Failure> {
+pub(crate) fn turn(given: Given, loaded: Loaded) -> Result<(), Failure> {
+    let config = &loaded.config;
     if config.turn.secrets.is_empty() {
         return Err(Failure::Config(
             "turn.secret: a relay alone needs the secret of those who mint its credentials; set it with --secret".into(),
         ));
     }
-    start_log(config.log);
+    let log_level = start_log(config.log);
     // It accepts and shakes hands; packets are the relay thread's.
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| Failure::Runtime(format!("turn: cannot start: {}", crate::reason(&error))))?;
-    runtime.block_on(run(config))
+    runtime.block_on(run(given, loaded, log_level))
 }
 
-async fn run(config: Config) -> Result<(), Failure> {
-    let bound = bind_own(&config)?;
-    let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen")).transpose()?;
+async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
+    metrics::started_unix_s();
+    let found = reload::values(&loaded);
+    let config = loaded.config;
+    let bound = bind_own(&config)?;
+    let certificates: Vec<_> = bound.certificates().into_iter().collect();
+    check::say(&config, &certificates);
+    let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen", true)).transpose()?;
     let capacity = Capacity::find(config.bounds.connections);
     let per_address = sockets_per_address(config.bounds.connections_per_address);
     let sockets = Admission::new(capacity.sockets, per_address, vec![config.bounds.exempt.clone()]);
@@ -38,9 +47,10 @@ async fn run(config: Config) -> Result<(), Failure> {
     let (relay, ended) = open(&config, secrets, bound, &others, &sockets)?;
     if let Some(listener) = figures {
         announce("metrics at http", &listener);
-        let router = metrics::relay_router(relay.clone(), Arc::clone(&sockets));
+        let router = metrics::relay_router(relay.clone(), Arc::clone(&sockets), certificates.clone());
         tokio::spawn(serve_alone(listener, router, Arc::clone(&sockets), config.bounds.header_timeout));
     }
+    signals.reload_with(Reloader { given, found, log_level, certificates, edge: None });
     tokio::select! {
         _ = signals.wait() => {
             tracing::info!("stopped");

@@ -26,6 +26,11 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
+    /// Of the listener over TLS that is the relay's alone.
+    pub(crate) fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.tls.as_ref().map(|(_, certificates)| Arc::clone(certificates))
+    }
+
     /// Where browsers find it. `https` is shared with it, if it is there.
     pub(crate) fn own_relay(&self, https: Option<&TcpListener>) -> Option<OwnRelay> {
         let plain = self.udp.first()?.local_addr().ok()?;
@@ -40,12 +45,12 @@ impl Bound {
 /// One sentence that names the setting.
 pub(crate) fn listen_with_relay(config: &Config) -> Result<(TcpListener, Option<Bound>), Failure> {
     if !config.turn.enabled {
-        return Ok((listen(config.listen, "listen")?, None));
+        return Ok((listen(config.listen, "listen", false)?, None));
     }
     if config.turn.listen.is_some() {
-        return Ok((listen(config.listen, "listen")?, Some(bind_own(config)?)));
+        return Ok((listen(config.listen, "listen", false)?, Some(bind_own(config)?)));
     }
-    let (http, udp) = listen_both(config.listen, "listen")?;
+    let (http, udp) = listen_both(config.listen, "listen", false)?;
     Ok((http, Some(Bound { udp, tcp: None, tls: bind_tls(config)? })))
 }
 
@@ -58,24 +63,28 @@ pub(crate) fn bind_own(config: &Config) -> Result<Bound, Failure> {
         Some(address) => (address, "turn.listen"),
         None => (config.listen, "listen"),
     };
-    let (tcp, udp) = listen_both(address, setting)?;
+    let (tcp, udp) = listen_both(address, setting, config.relay_alone)?;
     Ok(Bound { udp, tcp: Some(tcp), tls: bind_tls(config)? })
 }
 
 fn bind_tls(config: &Config) -> Result<Option<(TcpListener, Arc<Certificates>)>, Failure> {
     match (config.turn.tls.listen, &config.turn.tls.cert, &config.turn.tls.key) {
         (Some(address), Some(cert), Some(key)) => {
-            let certificates = Certificates::load(cert, key)?;
-            Ok(Some((listen(address, "turn.tls_listen")?, certificates)))
+            let certificates = Certificates::load(cert, key, "turn.tls_")?;
+            Ok(Some((listen(address, "turn.tls_listen", config.relay_alone)?, certificates)))
         }
         (_, _, _) => Ok(None),
     }
 }
 
-fn listen_both(address: SocketAddr, setting: &str) -> Result<(TcpListener, Vec<UdpSocket>), Failure> {
+fn listen_both(
+    address: SocketAddr,
+    setting: &str,
+    relay_alone: bool,
+) -> Result<(TcpListener, Vec<UdpSocket>), Failure> {
     let mut tries = 0;
     loop {
-        let tcp = listen(address, setting)?;
+        let tcp = listen(address, setting, relay_alone)?;
         let bound = tcp.local_addr().unwrap_or(address);
         match listen_udp(bound, setting) {
             Ok(udp) => return Ok((tcp, udp)),

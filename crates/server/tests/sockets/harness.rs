@@ -21,6 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     child: Child,
     log: Receiver<String>,
+    at_start: String,
     pub(crate) http: SocketAddr,
     pub(crate) https: Option<SocketAddr>,
     pub(crate) metrics: Option<SocketAddr>,
@@ -63,6 +64,7 @@ impl Server {
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).all(|line| lines.send(line).is_ok()));
         let (mut http, mut https, mut metrics) = (None, None, None);
         let wants = |flag: &str| flags.contains(&flag);
+        let mut at_start = String::new();
         let deadline = Instant::now() + PATIENCE;
         while http.is_none()
             || (https.is_none() && wants("--tls-listen"))
@@ -71,6 +73,8 @@ impl Server {
             let line = log
                 .recv_timeout(deadline.saturating_duration_since(Instant::now()))
                 .expect("the server says where it listens");
+            at_start.push_str(&line);
+            at_start.push('\n');
             let Some((_, address)) = line.split_once("address=") else { continue };
             let place = match &line {
                 line if line.contains("listening on http:") => &mut http,
@@ -79,7 +83,7 @@ impl Server {
             };
             *place = Some(address.trim().parse().expect("an address"));
         }
-        Server { child, log, http: http.expect("listens"), https, metrics }
+        Server { child, log, at_start, http: http.expect("listens"), https, metrics }
     }
 
     pub(crate) async fn connect(&self) -> Client {
@@ -169,6 +173,11 @@ impl Server {
             }
         }
         panic!("the log does not say {what:?}");
+    }
+
+    /// What it logged until it listened everywhere.
+    pub(crate) fn said_at_start(&self) -> &str {
+        &self.at_start
     }
 
     /// Everything logged so far and not yet read.

@@ -168,8 +168,8 @@ async fn every_refusal_leaves_one_line_with_its_setting() {
     }
     per_address.log_says("/ws refused (429): an address has all its limits.connections_per_address = 1");
     assert!(!per_address.log().contains("refused"));
-    let full = Server::start(&["--limits-connections", "1"]);
-    let _one = full.connect().await;
+    let full = Server::start(&["--limits-connections", "2"]);
+    let _both = [full.connect().await, full.connect().await];
     assert_eq!(full.refusal(&[]).await, Some(503));
     full.log_says("limits.connections");
 }

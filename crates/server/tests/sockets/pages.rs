@@ -68,8 +68,8 @@ async fn the_site_is_served_small_and_cached_well() {
     assert_eq!(head.header("content-length"), chat.body.len().to_string());
 
     let html = chat.text();
-    let script = html.split('"').find(|part| part.starts_with("/_app/immutable/")).expect("a script");
-    let script = server.get(script).await;
+    let script = html.split('"').find(|part| part.starts_with("./_app/immutable/")).expect("a script");
+    let script = server.get(script.trim_start_matches('.')).await;
     assert_eq!(script.header("cache-control"), "public, max-age=31536000, immutable");
 
     let lost = server.get("/no/such/page").await;
@@ -91,15 +91,19 @@ async fn the_figures_are_prometheus_text_and_count() {
     two.say("{").await;
     two.hear().await;
     let figures = server.figures().await;
-    let mut typed = HashSet::new();
+    let (mut typed, mut families, mut seen) = (HashSet::new(), HashSet::new(), HashSet::new());
     for line in figures.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').expect("a type");
             assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            // OpenMetrics takes the ending off: a counter and a gauge must not become one name.
             assert!(typed.insert(name.to_owned()), "{name} twice");
+            assert!(families.insert(name.trim_end_matches("_total").to_owned()), "{name} is two things");
         } else if !line.starts_with("# HELP ") {
             let (series, value) = line.rsplit_once(' ').expect("a value");
             value.parse::<f64>().unwrap_or_else(|_| panic!("{line}"));
+            assert!(seen.insert(series.to_owned()), "{series} twice");
             let name = series.split('{').next().unwrap();
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
             assert!(typed.contains(name) || base.is_some_and(|base| typed.contains(base)), "{line}");
@@ -109,13 +113,17 @@ async fn the_figures_are_prometheus_text_and_count() {
         ("visavis_sessions", 2.0),
         ("visavis_connections", 2.0),
         ("visavis_matches{kind=\"text\"}", 1.0),
-        ("visavis_matches_total{kind=\"text\"}", 1.0),
+        ("visavis_matches_made_total{kind=\"text\"}", 1.0),
         ("visavis_messages_refused_total{code=\"bad_json\"}", 1.0),
         ("visavis_wait_seconds_count", 2.0),
         ("visavis_messages_received_total", 3.0),
+        (concat!("visavis_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1.0),
     ] {
         assert_eq!(server.figure(name).await, value, "{name}");
     }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    let age = now - server.figure("process_start_time_seconds").await;
+    assert!((0.0..300.0).contains(&age), "{age}");
     let answer = server.request("GET", "/", &[]).await;
     assert_ne!(answer.status, 500);
 }
@@ -162,4 +170,32 @@ async fn who_connects_how_is_counted_and_shown() {
     let page = server.look().await;
     assert!(page.contains("<b id=\"direct-share\">50.0 %</b>"), "{page}");
     assert!(page.contains("1 direct") && page.contains("1 relay"), "{page}");
+}
+
+#[tokio::test]
+async fn a_site_below_a_path_is_served_whether_the_proxy_takes_it_off_or_not() {
+    let server = Server::start(&["--base-path", "/talk/"]);
+    for path in ["/talk/healthz", "/healthz", "/talk/api/online", "/talk/api/ice", "/api/site"] {
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(server.get("/talk/ws").await.status, 426);
+    assert_eq!(server.get("/talkative").await.status, 404);
+    let bare = server.get("/talk?a=b").await;
+    assert_eq!((bare.status, bare.header("location")), (308, "/talk/?a=b"));
+    let home = server.get("/talk/").await;
+    if home.status == 404 {
+        return; // Built without the site.
+    }
+    let html = home.text();
+    for part in html.split('"').filter(|part| part.contains("_app/") || part.contains("favicon")) {
+        assert!(part.starts_with("./"), "{part} leads out of the site");
+    }
+    let slash = server.get("/talk/chat/").await;
+    assert_eq!((slash.status, slash.header("location")), (308, "/talk/chat"));
+    let lost = server.get("/talk/no/such/page").await;
+    assert_eq!(lost.status, 404);
+    for part in lost.text().split('"').filter(|part| part.contains("_app/")) {
+        assert!(part.starts_with("/talk/_app/"), "{part}");
+        assert_eq!(server.get(part).await.status, 200, "{part}");
+    }
 }

@@ -397,7 +397,7 @@ async fn alone_it_tells_its_figures_where_it_is_told_to() {
     let text = page.text();
     for line in [
         "visavis_relay_allocations 1",
-        "visavis_relay_allocations_total 1",
+        "visavis_relay_allocations_made_total 1",
         "visavis_relay_bytes_total{direction=\"to_peer\"} 12",
         "visavis_relay_packets_total{direction=\"to_client\"} 0",
     ] {

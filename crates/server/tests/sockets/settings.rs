@@ -146,3 +146,116 @@ async fn no_log_holds_anything_of_a_visitor() {
         assert!(!log.contains(secret), "{log}");
     }
 }
+
+fn check_config(flags: &[&str]) -> Output {
+    visavis().arg("check-config").args(flags).output().unwrap()
+}
+
+#[test]
+fn check_config_finds_what_starts_and_cannot_work() {
+    for (flags, expected) in [
+        (&["--ice-policy", "relay", "--turn-enabled", "off"][..], "ice.policy: `relay` needs a relay"),
+        (&["--turn-secret", "abc"], "turn.secret: one is shorter than 16 characters"),
+        (&["--turn-relay-address", "0.0.0.0"], "turn.relay_address: peers cannot send to 0.0.0.0"),
+        (&["--limits-max-frame-bytes", "1"], "limits.max_frame_bytes: must hold"),
+        (&["--turn-enabled", "off", "--turn-listen", "0.0.0.0:3478"], "turn.listen: is of no use"),
+        (&["--readiness-require-redis"], "readiness.require_redis: there is no Redis"),
+        (&["--trusted-proxy", "0.0.0.0/0"], "trusted_proxy: holds every address"),
+        (&["--ice-ttl-s", "5"], "ice.ttl_s: credentials of 5 s"),
+        (&["--metrics-listen", "127.0.0.1:8080"], "metrics.listen: 127.0.0.1:8080 is taken by listen"),
+    ] {
+        let (code, line) = failure(&check_config(flags));
+        assert_eq!(code, 2, "{flags:?}: {line}");
+        assert!(line.starts_with(&format!("visavis: {expected}")), "{flags:?}: {line}");
+    }
+    let output = visavis().arg("check-config").env("VISAVIS_TURN_SECERT", "x").output().unwrap();
+    let (code, line) = failure(&output);
+    assert_eq!(code, 2);
+    assert!(line.contains("did you mean `VISAVIS_TURN_SECRET`?"), "{line}");
+    assert_eq!(check_config(&[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_used_is_the_worlds_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("state");
+    for state_dir in ["/proc/visavis", below.to_str().unwrap()] {
+        for command in ["serve", "check-config"] {
+            let mut visavis = visavis();
+            visavis.args([command, "--listen", "127.0.0.1:0", "--state-dir", state_dir]);
+            let (code, line) = failure(&visavis.output().unwrap());
+            assert_eq!(code, 1, "{command} {state_dir}: {line}");
+            assert!(line.starts_with("visavis: state_dir: cannot "), "{line}");
+        }
+    }
+    let fresh = folder.path().join("not/there/yet");
+    assert_eq!(check_config(&["--state-dir", fresh.to_str().unwrap()]).status.code(), Some(0));
+    assert!(!folder.path().join("not").exists(), "nothing stays behind");
+}
+
+#[test]
+fn advice_names_flags_that_there_are() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    visavis().args(["self-signed", "--out"]).arg(folder.path()).output().unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name).display().to_string());
+    for (arguments, flag) in [
+        (
+            vec![
+                "--listen",
+                "127.0.0.1:0",
+                "--turn-tls-listen",
+                &address,
+                "--turn-tls-cert",
+                &cert,
+                "--turn-tls-key",
+                &key,
+            ],
+            "--turn-tls-listen",
+        ),
+        (vec!["--listen", "127.0.0.1:0", "--turn-listen", &address], "--turn-listen"),
+        (vec!["--listen", "127.0.0.1:0", "--metrics-listen", &address], "--metrics-listen"),
+        (
+            vec![
+                "turn",
+                "--secret",
+                "a secret of some length",
+                "--listen",
+                "127.0.0.1:0",
+                "--tls-listen",
+                &address,
+                "--tls-cert",
+                &cert,
+                "--tls-key",
+                &key,
+            ],
+            "--tls-listen",
+        ),
+        (vec!["turn", "--secret", "a secret of some length", "--listen", &address], "--listen"),
+    ] {
+        let (code, line) = failure(&visavis().args(&arguments).output().unwrap());
+        assert_eq!(code, 1, "{line}");
+        assert!(line.ends_with(&format!("choose another port with {flag}")), "{arguments:?}: {line}");
+        let help = if arguments[0] == "turn" { vec!["turn", "--help"] } else { vec!["--help"] };
+        let help = String::from_utf8(visavis().args(help).output().unwrap().stdout).unwrap();
+        assert!(help.contains(&format!("{flag} <")), "no {flag} in the help");
+    }
+    let (_, line) = failure(&visavis().args(["turn", "--secret", ""]).output().unwrap());
+    assert!(line.starts_with("visavis: --secret: is empty"), "{line}");
+}
+
+#[tokio::test]
+async fn what_is_unsound_and_runs_is_said_at_the_start() {
+    let server = Server::start(&["--turn-secret", "abc", "--metrics-listen", "0.0.0.0:0"]);
+    assert_eq!(server.get("/healthz").await.status, 200);
+    let alone = Server::start(&["--turn-enabled", "off", "--turn-relay-address", "192.0.2.1"]);
+    for (server, said) in [
+        (&server, "unsound: turn.secret: one is shorter than 16"),
+        (&alone, "unsound: turn.relay_address: is of no use while turn.enabled is off"),
+    ] {
+        assert!(server.said_at_start().contains(said), "{}", server.said_at_start());
+    }
+}

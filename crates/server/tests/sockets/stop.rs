@@ -134,3 +134,52 @@ async fn health_tells_a_server_that_lives_from_one_that_does_not() {
     let said = String::from_utf8(gone.stderr).unwrap();
     assert_eq!(said, format!("visavis: {listen} is not healthy: connection refused\n"));
 }
+
+#[tokio::test]
+async fn no_other_signal_ends_it() {
+    let mut server = Server::start(&[]);
+    let mut client = server.connect().await;
+    for signal in ["USR1", "USR2", "PIPE", "ALRM", "VTALRM", "PROF", "IO", "PWR", "RTMIN", "HUP"] {
+        server.signal(signal);
+    }
+    server.log_says("SIGHUP: read the settings again");
+    client.say(r#"{"type":"hello","version":1}"#).await;
+    client.hear_type("welcome").await;
+    server.signal("QUIT");
+    assert_eq!(client.closed().await, (1012, "restart".to_owned()));
+    drop(client);
+    assert_eq!(server.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_reloads_what_can_be_reloaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("visavis.toml");
+    std::fs::write(&file, "workers = 1\n").unwrap();
+    let mut server = Server::start(&["--config", file.to_str().unwrap()]);
+    let from_friend = [("origin", "https://friend.example")];
+    assert_eq!(server.refusal(&from_friend).await, Some(403));
+
+    std::fs::write(&file, "workers = 2\nallow_origin = [\"https://friend.example\"]\n").unwrap();
+    server.signal("HUP");
+    server.log_says("SIGHUP: in force from now on: allow_origin");
+    server.log_says("SIGHUP: changed, but only a restart puts it in force: workers");
+    assert_eq!(server.refusal(&from_friend).await, None);
+
+    std::fs::write(&file, "allow_origin = [\"nonsense\"]\n").unwrap();
+    server.signal("HUP");
+    server.log_says("SIGHUP: the settings stay as they are: ");
+    assert_eq!(server.refusal(&from_friend).await, None);
+
+    std::fs::write(&file, "log.level = \"error\"\n").unwrap();
+    server.signal("HUP");
+    let deadline = Instant::now() + PATIENCE;
+    while server.refusal(&from_friend).await.is_none() {
+        assert!(Instant::now() < deadline, "the list is not taken back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.log();
+    server.signal("TERM");
+    assert_eq!(server.exit().await.code(), Some(0));
+    assert_eq!(server.log(), "", "only errors are logged now");
+}

@@ -17,7 +17,7 @@ fn ask(path: &str, headers: &[(&str, &str)]) -> Response {
     for (name, value) in headers {
         map.append(axum::http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
     }
-    Site::new(FILES).answer(path, None, &map)
+    Site::new(FILES).answer("", path, None, &map)
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
@@ -63,8 +63,8 @@ fn what_is_not_in_the_table_is_not_found() {
 
 #[test]
 fn a_slash_too_many_leads_to_the_page() {
-    let response = Site::new(FILES).answer("/chat/", Some("kind=text"), &HeaderMap::new());
-    assert_eq!((response.status().as_u16(), header(&response, "location")), (308, "/chat?kind=text"));
+    let response = Site::new(FILES).answer("/talk", "/chat/", Some("kind=text"), &HeaderMap::new());
+    assert_eq!((response.status().as_u16(), header(&response, "location")), (308, "/talk/chat?kind=text"));
     assert_eq!(ask("//chat/", &[]).status(), 404);
 }
 
@@ -107,6 +107,6 @@ fn what_the_browser_has_is_not_sent_again() {
 
 #[test]
 fn without_a_site_the_way_to_one_is_told() {
-    let response = Site::new(&[]).answer("/", None, &HeaderMap::new());
+    let response = Site::new(&[]).answer("", "/", None, &HeaderMap::new());
     assert_eq!(response.status(), 404);
 }
