@@ -1,6 +1,6 @@
 // The client as an application holds it: arguments are checked here, everything else is the session's.
 
-import { ownOrigin, resolveEnvironment } from "./environment.js";
+import { resolveEnvironment } from "./environment.js";
 import { ClientError } from "./errors.js";
 import { Emitter } from "./events.js";
 import { IceSource } from "./ice.js";
@@ -39,14 +39,17 @@ export class VisavisClient implements Client {
       onStream: (stream) => this.#events.emit("localStream", stream),
       onTrack: (kind, track) => this.#session.replaceTrack(kind, track),
     });
-    this.#ice = new IceSource(environment, options.iceUrl ?? ownOrigin(environment, "/api/ice"));
+    // A page at https gets `wss`.
+    const page = environment.window?.location?.origin ?? "http://localhost";
+    const url = options.url ?? page.replace("http", "ws") + "/ws";
+    const iceUrl = options.iceUrl ?? url.replace("ws", "http").replace(/[^/]*$/, "api/ice");
+    this.#ice = new IceSource(environment, iceUrl);
     this.#session = new Session({
       environment,
       events: this.#events,
       media: this.#media,
       ice: this.#ice,
-      // A page at https gets `wss`.
-      url: options.url ?? ownOrigin(environment, "/ws").replace("http", "ws"),
+      url,
       offerOrder: options.offerOrder ?? "ticket",
       autoContinue: () => this.autoContinue,
     });

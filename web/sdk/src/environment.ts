@@ -21,8 +21,3 @@ export function resolveEnvironment(given: Partial<Environment> = {}): Environmen
     ...given,
   };
 }
-
-/** `path` on the page's own origin. */
-export function ownOrigin({ window }: Environment, path: string): string {
-  return new URL(path, window?.location.href ?? "http://localhost/").href;
-}

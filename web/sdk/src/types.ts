@@ -179,7 +179,7 @@ export interface Environment {
 export interface ClientOptions {
   /** Of the socket; default: `/ws` of the page's own origin. */
   url?: string;
-  /** Of the ICE configuration; default: `/api/ice` of the page's own origin. */
+  /** Of the ICE configuration; default: `api/ice` beside `url`. */
   iceUrl?: string;
   /** Whether the search goes on by itself when a stranger leaves. Default true. */
   autoContinue?: boolean;
