@@ -24,8 +24,8 @@ export default ts.config(
       "prefer-const": "off",
       "svelte/no-at-html-tags": "error",
       "svelte/no-inline-styles": ["error", { allowTransitions: false }],
-      // The site lives at the root of its origin; links stay plain, as a reader of the page sees them.
-      "svelte/no-navigation-without-resolve": "off",
+      // The site may lie below a path of its host.
+      "svelte/no-navigation-without-resolve": ["error", { ignoreReplaceState: true }],
     },
   },
   {

@@ -8,9 +8,8 @@ export default {
   kit: {
     adapter: staticSite({ out: "build" }),
     alias: { "@visavis/client": "../sdk/src/index.ts" },
-    // Scripts are moved out of the pages (see scripts/static-site.js), so what they import must not depend
-    // on where they lie.
-    paths: { relative: false },
+    // Pages name what lies beside them, so that a proxy may put the site below any path.
+    paths: { relative: true },
     output: { preloadStrategy: "modulepreload" },
     typescript: {
       config: (config) => {

@@ -1,6 +1,7 @@
 // Why the server cannot be reached, as far as the page can find out more than the SDK: whether there is a network at
 // all, and what a proxy says to one who asks for the socket's address while the rest of the site answers.
 import type { ErrorReason } from "@visavis/client";
+import { ofServer } from "$lib/server";
 
 export type Cause = "offline" | "full" | "tooMany" | "failed" | "forbidden";
 
@@ -17,7 +18,7 @@ export async function findCause(reason: ErrorReason, world: World = ownWorld()):
   if (!world.online) return "offline";
   if (reason !== "socket_refused") return null;
   try {
-    const { status } = await world.fetch("/ws", {
+    const { status } = await world.fetch("ws", {
       cache: "no-store",
       signal: AbortSignal.timeout(ANSWER_MS),
     });
@@ -38,5 +39,5 @@ function causeOf(status: number): Cause | null {
 }
 
 function ownWorld(): World {
-  return { online: navigator.onLine, fetch: (path, init) => fetch(path, init) };
+  return { online: navigator.onLine, fetch: (path, init) => fetch(ofServer(path), init) };
 }

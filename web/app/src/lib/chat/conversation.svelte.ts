@@ -12,6 +12,7 @@ import {
   type Relays,
   type Wishes,
 } from "@visavis/client";
+import { socketUrl } from "$lib/server";
 import { recall, remember } from "./memory";
 import { pressNow, Slips, type Press } from "./slips";
 
@@ -97,6 +98,7 @@ export class Conversation {
     this.arrivalSound = remembered.arrivalSound;
     this.arrivalNotification = remembered.arrivalNotification;
     const client = createClient({
+      url: socketUrl(),
       autoContinue: remembered.autoContinue,
       relayOnly: remembered.hideAddress,
       devices: {

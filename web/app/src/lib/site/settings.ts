@@ -1,6 +1,8 @@
 // The settings in force at this site, as far as sentences on the page depend on them (`GET /api/site`). Without an
 // answer (offline, scripts off) they are unknown, and the sentences are true in general terms.
 
+import { ofServer } from "$lib/server";
+
 export interface Site {
   relay: { enabled: boolean; host_is_this_server: boolean };
   stun_servers: string[];
@@ -24,7 +26,7 @@ export function askSite(): Promise<Site | null> {
 }
 
 async function ask(): Promise<Site | null> {
-  const answer = await fetch("/api/site");
+  const answer = await fetch(ofServer("api/site"));
   return answer.ok ? readSite(await answer.json()) : null;
 }
 

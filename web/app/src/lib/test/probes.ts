@@ -1,5 +1,6 @@
 // The single tries of the connection test. Each ends by itself, lets go of what it took, and never rejects.
 
+import { ofServer, socketUrl } from "$lib/server";
 import { isThisSite, judge, type Addresses } from "./addresses";
 import type { Hides, Mapping, Result } from "./verdict";
 
@@ -40,7 +41,7 @@ export async function device(kind: "audio" | "video"): Promise<Result> {
 export function server(): Promise<{ result: Result; token: string | null }> {
   return new Promise((resolve) => {
     const begun = performance.now();
-    const socket = new WebSocket(new URL("/ws", location.href.replace(/^http/, "ws")));
+    const socket = new WebSocket(socketUrl());
     const end = (result: Result, token: string | null = null) => {
       clearTimeout(timer);
       socket.onclose = null;
@@ -83,7 +84,7 @@ export function hasWebRtc(): boolean {
 export async function relays(token: string | null): Promise<Offer | null> {
   try {
     const headers: HeadersInit = token === null ? {} : { authorization: `Bearer ${token}` };
-    const answer = await fetch("/api/ice", { headers, signal: AbortSignal.timeout(SOCKET_MS) });
+    const answer = await fetch(ofServer("api/ice"), { headers, signal: AbortSignal.timeout(SOCKET_MS) });
     const { iceServers, policy } = (await answer.json()) as { iceServers?: RTCIceServer[]; policy?: string };
     if (!answer.ok || !iceServers) return null;
     const hides = policy === "relay" ? "everybody" : hidesByChoice() ? "you" : "nobody";
