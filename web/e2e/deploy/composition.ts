@@ -1,7 +1,7 @@
 // deploy/compose.yaml, read and started: every service by its own command and from the very files that are shipped, in a
 // laboratory's namespaces. Understands as much of Compose as that file uses, and refuses the rest.
 
-import { readFileSync } from "node:fs";
+import { chownSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
@@ -22,6 +22,9 @@ interface Service {
   secrets?: string[];
   ports?: string[];
   network_mode?: string;
+  user?: string;
+  cap_add?: string[];
+  cap_drop?: string[];
   networks?: string[] | Record<string, { ipv4_address?: string }>;
   extra_hosts?: string[];
 }
@@ -29,6 +32,7 @@ interface Service {
 interface File {
   services: Record<string, Service>;
   secrets: Record<string, { environment: string }>;
+  volumes: Record<string, null>;
   networks: { inside: { ipam: { config: { subnet: string }[] } } };
 }
 
@@ -45,6 +49,12 @@ export class Composition {
     const subnet = file.networks.inside.ipam.config[0]?.subnet ?? "";
     const net = /^(\d+\.\d+\.\d+)\.0\/24$/.exec(subnet)?.[1];
     if (!net) throw new Error(`Not a /24: ${subnet}`);
+    for (const volume of Object.keys(file.volumes)) {
+      const folder = volumeFolder(laboratory, volume);
+      mkdirSync(folder, { recursive: true });
+      // As an engine does with the folder of an image: it belongs to the image's user.
+      chownSync(folder, ourImage().user, ourImage().user);
+    }
     host.namespace.sysctl("net.ipv4.ip_forward=1");
     host.namespace.ip("link add inside type bridge", `addr add ${net}.1/24 dev inside`, "link set inside up");
 
@@ -54,7 +64,9 @@ export class Composition {
     let next = 10;
     for (const [name, service] of Object.entries(file.services)) {
       let namespace = host.namespace;
-      if (service.network_mode !== "host") {
+      if (service.network_mode === "none") {
+        namespace = laboratory.namespace(name);
+      } else if (service.network_mode !== "host") {
         const address = fixedAddress(service) ?? `${net}.${next++}`;
         namespace = laboratory.namespace(name);
         laboratory.cable(namespace, "eth0", host.namespace, `to-${name}`);
@@ -68,7 +80,7 @@ export class Composition {
       }
       containers.set(
         name,
-        new Container(name, namespace, recipe(service, file, variables), laboratory.folder),
+        new Container(name, namespace, recipe(service, file, variables, laboratory), laboratory.folder),
       );
     }
     host.namespace.nft(
@@ -100,14 +112,25 @@ function fixedAddress({ networks }: Service): string | undefined {
   return networks && !Array.isArray(networks) ? networks.inside?.ipv4_address : undefined;
 }
 
-function recipe(service: Service, file: File, variables: Record<string, string>): Recipe {
+function volumeFolder(laboratory: Laboratory, volume: string): string {
+  return `${laboratory.folder}/volumes/${volume}`;
+}
+
+function recipe(
+  service: Service,
+  file: File,
+  variables: Record<string, string>,
+  laboratory: Laboratory,
+): Recipe {
   const ours = service.image === "visavis";
   const image = ours ? ourImage() : { ...NOTHING, command: OTHERS[service.image.replace(/:.*/, "")] ?? [] };
-  const mounts = (service.volumes ?? []).flatMap((volume): [string, string][] => {
-    const [from, to] = volume.split(":");
-    // Named volumes are empty here.
-    return from && to && /^[./]/.test(from) ? [[resolve(dirname(FILE), from), to]] : [];
-  });
+  const mounts: [string, string][] = [];
+  const volumes: [string, string][] = [];
+  for (const volume of service.volumes ?? []) {
+    const [from = "", to = "", mode] = volume.split(":");
+    const folder = /^[./]/.test(from) ? resolve(dirname(FILE), from) : volumeFolder(laboratory, from);
+    (mode === "ro" ? mounts : volumes).push([folder, to]);
+  }
   const secrets = (service.secrets ?? []).map((name) => {
     const variable = file.secrets[name]?.environment ?? "";
     return [name, variables[variable] ?? ""];
@@ -116,9 +139,16 @@ function recipe(service: Service, file: File, variables: Record<string, string>)
     command: [...(service.entrypoint ?? image.entrypoint), ...(service.command ?? image.command)],
     environment: { ...image.environment, ...service.environment },
     mounts,
+    volumes,
+    ...capabilities(service),
     secrets: Object.fromEntries(secrets) as Record<string, string>,
-    user: image.user,
+    user: service.user === "root" ? null : image.user,
   };
+}
+
+/** Those that are left where all are dropped. */
+function capabilities({ cap_drop = [], cap_add = [] }: Service): Pick<Recipe, "capabilities"> {
+  return cap_drop.includes("ALL") ? { capabilities: cap_add.map((name) => name.toLowerCase()) } : {};
 }
 
 const NOTHING = { entrypoint: [], environment: {}, user: null };

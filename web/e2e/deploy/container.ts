@@ -12,9 +12,11 @@ export interface Recipe {
   environment?: Record<string, string>;
   /** Path here to path inside, read-only. */
   mounts?: [string, string][];
+  /** The same for what it may write to. */
+  volumes?: [string, string][];
   /** What stands in /run/secrets. */
   secrets?: Record<string, string>;
-  /** Runs as this user, with no capabilities but `capabilities`; without one as root, which may give its rights up itself. */
+  /** Runs as this user, with no capabilities but `capabilities`; without one as root, with all of them if none are named. */
   user: number | null;
   capabilities?: string[];
 }
@@ -57,6 +59,20 @@ export class Container {
     await listening(this.namespace, ports, child).catch(fail);
   }
 
+  /** The command to its end, for services that do one thing: its exit code. */
+  finish(): Promise<number | null> {
+    return this.run(...this.#recipe.command);
+  }
+
+  /** Waits until it has ended by itself. */
+  async ended(): Promise<void> {
+    const child = this.#child;
+    if (child && child.exitCode === null && child.signalCode === null) {
+      await new Promise((resolve) => child.once("exit", resolve));
+    }
+    this.#child = null;
+  }
+
   /** Another program with the same surroundings, to its end: its exit code. */
   async run(...command: string[]): Promise<number | null> {
     const child = this.#spawn(command);
@@ -73,11 +89,13 @@ export class Container {
   }
 
   #spawn(command: string[]): ChildProcess {
-    const { environment, user, capabilities = [] } = this.#recipe;
-    const kept = ["-all", ...capabilities.map((name) => `+${name}`)].join(",");
+    const { environment, user, capabilities } = this.#recipe;
+    const kept = ["-all", ...(capabilities ?? []).map((name) => `+${name}`)].join(",");
     const become =
       user === null
-        ? []
+        ? capabilities
+          ? ["setpriv", `--bounding-set=${kept}`]
+          : []
         : [
             "setpriv",
             ...[`--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--no-new-privs"],
@@ -91,7 +109,7 @@ export class Container {
 
   /** Lays out what the service sees, then becomes its command. What is mounted goes with the process. */
   #script(): string {
-    const { mounts = [], secrets = {} } = this.#recipe;
+    const { mounts = [], volumes = [], secrets = {} } = this.#recipe;
     const lines = [`mount -t tmpfs tmpfs ${this.#folder}`];
     // `ip netns exec` has laid the namespace's names over /etc; the layer would hide them.
     lines.push(`cp /etc/hosts ${this.#folder}/hosts`);
@@ -114,6 +132,9 @@ export class Container {
         `if [ -d '${from}' ]; then mkdir -p '${to}'; else : >> '${to}'; fi`,
         `mount --bind -o ro '${from}' '${to}'`,
       );
+    }
+    for (const [from, to] of volumes) {
+      lines.push(`mkdir -p '${to}'`, `mount --bind '${from}' '${to}'`);
     }
     for (const [name, secret] of Object.entries(secrets)) {
       lines.push(`printf '%s\\n' '${secret}' > /run/secrets/${name}`);

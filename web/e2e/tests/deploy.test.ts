@@ -1,7 +1,19 @@
 // What deploy/ ships, started for real: nginx, three nodes, Redis and coturn, each in a namespace of its own.
 
 import { randomBytes } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { parseAllDocuments } from "yaml";
@@ -30,6 +42,8 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
   let internet: Internet;
   let pem: Pem;
   let visitor: Home;
+  /** What certbot keeps. */
+  let folder: string;
   const browsers: Browser[] = [];
 
   beforeAll(async () => {
@@ -38,21 +52,26 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
     const host = internet.host(DOMAIN);
     internet.alias(`turn.${DOMAIN}`, host);
     visitor = internet.home("open", "a");
-    pem = tls(laboratory);
+    folder = `${laboratory.folder}/letsencrypt`;
+    mkdirSync(folder);
+    chmodSync(laboratory.folder, 0o755);
     composition = Composition.on(host, laboratory, {
       DOMAIN,
       TURN_RELAY_IP: host.addresses.ipv4 ?? "",
-      TLS_FOLDER: `${laboratory.folder}/tls`,
+      TLS_FOLDER: folder,
       VISAVIS_SESSION_SECRET: randomBytes(32).toString("base64"),
       VISAVIS_TURN_SECRET: randomBytes(32).toString("hex"),
       REDIS_PASSWORD: randomBytes(32).toString("hex"),
     });
     for (const node of NODES)
       composition.get(node).set("VISAVIS_LIMITS_CONNECTIONS_PER_ADDRESS", String(PER_ADDRESS));
+    composition.get("proxy").set("LOOK_S", "1");
+    composition.get("coturn").set("TURN_LOOK_S", "1");
     await composition.get("redis").start(6379);
-    await composition.get("coturn").start(3478, 5349);
+    expect(await composition.get("placeholder").finish()).toBe(0);
     await Promise.all(NODES.map((node) => composition.get(node).start(8080)));
     await composition.get("proxy").start(80, 443);
+    await composition.get("coturn").start(3478);
   }, 60_000);
 
   afterAll(async () => {
@@ -74,6 +93,40 @@ describe.skipIf(skipped("the composition of deploy/"))("deploy/compose.yaml", ()
     const { said } = await visitor.machine.outcome("curl", [...flags, ...headers, `https://${DOMAIN}/ws`]);
     return Number(/^HTTP\/1.1 (\d+)/.exec(said)?.[1]);
   }
+
+  /** Who is shown as the owner of the certificate, by name: of the site and of the relay. */
+  const shown = async (name: string, port: number) => {
+    const { said } = await visitor.machine.outcome("sh", [
+      "-c",
+      `openssl s_client -connect ${name}:${port} -servername ${name} </dev/null 2>/dev/null | openssl x509 -noout -subject`,
+    ]);
+    return said.trim();
+  };
+
+  test("before the first certificate the site answers with a placeholder, and certbot can be reached", async () => {
+    expect(await shown(DOMAIN, 443)).toContain("Visavis on the local network");
+    writeFileSync(`${laboratory.folder}/volumes/acme/token`, "proof");
+    mkdirSync(`${laboratory.folder}/volumes/acme/.well-known/acme-challenge`, { recursive: true });
+    writeFileSync(`${laboratory.folder}/volumes/acme/.well-known/acme-challenge/token`, "proof");
+    expect(get(`http://${DOMAIN}/.well-known/acme-challenge/token`)).toContain("proof");
+    expect(composition.get("coturn").said).toContain("relaying without TLS");
+  });
+
+  test("the first certificate and each renewal are taken up, laid out as certbot does", async () => {
+    issue(folder, laboratory, 1);
+    // coturn ends, and the engine starts it again.
+    await composition.get("coturn").ended();
+    await composition.get("coturn").start(3478, 5349);
+    await expect.poll(() => shown(DOMAIN, 443), { timeout: 15_000 }).toContain("issue 1");
+    expect(await shown(`turn.${DOMAIN}`, 443)).toContain("issue 1");
+    pem = issue(folder, laboratory, 2);
+    await expect.poll(() => shown(DOMAIN, 443), { timeout: 15_000 }).toContain("issue 2");
+    await expect.poll(() => shown(`turn.${DOMAIN}`, 443), { timeout: 15_000 }).toContain("issue 2");
+    const owners = composition
+      .get("coturn")
+      .namespace.run("sh", ["-c", "ps -o user= -C turnserver | sort -u"]);
+    expect(owners.trim().split("\n")).toContain("nobody");
+  }, 60_000);
 
   test("the site comes over HTTP/2, and plain HTTP leads there", () => {
     expect(get(`https://${DOMAIN}/`)).toMatch(/^HTTP\/2 200/);
@@ -171,6 +224,79 @@ describe.skipIf(skipped("the systemd unit of deploy/"))("deploy/systemd", () => 
   });
 });
 
+describe("deploy/kubernetes", () => {
+  interface Manifest {
+    kind: string;
+    metadata: { name: string };
+    data?: Record<string, string>;
+    spec?: { template?: { spec: Pod } };
+  }
+  interface Pod {
+    enableServiceLinks?: boolean;
+    hostNetwork?: boolean;
+    terminationGracePeriodSeconds: number;
+    containers: {
+      args: string[];
+      env: { name: string }[];
+      lifecycle?: { preStop: { exec: { command: string[] } } };
+      readinessProbe?: object;
+      livenessProbe?: object;
+    }[];
+  }
+  const all = ["visavis", "relay"].flatMap((name) =>
+    parseAllDocuments(readFileSync(`${DEPLOY}/kubernetes/${name}.yaml`, "utf8")).map(
+      (one) => one.toJS() as Manifest,
+    ),
+  );
+  const pod = (kind: string) => all.find((one) => one.kind === kind)?.spec?.template?.spec;
+
+  test("the nodes' settings are sound", () => {
+    const settings = all.find((one) => one.kind === "ConfigMap")?.data?.["visavis.toml"] ?? "";
+    const path = join(mkdtempSync(join(tmpdir(), "visavis-kubernetes-")), "visavis.toml");
+    writeFileSync(path, settings);
+    const environment = Object.fromEntries(
+      (pod("Deployment")?.containers[0]?.env ?? [])
+        .filter(({ name }) => name.startsWith("VISAVIS_"))
+        .map(({ name }) => [
+          name,
+          name === "VISAVIS_REDIS_URL" ? "redis://redis:6379" : "a-secret-that-is-long-enough-for-anybody",
+        ]),
+    );
+    // As Kubernetes does where a service is called as we are.
+    const links = {
+      VISAVIS_SERVICE_HOST: "10.0.0.1",
+      VISAVIS_SERVICE_PORT: "80",
+      VISAVIS_PORT_80_TCP_ADDR: "10.0.0.1",
+    };
+    const env = { PATH: process.env.PATH, ...environment, VISAVIS_NODE: "visavis-1", ...links };
+    expect(execFileSync(binary(), ["check-config", "--config", path], { encoding: "utf8", env })).toContain(
+      "is sound",
+    );
+    rmSync(dirname(path), { recursive: true });
+  });
+
+  test("a pod that goes has left the proxies before it drains", () => {
+    const deployment = pod("Deployment");
+    const pause = Number(deployment?.containers[0]?.lifecycle?.preStop.exec.command[1]);
+    const settings = all.find((one) => one.kind === "ConfigMap")?.data?.["visavis.toml"] ?? "";
+    const drain = Number(/stop_timeout_ms = (\d+)/.exec(settings)?.[1]) / 1000;
+    expect(pause).toBeGreaterThan(0);
+    expect(deployment?.terminationGracePeriodSeconds).toBeGreaterThan(pause + drain);
+    expect(deployment?.enableServiceLinks).toBe(false);
+  });
+
+  test("there is a relay, on the hosts' own network and probed, by flags that there are", () => {
+    const relay = pod("DaemonSet");
+    const [container] = relay?.containers ?? [];
+    expect(relay?.hostNetwork).toBe(true);
+    expect(container?.readinessProbe).toBeDefined();
+    expect(container?.livenessProbe).toBeDefined();
+    const help = execFileSync(binary(), ["turn", "--help"], { encoding: "utf8" });
+    const flags = container?.args.filter((word) => word.startsWith("--")) ?? [];
+    for (const flag of flags) expect(help).toContain(`${flag} <`);
+  });
+});
+
 test("Kubernetes' Redis has the configuration of the one beside it", () => {
   const all = parseAllDocuments(readFileSync(`${DEPLOY}/kubernetes/redis.yaml`, "utf8"));
   const map = all
@@ -178,6 +304,49 @@ test("Kubernetes' Redis has the configuration of the one beside it", () => {
     .find(({ kind }) => kind === "ConfigMap");
   expect(map?.data?.["redis.conf"]?.trim()).toBe(readFileSync(`${DEPLOY}/redis/redis.conf`, "utf8").trim());
 });
+
+/** The `nth` certificate: in archive/, for root only, with links from live/. */
+function issue(folder: string, laboratory: Laboratory, nth: number): Pem {
+  const [archive, live] = [`${folder}/archive/${DOMAIN}`, `${folder}/live/${DOMAIN}`];
+  for (const path of [archive, live]) mkdirSync(path, { recursive: true });
+  for (const path of [`${folder}/archive`, `${folder}/live`]) chmodSync(path, 0o700);
+  const pem = { cert: `${archive}/fullchain${nth}.pem`, key: `${archive}/privkey${nth}.pem` };
+  const names = `subjectAltName=DNS:${DOMAIN},DNS:turn.${DOMAIN}`;
+  execFileSync(
+    "openssl",
+    [
+      ...[
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+      ],
+      ...["-keyout", pem.key, "-out", pem.cert, "-subj", `/CN=issue ${nth}`, "-addext", names],
+    ],
+    { stdio: "ignore" },
+  );
+  chmodSync(pem.key, 0o600);
+  for (const [kind, link] of [
+    ["fullchain", "fullchain.pem"],
+    ["privkey", "privkey.pem"],
+  ] as const) {
+    rmSync(`${live}/${link}`, { force: true });
+    symlinkSync(`../../archive/${DOMAIN}/${kind}${nth}.pem`, `${live}/${link}`);
+  }
+  // For the browsers, which run as others do.
+  const copies = {
+    cert: `${laboratory.folder}/issue${nth}.pem`,
+    key: `${laboratory.folder}/issue${nth}.key`,
+  };
+  copyFileSync(pem.cert, copies.cert);
+  copyFileSync(pem.key, copies.key);
+  return copies;
+}
 
 /** A certificate where the configurations look for it. */
 function tls(laboratory: Laboratory): Pem {
