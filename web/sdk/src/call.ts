@@ -3,11 +3,19 @@
 // Reports what happens and decides only when there is nothing left to hope for; whether the search goes on
 // is the client's affair.
 
-import type { Peer, PeerWire } from "./peer.js";
+import type { MediaKind, Peer, PeerWire } from "./peer.js";
 import type { ClientMessage, ServerMessage } from "./protocol.gen.js";
 import type { CallPath } from "./path.js";
 import { quality, type Traffic } from "./quality.js";
-import type { CallQuality, Environment, LeftReason, MatchInfo } from "./types.js";
+import type {
+  AudioLevel,
+  CallQuality,
+  Devices,
+  Environment,
+  LeftReason,
+  MatchInfo,
+  StrangerDevices,
+} from "./types.js";
 import { Words } from "./words.js";
 
 /** How this side begins. `offered`: the stranger already holds our offer. */
@@ -36,6 +44,11 @@ export interface CallListener {
   onMessage(text: string): void;
   onTyping(on: boolean): void;
   onQuality(quality: CallQuality): void;
+  /** This side's own. */
+  devices(): Devices;
+  localStream(): MediaStream | null;
+  onStrangerDevices(devices: StrangerDevices): void;
+  onLevel(level: AudioLevel): void;
   /** The stranger said good-bye. */
   onBye(reason: LeftReason): void;
   /** Nothing more is to be expected of this match: see `LeftReason`. */
@@ -76,6 +89,8 @@ const YIELD_MS = 2_000;
 // The server's word that the stranger left is on its way when the channel closes.
 const CHANNEL_CLOSED_MS = 2_000;
 const SLEPT_MS = 5_000;
+const MANY_PACKETS = 100;
+const UNDECODED_MS = 5_000;
 
 export class Call {
   readonly match: MatchInfo;
@@ -96,6 +111,12 @@ export class Call {
   #refused: RTCIceServer[] | null = null;
   #traffic: Traffic | null = null;
   #ofLastQuality: Traffic | null = null;
+  /** As the stranger told it. */
+  #devices: Devices | null = null;
+  #unsupported: MediaKind[] = [];
+  #dark = false;
+  #undecodedSinceMs: number | null = null;
+  #endLevels: (() => void) | null = null;
 
   constructor(
     environment: Environment,
@@ -118,7 +139,14 @@ export class Call {
     };
     this.#words = new Words(
       environment,
-      { ...listener, onChannelClosed: () => this.#onChannelClosed() },
+      {
+        ...listener,
+        onChannelClosed: () => this.#onChannelClosed(),
+        onStrangerDevices: (devices) => {
+          this.#devices = devices;
+          this.#showDevices();
+        },
+      },
       match.id,
       this.#peer?.channel ?? null,
     );
@@ -166,6 +194,10 @@ export class Call {
   /** The stranger's text that came through the server, the server's refusal of one of ours, and what never arrived. */
   get words(): Pick<Words, "hearFromServer" | "refused" | "unsent"> {
     return this.#words;
+  }
+
+  tellDevices(devices: Devices): void {
+    this.#words.say({ type: "devices", ...devices });
   }
 
   replaceTrack(...change: Parameters<Peer["replaceTrack"]>): void {
@@ -218,6 +250,7 @@ export class Call {
   close(bye: LeftReason): void {
     if (this.#phase.name === "over") return;
     this.#phase = { name: "over" };
+    this.#endLevels?.();
     for (const timer of this.#timers) this.#environment.clearTimeout(timer);
     this.#words.close();
     const told = this.#words.say({ type: "bye", reason: bye });
@@ -316,6 +349,46 @@ export class Call {
     }
     this.#phase = { name: "connected", path, elapsedMs };
     this.#listener.onConnected(path?.path ?? null, elapsedMs);
+    if (phase.name === "connecting") this.#onFirstConnected();
+  }
+
+  #onFirstConnected(): void {
+    const peer = this.#peer;
+    if (!peer) return;
+    this.#unsupported = peer.unsupported;
+    if (this.#unsupported.length > 0) this.#showDevices();
+    if (this.match.kind !== "audio") return;
+    import("./level.js")
+      .then(({ watchLevels }) => {
+        if (this.#peer !== peer) return;
+        const source = {
+          stats: () => peer.stats(),
+          receivers: () => peer.receivers,
+          local: () => this.#listener.localStream(),
+        };
+        this.#endLevels = watchLevels(this.#environment, source, (level) => this.#listener.onLevel(level));
+      })
+      .catch(() => {});
+  }
+
+  #showDevices(): void {
+    const { microphone, camera } = this.#devices ?? { microphone: "on", camera: "on" };
+    const without = this.#unsupported;
+    this.#listener.onStrangerDevices({
+      microphone: without.includes("audio") ? "unsupported" : microphone,
+      camera: without.includes("video") ? "unsupported" : camera,
+    });
+  }
+
+  /** Video that arrives and is never shown: a format that only seemed to be shared. */
+  #watchDecoding({ videoPackets, framesDecoded }: Traffic, now: number): void {
+    const undecoded = videoPackets > MANY_PACKETS && framesDecoded === 0;
+    this.#undecodedSinceMs = undecoded ? (this.#undecodedSinceMs ?? now) : null;
+    const dark = undecoded && now - (this.#undecodedSinceMs ?? now) >= UNDECODED_MS;
+    if (dark === this.#dark) return;
+    this.#dark = dark;
+    this.#unsupported = dark ? [...this.#unsupported, "video"] : (this.#peer?.unsupported ?? []);
+    this.#showDevices();
   }
 
   #interrupted(): void {
@@ -402,6 +475,7 @@ export class Call {
     const before = this.#traffic;
     this.#traffic = traffic;
     const now = this.#environment.now();
+    this.#watchDecoding(traffic, now);
     const { name } = this.#phase;
     if (!before || traffic.bytesReceived !== before.bytesReceived) {
       // What was under way when the path broke may still arrive.

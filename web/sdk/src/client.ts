@@ -3,6 +3,7 @@
 import { resolveEnvironment } from "./environment.js";
 import { ClientError } from "./errors.js";
 import { Emitter } from "./events.js";
+import { isText } from "./frame.js";
 import { IceSource } from "./ice.js";
 import { watchPage } from "./lifecycle.js";
 import { LocalMedia } from "./media.js";
@@ -13,14 +14,15 @@ import type {
   Client,
   ClientEvents,
   ClientOptions,
+  Devices,
   Environment,
   MediaDeviceChoice,
   Relays,
+  StrangerDevices,
   Wishes,
 } from "./types.js";
 import { isBlank, wellFormed } from "./text.js";
 import { readWishes } from "./wishes.js";
-import { isText } from "./words.js";
 
 export class VisavisClient implements Client {
   autoContinue: boolean;
@@ -38,6 +40,9 @@ export class VisavisClient implements Client {
     this.#media = new LocalMedia(environment, options.devices ?? {}, {
       onStream: (stream) => this.#events.emit("localStream", stream),
       onTrack: (kind, track) => this.#session.replaceTrack(kind, track),
+      onDevices: (devices) => this.#session.onDevices(devices),
+      onPending: (pending) => this.#events.emit("mediaPending", pending),
+      onTrouble: (error) => this.#events.emit("deviceTrouble", error),
     });
     // A page at https gets `wss`.
     const page = environment.window?.location?.origin ?? "http://localhost";
@@ -85,6 +90,16 @@ export class VisavisClient implements Client {
   }
   get cameraOn(): boolean {
     return this.#media.isOn("video");
+  }
+
+  get localDevices(): Devices {
+    return this.#media.devicesNow;
+  }
+  get strangerDevices(): StrangerDevices | null {
+    return this.#session.strangerDevices;
+  }
+  get devicesInUse(): MediaDeviceChoice {
+    return this.#media.inUse;
   }
 
   subscribe(listener: (state: ChatState) => void): () => void {

@@ -1,19 +1,26 @@
 // The visitor's own camera and microphone: asked for once, kept warm between strangers, switched without
 // renegotiation. `stream` is null or has at least one live track; each change makes a new stream object, so
-// that a page which shows it by identity notices. What is muted stays muted on the next device.
+// that a page which shows it by identity notices. What is muted stays muted on the next device. A camera that is off is
+// released, so that its light goes out. A device that is lost is taken up again when the browser sees a new one.
 
 import { ClientError, mediaError } from "./errors.js";
 import type { MediaKind, Tracks } from "./peer.js";
-import type { ChatKind, Environment, MediaDeviceChoice } from "./types.js";
+import type { ChatKind, DeviceState, Devices, Environment, MediaDeviceChoice } from "./types.js";
 
 export interface MediaListener {
   onStream(stream: MediaStream | null): void;
+  onDevices(devices: Devices): void;
+  /** The browser asks, and nobody answers; false when it is over. */
+  onPending(pending: boolean): void;
+  /** The camera does not come back on. */
+  onTrouble(error: ClientError): void;
   /** Every connection must send this one from now on. */
   onTrack(kind: MediaKind, track: MediaStreamTrack | null): void;
 }
 
 const KINDS: readonly MediaKind[] = ["audio", "video"];
 const MUTED_TOO_LONG_MS = 2_000;
+const PENDING_MS = 8_000;
 
 export class LocalMedia {
   #environment: Environment;
@@ -21,12 +28,26 @@ export class LocalMedia {
   #choice: MediaDeviceChoice;
   #stream: MediaStream | null = null;
   #on: Record<MediaKind, boolean> = { audio: true, video: true };
+  #wanted: MediaKind[] = [];
+  #told: Devices = { microphone: "none", camera: "none" };
   #turn = 0;
 
   constructor(environment: Environment, choice: MediaDeviceChoice, listener: MediaListener) {
     this.#environment = environment;
     this.#choice = choice;
     this.#listener = listener;
+    environment.mediaDevices?.addEventListener?.("devicechange", () => this.#onDeviceChange());
+  }
+
+  get devicesNow(): Devices {
+    return { microphone: this.#state("audio"), camera: this.#state("video") };
+  }
+
+  /** What the browser opened, whatever was asked for. */
+  get inUse(): MediaDeviceChoice {
+    const id = (kind: MediaKind) => this.#track(kind)?.getSettings?.().deviceId;
+    const [cameraId, microphoneId] = [id("video"), id("audio")];
+    return { ...(cameraId ? { cameraId } : {}), ...(microphoneId ? { microphoneId } : {}) };
   }
 
   get stream(): MediaStream | null {
@@ -38,14 +59,19 @@ export class LocalMedia {
   }
 
   setOn(kind: MediaKind, on: boolean): void {
+    if (this.#on[kind] === on) return;
     this.#on[kind] = on;
     const track = this.#track(kind);
-    if (track) track.enabled = on;
+    // One that is being opened is told when it is.
+    if (on && !track && this.#wanted.includes(kind)) return void this.#replace(kind, "asked");
+    if (kind === "video" && !on) this.#put({ video: null });
+    else if (track) track.enabled = on;
+    this.#tell();
   }
 
   /** Whether `acquire` has nothing to ask for. */
   covers(chat: ChatKind): boolean {
-    return kindsOf(chat).every((kind) => this.#track(kind)?.readyState === "live");
+    return kindsOf(chat).every((kind) => !this.#misses(kind));
   }
 
   /** What a connection of this chat kind sends. A key whose track is null is a device that went missing. */
@@ -56,8 +82,8 @@ export class LocalMedia {
   /** Brings the devices to what `chat` needs, no more and no less. False: overtaken by `release` or another call. */
   async acquire(chat: ChatKind): Promise<boolean> {
     const turn = ++this.#turn;
-    const wanted = kindsOf(chat);
-    const missing = wanted.filter((kind) => this.#track(kind)?.readyState !== "live");
+    const wanted = (this.#wanted = kindsOf(chat));
+    const missing = wanted.filter((kind) => this.#misses(kind));
     this.#put(Object.fromEntries(KINDS.filter((kind) => !wanted.includes(kind)).map((kind) => [kind, null])));
     if (missing.length > 0) {
       const found = await this.#open(missing, "preferred");
@@ -67,13 +93,16 @@ export class LocalMedia {
       }
       this.#put(Object.fromEntries(found.map((track) => [track.kind, track])));
     }
+    this.#tell();
     return true;
   }
 
   async switchTo(choice: MediaDeviceChoice): Promise<void> {
     const kinds: MediaKind[] = [];
-    if (choice.microphoneId !== undefined && this.#track("audio")) kinds.push("audio");
-    if (choice.cameraId !== undefined && this.#track("video")) kinds.push("video");
+    const opens = (kind: MediaKind) =>
+      this.#track(kind) || (this.#wanted.includes(kind) && this.#misses(kind));
+    if (choice.microphoneId !== undefined && opens("audio")) kinds.push("audio");
+    if (choice.cameraId !== undefined && opens("video")) kinds.push("video");
     const before = this.#choice;
     this.#choice = { ...before, ...choice };
     const turn = this.#turn;
@@ -118,7 +147,34 @@ export class LocalMedia {
 
   release(): void {
     this.#turn += 1;
+    this.#wanted = [];
     this.#put({ audio: null, video: null });
+    this.#tell();
+  }
+
+  #onDeviceChange(): void {
+    for (const kind of this.#wanted) if (this.#misses(kind)) void this.#replace(kind);
+  }
+
+  /** Whether a device is wanted on and is not there. */
+  #misses(kind: MediaKind): boolean {
+    return this.#track(kind)?.readyState !== "live" && (kind === "audio" || this.#on.video);
+  }
+
+  #state(kind: MediaKind): DeviceState {
+    if (!this.#wanted.includes(kind)) return "none";
+    if (this.#misses(kind)) return "lost";
+    if (!this.#on[kind]) return "off";
+    // The system holds it back: a phone call, a switch at the camera.
+    return this.#track(kind)?.muted ? "lost" : "on";
+  }
+
+  #tell(): void {
+    const now = this.devicesNow;
+    const { microphone, camera } = this.#told;
+    if (now.microphone === microphone && now.camera === camera) return;
+    this.#told = now;
+    this.#listener.onDevices(now);
   }
 
   #track(kind: MediaKind): MediaStreamTrack | null {
@@ -126,11 +182,18 @@ export class LocalMedia {
   }
 
   /** Another device in place of one that failed; without one the call goes on with what is left. */
-  async #replace(kind: MediaKind): Promise<void> {
+  async #replace(kind: MediaKind, why: "asked" | "failed" = "failed"): Promise<void> {
     const turn = this.#turn;
-    const [track] = await this.#open([kind], "preferred").catch(() => []);
-    if (turn !== this.#turn) track?.stop();
+    const before = this.#track(kind);
+    const [track] = await this.#open([kind], "preferred").catch((error: ClientError) => {
+      if (why === "asked" && turn === this.#turn) this.#listener.onTrouble(error);
+      return [];
+    });
+    // Meanwhile the visitor stopped or switched the camera off, or another attempt was faster.
+    const unwanted = turn !== this.#turn || (kind === "video" && !this.#on.video);
+    if (unwanted || this.#track(kind) !== before) track?.stop();
     else this.#put({ [kind]: track ?? null });
+    if (turn === this.#turn) this.#tell();
   }
 
   async #open(kinds: MediaKind[], device: "preferred" | "exact"): Promise<MediaStreamTrack[]> {
@@ -153,14 +216,27 @@ export class LocalMedia {
       };
     }
     if (kinds.includes("video")) {
-      const facing = cameraId ? {} : { facingMode: "user" };
+      // A camera that is not there any more must not leave the choice of the side to chance.
+      const there = cameraId && (device === "exact" || (await this.#knows(cameraId)));
+      const facing = there ? {} : { facingMode: "user" };
       constraints.video = { width: 640, height: 480, ...facing, ...of(cameraId) };
     }
+    const { setTimeout, clearTimeout } = this.#environment;
+    let pending = false;
+    const timer = setTimeout(() => this.#listener.onPending((pending = true)), PENDING_MS);
     try {
       return (await mediaDevices.getUserMedia(constraints)).getTracks();
     } catch (error) {
       throw mediaError(error);
+    } finally {
+      clearTimeout(timer);
+      if (pending) this.#listener.onPending(false);
     }
+  }
+
+  async #knows(cameraId: string): Promise<boolean> {
+    const { cameras } = await this.devices();
+    return cameras.some(({ deviceId }) => deviceId === cameraId);
   }
 
   /** The only writer of `stream`. */
@@ -170,13 +246,14 @@ export class LocalMedia {
     for (const kind of changed) {
       const [old, track] = [this.#track(kind), changes[kind]];
       if (old) {
-        old.onended = null;
+        old.onended = old.onmute = old.onunmute = null;
         old.stop();
         tracks = tracks.filter((other) => other !== old);
       }
       if (track) {
         track.enabled = this.#on[kind];
         track.onended = () => void this.#replace(kind);
+        track.onmute = track.onunmute = () => this.#tell();
         tracks = [...tracks, track];
       }
     }
@@ -184,6 +261,7 @@ export class LocalMedia {
     this.#stream = tracks.length > 0 ? new this.#environment.MediaStream(tracks) : null;
     for (const kind of changed) this.#listener.onTrack(kind, changes[kind] ?? null);
     this.#listener.onStream(this.#stream);
+    this.#tell();
   }
 }
 

@@ -55,6 +55,9 @@ export class Peer {
   offeredAtMs = 0;
   #environment: Environment;
   #connection: RTCPeerConnection;
+  /** What this side sends, with a key for each kind of the match. A kind without a track may get one later. */
+  #tracks: Tracks;
+  #localStream: MediaStream | null;
   #servers: RTCIceServer[];
   #gathersWith: RTCIceServer[];
   #firstCandidateMs = FIRST_CANDIDATE_MS;
@@ -108,15 +111,9 @@ export class Peer {
       iceServers: this.#gathersWith,
     });
     this.#connection = connection;
-    for (const kind of ["audio", "video"] as const) {
-      if (!(kind in tracks)) continue;
-      const track = tracks[kind];
-      attempt(() => {
-        // Only what addTrack made is paired with the sections of an incoming offer (RFC 8829, 5.10).
-        if (track) connection.addTrack(track, ...(stream ? [stream] : []));
-        else connection.addTransceiver(kind);
-      });
-    }
+    this.#tracks = tracks;
+    this.#localStream = stream;
+    for (const kind of kindsIn(tracks)) this.#addTrack(kind);
     // Agreed beforehand, so neither side waits for the other to announce it.
     this.channel =
       attempt(() => connection.createDataChannel("visavis", { negotiated: true, id: 0 })) ?? null;
@@ -170,6 +167,9 @@ export class Peer {
       this.offeredAtMs = this.#environment.now();
       this.#enqueue(async () => {
         try {
+          for (const kind of kindsIn(this.#tracks)) {
+            if (!this.#transceiver(kind)) attempt(() => this.#connection.addTransceiver(kind));
+          }
           await this.#connection.setLocalDescription(await this.#connection.createOffer());
           await this.#firstCandidates();
           resolve(this.describe());
@@ -212,6 +212,7 @@ export class Peer {
         if (first) this.#wire?.onUnusable();
         throw error;
       }
+      if (first) this.#joinSections();
       this.#newGeneration();
       await this.#connection.setLocalDescription(await this.#connection.createAnswer());
       this.#remoteRole ??= OPPOSITE[dtlsRole(this.describe()) ?? ""] ?? null;
@@ -262,15 +263,30 @@ export class Peer {
   }
 
   replaceTrack(kind: MediaKind, track: MediaStreamTrack | null): void {
-    attempt(() => {
-      const transceiver = this.#connection
-        .getTransceivers()
-        .find(({ receiver }) => receiver.track.kind === kind);
-      transceiver?.sender.replaceTrack(track).catch(ignore);
-    });
+    if (kind in this.#tracks) this.#tracks = { ...this.#tracks, [kind]: track };
+    const transceiver = this.#transceiver(kind);
+    if (transceiver) attempt(() => transceiver.sender.replaceTrack(track).catch(ignore));
+    else if (!this.#offer && !this.#wire) this.#addTrack(kind);
+  }
+
+  /** Kinds that were to be sent and that the two descriptions agreed to leave out. */
+  get unsupported(): MediaKind[] {
+    const without = (kind: MediaKind) => {
+      const transceiver = this.#transceiver(kind);
+      return !transceiver || LEFT_OUT.has(transceiver.currentDirection ?? "");
+    };
+    return attempt(() => kindsIn(this.#tracks).filter(without)) ?? [];
+  }
+
+  get receivers(): RTCRtpReceiver[] {
+    return attempt(() => this.#connection.getReceivers()) ?? [];
   }
 
   /** How the two are connected. */
+  async stats(): Promise<RTCStatsReport> {
+    return this.#connection.getStats();
+  }
+
   async path(): Promise<CallPath> {
     return readPath(await this.#connection.getStats());
   }
@@ -295,6 +311,31 @@ export class Peer {
     const end = () => attempt(() => connection.close());
     if (farewell === "farewell") this.#environment.setTimeout(end, FAREWELL_MS);
     else end();
+  }
+
+  #addTrack(kind: MediaKind): void {
+    const track = this.#tracks[kind];
+    const stream = this.#localStream;
+    // Only what addTrack made is paired with the sections of an incoming offer (RFC 8829, 5.10). Without a track the
+    // section is joined when the offer is there.
+    if (track) attempt(() => this.#connection.addTrack(track, ...(stream ? [stream] : [])));
+  }
+
+  /** A camera that is off now may be on later, without another negotiation: its section goes both ways all the same. */
+  #joinSections(): void {
+    for (const kind of kindsIn(this.#tracks)) {
+      const transceiver = this.#transceiver(kind);
+      if (transceiver?.direction !== "recvonly") continue;
+      attempt(() => (transceiver.direction = "sendrecv"));
+      const track = this.#tracks[kind];
+      if (track) attempt(() => transceiver.sender.replaceTrack(track).catch(ignore));
+    }
+  }
+
+  #transceiver(kind: MediaKind): RTCRtpTransceiver | undefined {
+    return attempt(() =>
+      this.#connection.getTransceivers().find(({ receiver }) => receiver.track.kind === kind),
+    );
   }
 
   #newGeneration(): void {
@@ -392,6 +433,12 @@ export class Peer {
     if (!this.#stream.getTracks().includes(track)) this.#stream.addTrack(track);
     if (this.#stream !== known) this.#wire?.onStream(this.#stream);
   }
+}
+
+const LEFT_OUT: ReadonlySet<string> = new Set<RTCRtpTransceiverDirection>(["inactive", "stopped"]);
+
+function kindsIn(tracks: Tracks): MediaKind[] {
+  return (["audio", "video"] as const).filter((kind) => kind in tracks);
 }
 
 const OPPOSITE: Record<string, DtlsRole> = { active: "passive", passive: "active" };

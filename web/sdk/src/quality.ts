@@ -8,10 +8,15 @@ export interface Traffic {
   packetsReceived: number;
   packetsLost: number;
   roundTripMs: number | null;
+  videoPackets: number;
+  /** Null where the browser does not say. */
+  framesDecoded: number | null;
 }
 
+type Counts = Pick<Traffic, "packetsReceived" | "packetsLost" | "roundTripMs">;
+
 /** The quality between two readings. */
-export function quality(before: Traffic, after: Traffic): CallQuality {
+export function quality(before: Counts, after: Counts): CallQuality {
   const received = after.packetsReceived - before.packetsReceived;
   // Late packets are taken back from the losses, so the difference may be negative.
   const lost = Math.max(0, after.packetsLost - before.packetsLost);

@@ -1,5 +1,4 @@
 // Why the server's socket does not open. Browsers do not tell a page, so the site is asked over HTTP.
-// Fetched after the first start and run only when the first contact fails: no page waits for it.
 
 import type { Environment, ErrorReason } from "./types.js";
 

@@ -100,6 +100,7 @@ export class Search {
 
   get #refused(): boolean {
     const { offerOrder, spares } = this.#parts;
+    if (!spares.talk) return true;
     return offerOrder === "ticket" && this.#wishes?.kind !== "text" && spares.refused;
   }
 
@@ -196,6 +197,7 @@ export class Search {
     const { environment, ice, spares, offerOrder } = this.#parts;
     if (wishes.kind === "text") {
       spares.clear();
+      await spares.load();
       return null;
     }
     const [servers] = await Promise.all([ice.servers(), spares.load()]);

@@ -3,7 +3,7 @@
 // state that does not exist. Decides when a call ends and whether the search goes on; how either works is in
 // `call` and `search`.
 
-import { Call, type CallListener, type ServerView } from "./call.js";
+import type { Call, CallListener, ServerView } from "./call.js";
 import { ClientError } from "./errors.js";
 import type { Emitter } from "./events.js";
 import type { IceSource } from "./ice.js";
@@ -11,11 +11,21 @@ import type { LocalMedia } from "./media.js";
 import type { MediaKind } from "./peer.js";
 import type { ClientMessage, PartnerFound, ServerMessage } from "./protocol.gen.js";
 import { Outbox, type Signal } from "./outbox.js";
+import { httpFinding } from "./reach.js";
 import { Search } from "./search.js";
 import { ServerSocket, type Resumed } from "./socket.js";
 import { SparePeers } from "./spare.js";
 import { chatState, sameState, type Activity } from "./state.js";
-import type { ChatState, ClientEvents, Environment, LeftReason, MatchInfo, Wishes } from "./types.js";
+import type {
+  ChatState,
+  ClientEvents,
+  Devices,
+  Environment,
+  LeftReason,
+  MatchInfo,
+  StrangerDevices,
+  Wishes,
+} from "./types.js";
 
 export type SessionEvents = ClientEvents & { state: ChatState };
 
@@ -62,6 +72,7 @@ export class Session {
   #wishes: Wishes | null = null;
   #lastMatch: MatchInfo | null = null;
   #remoteStream: MediaStream | null = null;
+  #strangerDevices: StrangerDevices | null = null;
   #messages = 0;
   #strangerTypes = false;
   /** Null while the server is there, or was not yet needed. */
@@ -124,6 +135,10 @@ export class Session {
 
   get remoteStream(): MediaStream | null {
     return this.#remoteStream;
+  }
+
+  get strangerDevices(): StrangerDevices | null {
+    return this.#strangerDevices;
   }
 
   get #call(): Call | null {
@@ -239,6 +254,11 @@ export class Session {
     this.#call?.typing(on);
   }
 
+  onDevices(devices: Devices): void {
+    this.#events.emit("localDevices", devices);
+    this.#call?.tellDevices(devices);
+  }
+
   replaceTrack(kind: MediaKind, track: MediaStreamTrack | null): void {
     this.#spares.replaceTrack(kind, track);
     this.#call?.replaceTrack(kind, track);
@@ -289,7 +309,7 @@ export class Session {
     }
     this.#spares.renew();
     ice.forget();
-    const { reason, message, retryAfterMs } = this.#socket.explain(failed) ?? NO_RELAY;
+    const { reason, message, retryAfterMs } = (failed === null ? null : httpFinding(failed)) ?? NO_RELAY;
     this.fail(new ClientError(reason, message, retryAfterMs));
   }
 
@@ -428,8 +448,10 @@ export class Session {
     };
     this.#lastMatch = match;
     const opening = this.#search.meet(found);
-    if (!opening) return void (this.#activity.name === "searching" && this.#goOn(match, "lost", "now"));
-    const call = new Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
+    const { talk } = this.#spares;
+    if (!opening || !talk)
+      return void (this.#activity.name === "searching" && this.#goOn(match, "lost", "now"));
+    const call = new talk.Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
     this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "open" };
     // Before the page is told: what its listeners do takes time that the handshake need not wait for.
     call.begin();
@@ -453,6 +475,10 @@ export class Session {
       onTyping: (on) => this.#onTyping(on),
       onQuality: (quality) => this.#events.emit("quality", quality),
       // Whom the server can reach, it tells as well, and has put in line by then.
+      devices: () => this.#parts.media.devicesNow,
+      localStream: () => this.#parts.media.stream,
+      onStrangerDevices: (devices) => this.#onStrangerDevices(devices),
+      onLevel: (level) => this.#events.emit("level", level),
       onBye: (reason) => this.#strangerLeft(reason, this.#serverView() === "known" ? "later" : "now"),
       onHopeless: (reason) => this.#strangerLeft(reason, "now"),
     };
@@ -541,6 +567,7 @@ export class Session {
     const sinceMs = this.#environment.now();
     this.#activity = { name: "searching", sinceMs, online: null, estimateMs: null };
     this.#onRemoteStream(null);
+    this.#onStrangerDevices(null);
     this.#onTyping(false);
   }
 
@@ -548,6 +575,12 @@ export class Session {
     if (this.#remoteStream === stream) return;
     this.#remoteStream = stream;
     this.#events.emit("remoteStream", stream);
+  }
+
+  #onStrangerDevices(devices: StrangerDevices | null): void {
+    if (this.#strangerDevices === devices) return;
+    this.#strangerDevices = devices;
+    this.#events.emit("strangerDevices", devices);
   }
 
   #onText(from: "you" | "stranger", text: string): void {

@@ -5,9 +5,10 @@
 // While one socket takes the place of another the old one is heard until the new one has said how much arrived.
 
 import { ClientError } from "./errors.js";
+import { parsed } from "./frame.js";
 import { Heartbeat } from "./heartbeat.js";
 import { VERSION, type ClientMessage, type ServerMessage } from "./protocol.gen.js";
-import type * as Reach from "./reach.js";
+import { whyUnreachable } from "./reach.js";
 import type { Environment } from "./types.js";
 
 /** What the server still knows of a session. */
@@ -64,8 +65,6 @@ export class ServerSocket {
   /** One that was replaced, until its session has moved. */
   #retired: WebSocket | null = null;
   #reached = false;
-  /** Null until it was fetched. */
-  #reach: typeof Reach | null = null;
   #failures = 0;
   #openedAtMs = 0;
   /** The server asked for no attempt before this. */
@@ -97,13 +96,7 @@ export class ServerSocket {
   }
 
   open(): void {
-    if (!this.#reached) void import("./reach.js").then((reach) => (this.#reach = reach)).catch(() => {});
     if (this.#link.name === "closed") this.#connect();
-  }
-
-  /** Why the site did not say what it was asked over HTTP; null: it did, or this is not known. */
-  explain(status: number | null): Reach.Finding | null {
-    return status === null ? null : (this.#reach?.httpFinding(status) ?? null);
   }
 
   /** The number of the message on its socket, from 1; 0: it was not sent. */
@@ -307,16 +300,16 @@ export class ServerSocket {
     const { now, setTimeout } = this.#environment;
     const link: Link = { name: "pausing", timer: 0, retryAtMs: now() };
     this.#link = link;
-    const finding = await this.#reach?.whyUnreachable(this.#environment, this.#url);
+    const finding = await whyUnreachable(this.#environment, this.#url);
     if (this.#link !== link) return;
-    if (finding?.outage && now() - sinceMs < OUTAGE_MS) {
+    if (finding.outage && now() - sinceMs < OUTAGE_MS) {
       this.#listener.onAway(null);
       if (this.#link === link) link.timer = setTimeout(() => void this.#askWhy(sinceMs), ASK_AGAIN_MS);
       return;
     }
     // It was away, and is there again.
-    if (finding && !finding.outage && now() > sinceMs && BACK.has(finding.reason)) return this.#again();
-    const { reason, message, retryAfterMs } = finding ?? UNREACHABLE;
+    if (!finding.outage && now() > sinceMs && BACK.has(finding.reason)) return this.#again();
+    const { reason, message, retryAfterMs } = finding;
     this.#giveUp(new ClientError(reason, message, retryAfterMs));
   }
 
@@ -340,11 +333,6 @@ export class ServerSocket {
   }
 }
 
-const UNREACHABLE = {
-  reason: "server_unreachable",
-  message: "The server cannot be reached.",
-  retryAfterMs: null,
-} as const;
 const BACK: ReadonlySet<string> = new Set(["socket_refused", "server_unreachable"]);
 
 /** 0 to 1 s, then 3, 5, and 7 s for good, each ± 50 %: a crowd that was cut off at once does not return at once. */
@@ -356,14 +344,4 @@ export function backoffMs(failures: number, random: number): number {
 /** At least what was asked for, at most half as much again. */
 export function jittered({ random }: Environment, delayMs: number): number {
   return delayMs * (1 + random() / 2);
-}
-
-/** What somebody said, or null if it is no object with a `type`. */
-export function parsed(data: unknown): (Record<string, unknown> & { type: string }) | null {
-  try {
-    const message = JSON.parse(String(data)) as ReturnType<typeof parsed>;
-    return typeof message?.type === "string" ? message : null;
-  } catch {
-    return null;
-  }
 }

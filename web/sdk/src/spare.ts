@@ -3,6 +3,7 @@
 // A blank peer becomes an offering one, never the other way round: a rollback costs more than it saves.
 
 import type { Peer, MediaKind, Tracks } from "./peer.js";
+import type * as Talk from "./talk.js";
 import type { Environment } from "./types.js";
 
 // Long enough that candidates are still true, and that nobody pays for an unused relay allocation for long.
@@ -33,8 +34,8 @@ export interface SpareListener {
 
 export class SparePeers {
   #environment: Environment;
-  /** Null until it was loaded: a text chat needs none, and nobody before Start. */
-  #Peer: typeof Peer | null = null;
+  /** Null until it was fetched. */
+  talk: typeof Talk | null = null;
   #recipe: Recipe | null = null;
   #offering: Peer | null = null;
   #offerSdp: string | null = null;
@@ -49,14 +50,16 @@ export class SparePeers {
   constructor(environment: Environment, listener: SpareListener) {
     this.#environment = environment;
     this.#listener = listener;
+    void this.load();
   }
 
-  /** Before anything is made. Without it nothing is: see `refusals`. */
+  /** Before anybody is sought. Once more where it could not be fetched. */
   async load(): Promise<void> {
-    this.#Peer ??= await import("./peer.js").then(
-      (module) => module.Peer,
-      () => null,
-    );
+    try {
+      this.talk ??= await import("./talk.js");
+    } catch {
+      this.refusals += 1;
+    }
   }
 
   /** From now on for these wishes; what was made for others is closed. */
@@ -153,10 +156,10 @@ export class SparePeers {
 
   /** Null when the browser refuses another connection: it may have too many for the moment, or be told to give none. */
   #make(): Peer | null {
-    if (!this.#recipe || !this.#Peer) return null;
+    if (!this.#recipe || !this.talk) return null;
     const { configuration, tracks, stream } = this.#recipe;
     try {
-      const peer = new this.#Peer(this.#environment, configuration, tracks(), stream());
+      const peer = new this.talk.Peer(this.#environment, configuration, tracks(), stream());
       peer.onRefused = (servers) => this.#listener.onRefused(servers);
       return peer;
     } catch {

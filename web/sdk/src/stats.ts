@@ -9,7 +9,14 @@ const ARRIVALS: ReadonlySet<string> = new Set(["transport", "candidate-pair", "i
 
 export function readTraffic(report: RTCStatsReport): Traffic {
   const pair = selectedPair(report);
-  const traffic: Traffic = { bytesReceived: 0, packetsReceived: 0, packetsLost: 0, roundTripMs: null };
+  const traffic: Traffic = {
+    bytesReceived: 0,
+    packetsReceived: 0,
+    packetsLost: 0,
+    roundTripMs: null,
+    videoPackets: 0,
+    framesDecoded: null,
+  };
   if (typeof pair?.currentRoundTripTime === "number") traffic.roundTripMs = pair.currentRoundTripTime * 1000;
   report.forEach((entry: Stat) => {
     // Each may stand still while something arrives: the pair's after a change of path, the transport's where there is none.
@@ -17,6 +24,10 @@ export function readTraffic(report: RTCStatsReport): Traffic {
     if (entry.type !== "inbound-rtp") return;
     traffic.packetsReceived += count(entry.packetsReceived);
     traffic.packetsLost += count(entry.packetsLost);
+    if (entry.kind !== "video") return;
+    traffic.videoPackets += count(entry.packetsReceived);
+    if (typeof entry.framesDecoded === "number")
+      traffic.framesDecoded = (traffic.framesDecoded ?? 0) + entry.framesDecoded;
   });
   return traffic;
 }

@@ -125,6 +125,26 @@ export interface CallQuality {
  */
 export type UnsentReason = ErrorCode | "lost";
 
+/**
+ * A microphone or a camera. `off`: its owner switched it off. `none`: this kind of chat uses none. `lost`: it was unplugged, never
+ * found, or is held back by the system (a phone call).
+ */
+export type DeviceState = "on" | "off" | "none" | "lost";
+
+export interface Devices {
+  microphone: DeviceState;
+  camera: DeviceState;
+}
+
+/** `unsupported`: the two browsers share no format for it, so nothing will be heard or seen. */
+export type StrangerDevices = Record<keyof Devices, DeviceState | "unsupported">;
+
+/** How loud, 0 to 1; null where the browser does not say. */
+export interface AudioLevel {
+  you: number | null;
+  stranger: number | null;
+}
+
 export interface ClientEvents {
   /** A stranger was found. The message log of the last one is over. */
   match: MatchInfo;
@@ -139,6 +159,16 @@ export interface ClientEvents {
   /** The stranger left; `searching` says whether the search already goes on. */
   left: { match: MatchInfo; reason: LeftReason; searching: boolean };
   quality: CallQuality;
+  /** The visitor's own devices changed: switched, unplugged, taken up again. */
+  localDevices: Devices;
+  /** What the stranger's client told of theirs; null when the match is over, or nothing was told. */
+  strangerDevices: StrangerDevices | null;
+  /** The browser has asked for camera or microphone for 8 s and got no answer; false when it has one. */
+  mediaPending: boolean;
+  /** A device that was switched on, or that should be taken up again, does not start. */
+  deviceTrouble: VisavisError;
+  /** Who speaks, five times a second, in an audio call alone. */
+  level: AudioLevel;
   /** The socket to the server opened or was lost. */
   signaling: Signaling;
   /** Next was pressed too fast: nothing is lost, it will be carried out after this pause. */
@@ -198,6 +228,10 @@ export interface Client {
   readonly remoteStream: MediaStream | null;
   readonly microphoneOn: boolean;
   readonly cameraOn: boolean;
+  readonly localDevices: Devices;
+  readonly strangerDevices: StrangerDevices | null;
+  /** The devices that are open now, whatever was asked for: what a list should show as chosen. */
+  readonly devicesInUse: MediaDeviceChoice;
   autoContinue: boolean;
   /** Strangers met from now on never learn this address: all media goes through a relay. The server enforces it. */
   relayOnly: boolean;
@@ -221,6 +255,7 @@ export interface Client {
   send(text: string): void;
   typing(on: boolean): void;
   setMicrophone(on: boolean): void;
+  /** Off releases the camera. If it does not come back on, the event `deviceTrouble` says why. */
   setCamera(on: boolean): void;
   /** Replaces the tracks in the running call without renegotiation. */
   switchDevices(choice: MediaDeviceChoice): Promise<void>;

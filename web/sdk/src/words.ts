@@ -6,9 +6,9 @@
 // the reader acknowledges what came over the channel: what nobody read in the end is not shown as sent.
 // Nothing that comes in is trusted: what is not a word of ours, or too long, is dropped.
 
+import { isText, parsed } from "./frame.js";
 import { LIMITS, type ClientMessage } from "./protocol.gen.js";
-import { parsed } from "./socket.js";
-import type { Environment, LeftReason } from "./types.js";
+import type { Devices, DeviceState, Environment, LeftReason } from "./types.js";
 
 export type Word =
   /** Said first, by both sides: here is somebody who reads this channel. */
@@ -19,6 +19,8 @@ export type Word =
   | { type: "received"; n: number }
   | { type: "typing"; on: boolean }
   | { type: "bye"; reason: LeftReason }
+  /** What becomes of the other side's microphone and camera. */
+  | ({ type: "devices" } & Devices)
   /** A sign of life where no media flows; answered by `pong`. */
   | { type: "ping" }
   | { type: "pong" };
@@ -27,6 +29,9 @@ export interface WordsListener {
   onMessage(text: string): void;
   onTyping(on: boolean): void;
   onBye(reason: LeftReason): void;
+  onStrangerDevices(devices: Devices): void;
+  /** This side's own. */
+  devices(): Devices;
   /** The other side is gone, with or without a word. */
   onChannelClosed(): void;
   /** False: the server cannot be reached or does not know this match. */
@@ -76,8 +81,10 @@ export class Words {
     this.#channel = channel;
     this.#viaServer = channel === null;
     if (!channel) return;
-    channel.onopen = () => this.say({ type: "hello" });
-    if (channel.readyState === "open") this.say({ type: "hello" });
+    channel.onopen = () => {
+      this.say({ type: "hello" });
+      this.say({ type: "devices", ...listener.devices() });
+    };
     channel.onmessage = ({ data }) => this.#hear(data);
     channel.onclose = () => {
       // One that closes unheard belonged to a client that has no use for it, and may be there all the same.
@@ -194,6 +201,11 @@ export class Words {
       case "bye":
         this.#release("all");
         return this.#listener.onBye(REASONS.find((reason) => reason === word.reason) ?? "closed");
+      case "devices":
+        return this.#listener.onStrangerDevices({
+          microphone: deviceState(word.microphone),
+          camera: deviceState(word.camera),
+        });
       case "ping":
         this.say({ type: "pong" });
         return;
@@ -224,16 +236,15 @@ const WORDS: ReadonlySet<string> = new Set<Word["type"]>([
   "received",
   "typing",
   "bye",
+  "devices",
   "ping",
   "pong",
 ]);
 const REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "blocked", "server", "silent"];
 
-/** Characters as the server counts them: code points. */
-export function isText(text: unknown): text is string {
-  return (
-    typeof text === "string" &&
-    text.length <= 2 * LIMITS.maxTextChars &&
-    [...text].length <= LIMITS.maxTextChars
-  );
+const DEVICE_STATES: DeviceState[] = ["on", "off", "none", "lost"];
+
+/** Of a state that this version does not know there is nothing to say. */
+function deviceState(word: unknown): DeviceState {
+  return DEVICE_STATES.find((state) => state === word) ?? "on";
 }

@@ -509,6 +509,92 @@ describe("a browser that throws", () => {
   });
 });
 
+describe("what the two can show each other", () => {
+  test("is told when the channel opens and at every change", async () => {
+    const world = new World();
+    const connection = await world.call();
+    world.client.setMicrophone(false);
+    world.client.setCamera(false);
+    await world.pass(0);
+    world.client.setCamera(true);
+    await world.pass(0);
+    const told = connection.channel.words.filter(({ type }) => type === "devices");
+    expect(told).toEqual([
+      { type: "devices", microphone: "on", camera: "on" },
+      { type: "devices", microphone: "off", camera: "on" },
+      { type: "devices", microphone: "off", camera: "off" },
+      { type: "devices", microphone: "off", camera: "on" },
+    ]);
+  });
+
+  test("is heard, and forgotten with the match", async () => {
+    const world = new World();
+    const { channel } = await world.call();
+    expect(world.client.strangerDevices).toBeNull();
+    channel.hear({ type: "devices", microphone: "lost", camera: "off" });
+    expect(world.client.strangerDevices).toEqual({ microphone: "lost", camera: "off" });
+    channel.hear({ type: "devices", microphone: "glowing" });
+    expect(world.client.strangerDevices).toEqual({ microphone: "on", camera: "on" });
+    world.client.next();
+    expect(world.events("strangerDevices").at(-1)).toBeNull();
+  });
+
+  test("is nothing where the two browsers left the video out: it is said", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    const connection = world.connection(1);
+    Object.assign(connection.transceivers[1] ?? {}, { currentDirection: "inactive" });
+    connection.connect();
+    await world.pass(0);
+    expect(world.client.strangerDevices).toEqual({ microphone: "on", camera: "unsupported" });
+    connection.channel.hear({ type: "devices", microphone: "off", camera: "on" });
+    expect(world.client.strangerDevices).toEqual({ microphone: "off", camera: "unsupported" });
+  });
+
+  test("is nothing where video arrives and no picture comes of it: it is said, until one does", async () => {
+    const world = new World();
+    const connection = await world.call();
+    const arrive = async (seconds: number, framesDecoded: number) => {
+      for (let n = 0; n < seconds * 2; n += 1) {
+        connection.report({ bytes: world.clock.nowMs });
+        connection.stats.set("V", {
+          type: "inbound-rtp",
+          kind: "video",
+          packetsReceived: 500,
+          framesDecoded,
+        });
+        await world.pass(500);
+      }
+    };
+    await arrive(4, 0);
+    expect(world.client.strangerDevices).toBeNull();
+    await arrive(3, 0);
+    expect(world.client.strangerDevices).toMatchObject({ camera: "unsupported" });
+    await arrive(1, 5);
+    expect(world.client.strangerDevices).toMatchObject({ camera: "on" });
+  });
+
+  test("in an audio call is how loud each side is", async () => {
+    const world = new World();
+    await world.wait({ kind: "audio" });
+    await world.find();
+    const connection = world.connection(1);
+    connection.connect();
+    connection.stats.set("M", { type: "media-source", kind: "audio", audioLevel: 0.5 });
+    connection.stats.set("I", { type: "inbound-rtp", kind: "audio", audioLevel: 0.25 });
+    await world.pass(0);
+    await import("../src/level.js");
+    await world.pass(1_000);
+    expect(world.events("level").length).toBeGreaterThanOrEqual(4);
+    expect(world.events("level").at(-1)).toEqual({ you: 0.5, stranger: 0.25 });
+    world.client.next();
+    const heard = world.events("level").length;
+    await world.pass(1_000);
+    expect(world.events("level")).toHaveLength(heard);
+  });
+});
+
 describe("strangers who cannot be reached", () => {
   async function meet(world: World, match_id: string): Promise<FakeConnection> {
     await world.find({ match_id, initiator: false, offer: { sdp: "their-offer" } });
@@ -604,7 +690,7 @@ describe("words", () => {
     world.connection(1).channel.open();
     await world.pass(5_000);
     const { words } = world.connection(1).channel;
-    expect(words.map(({ type, text }) => text ?? type)).toEqual(["hello", "one", "two"]);
+    expect(words.map(({ type, text }) => text ?? type)).toEqual(["hello", "devices", "one", "two"]);
     expect(world.server.of("message")).toEqual([]);
   });
 
@@ -618,7 +704,7 @@ describe("words", () => {
     await world.pass(3_000);
     world.client.typing(true);
     world.client.send("two");
-    expect(channel.words).toEqual([{ type: "hello" }]);
+    expect(channel.words.map(({ type }) => type)).toEqual(["hello", "devices"]);
     expect(world.server.of("message").map(({ text }) => text)).toEqual(["one", "two"]);
     expect(world.server.of("typing")).toHaveLength(1);
   });
@@ -678,7 +764,7 @@ describe("words", () => {
     expect(world.server.of("typing")).toEqual([]);
     world.connection(1).channel.open();
     world.client.typing(false);
-    expect(world.connection(1).channel.words.slice(1)).toEqual([{ type: "typing", on: false }]);
+    expect(world.connection(1).channel.words.slice(2)).toEqual([{ type: "typing", on: false }]);
   });
 
   test("that are typed in a text chat go through the server", async () => {

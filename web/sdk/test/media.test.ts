@@ -180,6 +180,127 @@ describe("camera and microphone", () => {
     expect(before.readyState).toBe("ended");
   });
 
+  test("a camera that is switched off is released, and comes back on without another negotiation", async () => {
+    const world = new World();
+    await world.call();
+    world.client.setCamera(false);
+    expect([...FakeTrack.live].map(({ kind }) => kind)).toEqual(["audio"]);
+    expect(sent(world, 1)).toEqual(["audio:default", "undefined:undefined"]);
+    expect(world.client.localStream?.getTracks().map(({ kind }) => kind)).toEqual(["audio"]);
+    expect(world.client.localDevices).toEqual({ microphone: "on", camera: "off" });
+    world.client.setCamera(true);
+    await world.pass(0);
+    expect(world.devices.asked).toHaveLength(2);
+    expect(world.devices.asked[1]).not.toHaveProperty("audio");
+    expect(sent(world, 1)).toEqual(["audio:default", "video:default"]);
+    expect(world.server.of("offer")).toEqual([]);
+    expect(world.client.localDevices).toEqual({ microphone: "on", camera: "on" });
+  });
+
+  test("a camera that is off stays off with the next stranger, and nothing asks for it", async () => {
+    const world = new World();
+    await world.call();
+    world.client.setCamera(false);
+    world.client.next();
+    await world.pass(100);
+    await world.find({ match_id: "m2", initiator: false, offer: { sdp: "their-offer" } });
+    await world.client.start({ kind: "video" });
+    expect(world.devices.asked).toHaveLength(1);
+    expect([...FakeTrack.live].map(({ kind }) => kind)).toEqual(["audio"]);
+  });
+
+  test("a camera switched off while it opens stays off", async () => {
+    const world = new World();
+    await world.call();
+    world.client.setCamera(false);
+    let allow = () => {};
+    world.devices.prompt = new Promise((resolve) => (allow = resolve));
+    world.client.setCamera(true);
+    world.client.setCamera(false);
+    allow();
+    await world.pass(0);
+    expect([...FakeTrack.live].map(({ kind }) => kind)).toEqual(["audio"]);
+  });
+
+  test("a camera that does not come back on is said, and the call goes on", async () => {
+    const world = new World();
+    await world.call();
+    world.client.setCamera(false);
+    world.devices.failures.push("NotReadableError");
+    world.client.setCamera(true);
+    await world.pass(0);
+    expect(world.events("deviceTrouble")).toMatchObject([{ reason: "camera_in_use" }]);
+    expect(world.client.localDevices.camera).toBe("lost");
+    expect(world.state.name).toBe("connected");
+  });
+
+  test("the only microphone, unplugged, is said, and taken up again when it returns", async () => {
+    const world = new World();
+    await world.call();
+    world.devices.failures.push("NotFoundError");
+    [...FakeTrack.live].find(({ kind }) => kind === "audio")?.unplug();
+    await world.pass(0);
+    expect(world.events("localDevices").at(-1)).toEqual({ microphone: "lost", camera: "on" });
+    expect(sent(world, 1)).toEqual(["undefined:undefined", "video:default"]);
+    world.devices.dispatchEvent(new Event("devicechange"));
+    await world.pass(0);
+    expect(world.events("localDevices").at(-1)).toEqual({ microphone: "on", camera: "on" });
+    expect(sent(world, 1)).toEqual(["audio:default", "video:default"]);
+    const asked = world.devices.asked.length;
+    world.devices.dispatchEvent(new Event("devicechange"));
+    await world.pass(0);
+    expect(world.devices.asked).toHaveLength(asked);
+  });
+
+  test("a camera that the system holds back is told as lost until it is given back", async () => {
+    const world = new World();
+    await world.call();
+    camera().hold(true);
+    expect(world.client.localDevices.camera).toBe("lost");
+    camera().hold(false);
+    expect(world.client.localDevices.camera).toBe("on");
+  });
+
+  test("a prompt that nobody answers is hinted at after 8 s", async () => {
+    const world = new World();
+    let allow = () => {};
+    world.devices.prompt = new Promise((resolve) => (allow = resolve));
+    void world.client.start({ kind: "video" });
+    await world.pass(7_900);
+    expect(world.events("mediaPending")).toEqual([]);
+    await world.pass(200);
+    expect(world.events("mediaPending")).toEqual([true]);
+    allow();
+    await world.pass(100);
+    expect(world.events("mediaPending")).toEqual([true, false]);
+  });
+
+  test("a remembered camera that is gone still leads to the one that faces the visitor", async () => {
+    for (const [cameraId, facing] of [
+      ["gone", { facingMode: "user" }],
+      ["camera-2", {}],
+    ] as const) {
+      const world = new World({ devices: { cameraId } });
+      await world.wait();
+      expect(world.devices.asked[0]?.video).toEqual({
+        width: 640,
+        height: 480,
+        deviceId: cameraId,
+        ...facing,
+      });
+    }
+  });
+
+  test("the ones in use are named, also after a switch that failed", async () => {
+    const world = new World();
+    await world.wait();
+    expect(world.client.devicesInUse).toEqual({ cameraId: "default", microphoneId: "default" });
+    await world.client.switchDevices({ cameraId: "camera-2" });
+    world.devices.failures.push("NotReadableError", "NotReadableError");
+    await world.client.switchDevices({ cameraId: "busy" }).catch(() => {});
+    expect(world.client.devicesInUse).toMatchObject({ cameraId: "camera-2" });
+  });
+
   test("are listed", async () => {
     const { cameras, microphones } = await new World().client.devices();
     expect([cameras, microphones]).toMatchObject([

@@ -2,7 +2,7 @@
 
 import { createClient } from "../src/index.js";
 // Loaded by the client when it needs them: here they are at hand.
-import "../src/peer.js";
+import "../src/talk.js";
 import type { ServerMessage } from "../src/protocol.gen.js";
 import type { ChatState, Client, ClientEvents, ClientOptions, Wishes } from "../src/types.js";
 import { FakeClock } from "./world/clock.js";
@@ -26,6 +26,11 @@ const EVENTS: (keyof ClientEvents)[] = [
   "unsent",
   "left",
   "quality",
+  "localDevices",
+  "strangerDevices",
+  "mediaPending",
+  "deviceTrouble",
+  "level",
   "signaling",
   "paused",
 ];

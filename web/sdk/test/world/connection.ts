@@ -91,6 +91,10 @@ export class FakeConnection {
     this.#transceiver(kind, null);
   }
 
+  getReceivers() {
+    return this.transceivers.map(({ receiver }) => receiver);
+  }
+
   getTransceivers() {
     return this.transceivers;
   }

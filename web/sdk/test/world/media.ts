@@ -6,6 +6,8 @@ export class FakeTrack {
   muted = false;
   readyState: "live" | "ended" = "live";
   onended: (() => void) | null = null;
+  onmute: (() => void) | null = null;
+  onunmute: (() => void) | null = null;
 
   readonly kind: "audio" | "video";
   readonly device: string;
@@ -13,6 +15,17 @@ export class FakeTrack {
   constructor(kind: "audio" | "video", device = "default") {
     this.kind = kind;
     this.device = device;
+  }
+
+  getSettings(): { deviceId: string } {
+    return { deviceId: this.device };
+  }
+
+  /** By the system: a phone call, a switch at the camera. */
+  hold(muted: boolean): void {
+    this.muted = muted;
+    if (muted) this.onmute?.();
+    else this.onunmute?.();
   }
 
   stop(): void {
@@ -34,12 +47,15 @@ export class FakeStream {
   getTracks(): FakeTrack[] {
     return [...this.#tracks];
   }
+  getAudioTracks(): FakeTrack[] {
+    return this.#tracks.filter(({ kind }) => kind === "audio");
+  }
   addTrack(track: FakeTrack): void {
     this.#tracks.push(track);
   }
 }
 
-export class FakeDevices {
+export class FakeDevices extends EventTarget {
   readonly asked: MediaStreamConstraints[] = [];
   /** Names of the DOMExceptions that the next requests reject with. */
   readonly failures: string[] = [];
@@ -69,6 +85,7 @@ export class FakeDevices {
 
 function deviceOf(constraints: boolean | MediaTrackConstraints | undefined): string {
   const id = typeof constraints === "object" ? constraints.deviceId : undefined;
+  if (typeof id === "string") return id;
   const { exact, ideal } = (id ?? {}) as { exact?: string; ideal?: string };
   return exact ?? ideal ?? "default";
 }
