@@ -18,7 +18,7 @@ test("one press on the first page starts, without a reload, and Stop leads to th
   await ann.page.getByRole("link", { name: /^Video/ }).click();
   await ann.looking();
   // What started is not in the address: a reload or a bookmark starts nothing.
-  await expect.poll(() => new URL(ann.page.url()).hash).toBe("");
+  await expect.poll(() => new URL(ann.page.url()).search).toBe("?kind=video");
   expect(await ann.page.evaluate(() => "same" in window)).toBe(true);
   await ben.begin();
   await together(ann, ben);
@@ -53,7 +53,7 @@ test("each way in starts with its kind and what was wished for before; an addres
 test("a link on another site to the way in shows the form, and starts nothing", async () => {
   const { ann } = crew;
   await ann.page.goto("about:blank");
-  await ann.page.goto(`${ann.site}/chat?kind=text#start`);
+  await ann.page.goto(`${ann.site}/chat?kind=text&start`);
   await ann.button("Start").waitFor();
   await ann.page.waitForTimeout(300);
   await ann.button("Start").waitFor();

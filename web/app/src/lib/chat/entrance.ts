@@ -3,7 +3,8 @@
 
 import type { ChatKind } from "@visavis/client";
 
-export const STARTS = "#start";
+/** Behind the kind, in an address of ours. */
+export const STARTS = "&start";
 
 const KINDS: readonly ChatKind[] = ["video", "audio", "text"];
 
@@ -19,9 +20,13 @@ export function kindOf(url: URL): ChatKind | null {
   return KINDS.find((kind) => kind === url.searchParams.get("kind")) ?? null;
 }
 
+export function asksToStart(url: URL): boolean {
+  return url.searchParams.has("start");
+}
+
 /** The kind to start with at once, or null: then the visitor sees the form first. */
 export function startsWith({ url, from, byLink }: Arrival): ChatKind | null {
-  return byLink && url.hash === STARTS && from?.origin === url.origin ? kindOf(url) : null;
+  return byLink && asksToStart(url) && from?.origin === url.origin ? kindOf(url) : null;
 }
 
 /** A visitor may be faster than the first page's script: then the browser itself follows the link. */
