@@ -10,6 +10,7 @@ import {
   type LeftReason,
   type MatchInfo,
   type Relays,
+  type UnsentReason,
   type Wishes,
 } from "@visavis/client";
 import { socketUrl } from "$lib/server";
@@ -36,8 +37,8 @@ export class Conversation {
   firstOnline = $state.raw<number | null>(null);
   /** Next was pressed too fast: whole seconds until it is carried out, else 0. */
   pauseS = $state(0);
-  /** Of `messages`, those that the server refused. */
-  unsent = $state.raw<number[]>([]);
+  /** Of `messages`, by their id, those that did not arrive, and why. */
+  unsent = $state.raw<Readonly<Record<number, UnsentReason>>>({});
   /** What is being written to the present stranger. Never to another: a late Enter must not send it there. */
   draft = $state("");
   /** Esc was pressed over a draft, which is kept; the next one leaves. */
@@ -114,7 +115,7 @@ export class Conversation {
       client.on("remoteStream", (stream) => (this.remoteStream = stream)),
       client.on("message", (message) => this.#onMessage(message)),
       client.on("typing", (on) => (this.strangerTypes = on)),
-      client.on("unsent", ({ id }) => (this.unsent = [...this.unsent, id])),
+      client.on("unsent", ({ id, reason }) => (this.unsent = { ...this.unsent, [id]: reason })),
       client.on("left", ({ reason }) => this.#onLeft(reason)),
       client.on("quality", (quality) => (this.quality = quality)),
       client.on("paused", ({ retryAfterMs }) => this.#onPaused(retryAfterMs)),
@@ -327,7 +328,7 @@ export class Conversation {
     this.#typing = false;
     this.#dropDraft();
     this.messages = [];
-    this.unsent = [];
+    this.unsent = {};
     this.strangerTypes = false;
     this.quality = null;
     this.left = null;

@@ -12,6 +12,7 @@ import {
   sharedWords,
   statusDetail,
   statusWords,
+  unsentWords,
 } from "./words";
 
 const KINDS: ChatKind[] = ["video", "audio", "text"];
@@ -196,4 +197,11 @@ test("each_way_in_which_the_server_cannot_be_reached_reads_differently", () => {
 test("what_the_server_says_of_a_page_that_it_refuses_is_passed_on", () => {
   const refused = Object.assign(error("forbidden"), { message: "the Host lacks the port 8443" });
   expect(troubleOf(refused, "text").why).toContain("the Host lacks the port 8443.");
+});
+
+test("a_text_that_did_not_arrive_names_its_true_reason", () => {
+  expect(unsentWords("too_fast")).toBe("Not sent: too fast.");
+  expect(unsentWords("lost")).toBe("Not sent: the connection broke.");
+  expect(unsentWords("bad_field")).not.toContain("fast");
+  expect(unsentWords("unknown_type")).toBe("Not sent: the server refused it.");
 });

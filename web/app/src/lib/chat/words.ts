@@ -1,7 +1,15 @@
 // What the visitor reads in every state: the one place where states become sentences. Tests of other people
 // rely on the status: "Looking" while searching, "Connected" in a call, and those letters in no other state,
 // which is why nothing that a stranger or a server wrote is ever put into it outside a call.
-import type { CallQuality, ChatKind, ChatState, LeftReason, MatchInfo, Wishes } from "@visavis/client";
+import type {
+  CallQuality,
+  ChatKind,
+  ChatState,
+  LeftReason,
+  MatchInfo,
+  UnsentReason,
+  Wishes,
+} from "@visavis/client";
 import type { Site } from "$lib/site/settings";
 import { interestName, languageName } from "./wishes";
 
@@ -181,4 +189,17 @@ export function callWords(
     said.push(`Its quality is ${quality.level}${time}.`);
   }
   return said.join(" ");
+}
+
+const UNSENT: Partial<Record<UnsentReason, string>> = {
+  too_fast: "Not sent: too fast.",
+  too_large: "Not sent: too long.",
+  lost: "Not sent: the connection broke.",
+  bad_json: "Not sent: the server cannot read it.",
+  bad_field: "Not sent: the server cannot read it.",
+  not_matched: "Not sent: the stranger is gone.",
+};
+
+export function unsentWords(reason: UnsentReason): string {
+  return UNSENT[reason] ?? "Not sent: the server refused it.";
 }
