@@ -22,6 +22,8 @@ export interface Host {
 export interface Home {
   access: Access;
   machine: Namespace;
+  /** Its interface. */
+  at: string;
   /** Of the machine itself: private ones behind a NAT. */
   own: Addresses;
   /** Of the router in front, or the machine's own. */
@@ -68,8 +70,20 @@ export class Internet {
 
   /** Unplugs a visitor's machine and plugs it in elsewhere, as a phone that leaves the house. */
   move(home: Home, name: AccessName, label: string): Home {
-    home.machine.ip("link delete eth0");
+    home.machine.ip(`link delete ${home.at}`);
     return { machine: home.machine, ...this.#connect(home.machine, accessOf(name), label) };
+  }
+
+  /**
+   * As a laptop that is plugged in and leaves the Wi-Fi: first the new interface is there, then the old one is gone. So
+   * the machine is never without a network, and nobody tells its programs.
+   */
+  swap(home: Home, name: AccessName, label: string): Home {
+    const before = home.at;
+    const at = before === "eth0" ? "eth1" : "eth0";
+    const after = { machine: home.machine, ...this.#connect(home.machine, accessOf(name), label, at) };
+    home.machine.ip(`link delete ${before}`);
+    return after;
   }
 
   /** Nothing goes between the two any more, while each still reaches everybody else. */
@@ -92,32 +106,32 @@ table inet cut {
     this.core.nft("");
   }
 
-  #connect(machine: Namespace, access: Access, label: string): Omit<Home, "machine"> {
+  #connect(machine: Namespace, access: Access, label: string, at = "eth0"): Omit<Home, "machine"> {
     const { families, router } = access;
     if (!router) {
-      const own = this.#subscribe(machine, "eth0", families);
-      return { access, own, seen: own };
+      const own = this.#subscribe(machine, at, families);
+      return { access, at, own, seen: own };
     }
     const box = this.#laboratory.namespace(`${short(access.name)}-${label}-router`);
     forwards(box);
     const outside = this.#subscribe(box, "wan", families);
     box.nft(router.ruleset);
-    this.#laboratory.cable(machine, "eth0", box, "lan");
+    this.#laboratory.cable(machine, at, box, "lan");
     const net = this.#lines;
     const own: Addresses = {};
     if (families.includes("ipv4")) {
       own.ipv4 = `192.168.${net}.20`;
       box.ip(`addr add 192.168.${net}.1/24 dev lan`);
-      machine.ip(`addr add ${own.ipv4}/24 dev eth0`, `route add default via 192.168.${net}.1`);
+      machine.ip(`addr add ${own.ipv4}/24 dev ${at}`, `route replace default via 192.168.${net}.1`);
     }
     if (families.includes("ipv6")) {
       const prefix = `2a01:e0a:${net.toString(16)}:1`;
       own.ipv6 = `${prefix}::20`;
       this.core.ip(`route add ${prefix}::/64 via ${outside.ipv6 ?? ""}`);
       box.ip(`addr add ${prefix}::1/64 dev lan nodad`);
-      machine.ip(`addr add ${own.ipv6}/64 dev eth0 nodad`, `route add ::/0 via ${prefix}::1`);
+      machine.ip(`addr add ${own.ipv6}/64 dev ${at} nodad`, `route replace ::/0 via ${prefix}::1`);
     }
-    return { access, own, seen: router.nat ? outside : own };
+    return { access, at, own, seen: router.nat ? outside : own };
   }
 
   /** A line from the core to a namespace, with public addresses at its end. */
@@ -131,13 +145,13 @@ table inet cut {
       const net = `82.${64 + line}.${(line * 37) % 256}`;
       addresses.ipv4 = `${net}.10`;
       this.core.ip(`addr add ${net}.1/24 dev ${to}`);
-      namespace.ip(`addr add ${addresses.ipv4}/24 dev ${at}`, `route add default via ${net}.1`);
+      namespace.ip(`addr add ${addresses.ipv4}/24 dev ${at}`, `route replace default via ${net}.1`);
     }
     if (families.includes("ipv6")) {
       const net = `2a01:e0a:${line.toString(16)}`;
       addresses.ipv6 = `${net}::10`;
       this.core.ip(`addr add ${net}::1/64 dev ${to} nodad`);
-      namespace.ip(`addr add ${addresses.ipv6}/64 dev ${at} nodad`, `route add ::/0 via ${net}::1`);
+      namespace.ip(`addr add ${addresses.ipv6}/64 dev ${at} nodad`, `route replace ::/0 via ${net}::1`);
     }
     return addresses;
   }
