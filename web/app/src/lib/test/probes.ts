@@ -61,7 +61,7 @@ export function server(): Promise<{ result: Result; token: string | null }> {
 /** Why the server lets this page have no live line; null if that is not the reason. */
 export async function refusal(): Promise<string | null> {
   try {
-    const asked = `/api/origin?origin=${encodeURIComponent(location.origin)}`;
+    const asked = ofServer(`api/origin?origin=${encodeURIComponent(location.origin)}`);
     const answer = await fetch(asked, { signal: AbortSignal.timeout(SOCKET_MS) });
     const { allowed, message } = (await answer.json()) as { allowed?: boolean; message?: string };
     return allowed === false ? (message ?? "") : null;
