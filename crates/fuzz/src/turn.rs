@@ -101,7 +101,9 @@ impl World {
     fn new(bits: u8) -> Self {
         let bounds = Bounds {
             allocations: 5,
+            relay_sockets: 7,
             allocations_per_user: 2,
+            allocations_per_address: 3,
             permissions: 3,
             channels: 2,
             bytes_per_s: if bits & 1 == 0 { 0 } else { 1_000 },
@@ -122,6 +124,7 @@ impl World {
                 ..OwnListeners::default()
             },
             bounds,
+            exempt: Vec::new(),
         };
         let places = [
             Client { via: Via::Udp(0), address: "8.8.8.8:1000".parse().expect("an address") },
@@ -301,7 +304,7 @@ impl World {
         assert!(users <= relay_addresses, "{users} users of {relay_addresses} sockets");
         assert_eq!(relay_addresses, self.shell.open.len(), "sockets and addresses differ");
         // Two families, or a reserved port, which counts as an allocation.
-        assert!(relay_addresses <= 2 * self.bounds.allocations, "{relay_addresses} sockets");
+        assert!(relay_addresses <= self.bounds.relay_sockets, "{relay_addresses} sockets");
     }
 
     fn everybody_goes(&mut self) {

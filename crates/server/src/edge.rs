@@ -26,9 +26,9 @@ mod stream;
 mod tls;
 mod upgrade;
 
-pub(crate) use accept::{Door, Security, admit_address, listen};
+pub(crate) use accept::{Door, Security, admit_address, is_of_one_connection, listen};
 pub(crate) use address::{ClientAddress, Networks};
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, Permit, Refused};
 pub(crate) use alone::serve_alone;
 pub(crate) use connection::End;
 pub(crate) use http::router;

@@ -4,6 +4,7 @@
 //! lobby says. `driver` owns the lobby, `edge` owns the sockets, `config` the operator's settings.
 
 mod backend;
+mod capacity;
 mod certificate;
 mod check;
 mod cli;

@@ -19,12 +19,14 @@ pub(crate) use door::canonical;
 pub(crate) use open::{Bound, listen_with_relay, open};
 pub(crate) use stream::Arrival;
 
+use crate::edge::{Admission, Permit, Refused, admit_address};
 use crate::failure::Failure;
+use crate::notice::warn_rarely;
 use carrier::Carrier;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use place::Place;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -37,6 +39,8 @@ const QUEUE: usize = 1024;
 /// How the rest of the server speaks to the relay's thread.
 #[derive(Clone)]
 pub(crate) struct RelayLink {
+    /// TCP and TLS connections: the relay's share of the open files.
+    streams: Arc<Admission>,
     orders: SyncSender<Order>,
     bell: Arc<EventFd>,
 }
@@ -85,7 +89,12 @@ impl RelayLink {
 ///
 /// # Errors
 /// The system gives no thread, no randomness or no descriptors.
-fn start(config: Config, place: Place, listeners: Vec<UdpSocket>) -> Result<(RelayLink, Ended), Failure> {
+fn start(
+    config: Config,
+    place: Place,
+    listeners: Vec<UdpSocket>,
+    streams: Arc<Admission>,
+) -> Result<(RelayLink, Ended), Failure> {
     let cannot = |what: &str| {
         Failure::Runtime(format!("turn: cannot {what}; turn.enabled = false leaves the relay out"))
     };
@@ -106,5 +115,5 @@ fn start(config: Config, place: Place, listeners: Vec<UdpSocket>) -> Result<(Rel
             drop(alive);
         })
         .map_err(|_| cannot("start a thread"))?;
-    Ok((RelayLink { orders, bell }, ended))
+    Ok((RelayLink { streams, orders, bell }, ended))
 }

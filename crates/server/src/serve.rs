@@ -1,6 +1,7 @@
 //! `visavis serve`: starts everything, waits for the signal, stops in order.
 
 use crate::backend::Nodes;
+use crate::capacity::{Capacity, Wanted};
 use crate::config::{Given, Loaded, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{
@@ -26,19 +27,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// File descriptors kept for other things than visitors: listeners, plain HTTP, the site's readers.
-const SPARE_DESCRIPTORS: usize = 512;
-
 /// At the end of the stop timeout: time to close the sockets of those who did not move.
 const CLOSING: Duration = Duration::from_secs(1);
-
-/// Sockets that read pages beside those that visit.
-const SPARE_SOCKETS: usize = 256;
-
-/// Sockets of one address beside those that visit: a browser opens a few to read pages.
-pub(crate) fn sockets_per_address(visitors: usize) -> usize {
-    visitors.saturating_mul(2).saturating_add(32)
-}
 
 pub(crate) fn serve(given: Given, loaded: Loaded) -> Result<(), Failure> {
     let config = &loaded.config;
@@ -74,7 +64,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     let figures =
         config.metrics_listen.map(|address| listen(address, "metrics.listen", false)).transpose()?;
 
-    let capacity = Capacity::find(config.bounds.connections);
+    let capacity = Capacity::find(Wanted::of(&config));
     let bounds = QueueBounds { messages: config.bounds.queue_messages, bytes: config.bounds.queue_bytes };
     let limits = config.lobby.limits.clone();
     let admission_rate = config.lobby.admission_rate;
@@ -100,7 +90,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     let per_address = config.bounds.connections_per_address;
     let sockets = Admission::new(
         capacity.sockets,
-        sockets_per_address(per_address),
+        capacity.sockets_per_address,
         vec![config.bounds.exempt.clone(), config.trusted_proxies.clone()],
     );
     let (relay, relay_ended, own_relay) = match (relay_listeners, &secrets) {
@@ -108,7 +98,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             let at = bound.own_relay(https.as_ref());
             let others = [Some(&http), https.as_ref(), figures.as_ref()];
             let others: Vec<_> = others.into_iter().flatten().filter_map(|at| at.local_addr().ok()).collect();
-            let (relay, ended) = open_relay(&config, secrets.clone(), bound, &others, &sockets)?;
+            let (relay, ended) = open_relay(&config, secrets.clone(), bound, &others, &capacity.relay)?;
             (Some(relay), Some(ended), at)
         }
         (_, _) => (None, None, None),
@@ -139,7 +129,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         },
         site_settings,
         base_path: Arc::clone(&base_path),
-        visitors: Admission::new(capacity.visitors, per_address, vec![exempt]),
+        visitors: Admission::new(capacity.visitors, capacity.visitors_per_address, vec![exempt]),
         tallies: tally::Tallies::default(),
         nodes: nodes_view,
         draining: AtomicBool::new(false),
@@ -237,28 +227,6 @@ async fn end_of(relay: Option<relay::Ended>) {
         // Its sender is only ever dropped.
         Some(ended) => drop(ended.await),
         None => std::future::pending().await,
-    }
-}
-
-/// How many sockets fit into the open-file limit.
-pub(crate) struct Capacity {
-    pub(crate) visitors: usize,
-    pub(crate) sockets: usize,
-}
-
-impl Capacity {
-    pub(crate) fn find(wanted: usize) -> Self {
-        let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024);
-        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-        let fits = descriptors.saturating_sub(SPARE_DESCRIPTORS).max(64);
-        if fits < wanted {
-            tracing::info!(
-                "limits.connections: {wanted} lowered to {fits}, as the open-file limit is {descriptors}; raise that \
-                 (ulimit -Hn, or LimitNOFILE= of systemd) for more"
-            );
-        }
-        let visitors = fits.min(wanted);
-        Capacity { visitors, sockets: visitors.saturating_add(SPARE_SOCKETS) }
     }
 }
 

@@ -16,13 +16,19 @@ pub struct Config {
     pub local_peers: LocalPeers,
     pub own_listeners: OwnListeners,
     pub bounds: Bounds,
+    /// Clients from here are bound as users, and not by their address.
+    pub exempt: Vec<IpNet>,
 }
 
-/// What one allocation, one user and all of them together may cost.
+/// What one allocation, one user, one address and all of them together may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub allocations: usize,
+    /// Relay sockets in all: an allocation of both families has two.
+    pub relay_sockets: usize,
     pub allocations_per_user: usize,
+    /// Of one IPv4 address or IPv6 /64. An IPv6 /48 gets four times that.
+    pub allocations_per_address: usize,
     /// Addresses that one allocation may exchange packets with, at once.
     pub permissions: usize,
     pub channels: usize,
@@ -36,7 +42,11 @@ impl Default for Bounds {
     fn default() -> Self {
         Bounds {
             allocations: 10_000,
-            allocations_per_user: 24,
+            relay_sockets: 20_000,
+            // What one page needs at once: three transports for a call, and one or two for an offer that waits.
+            allocations_per_user: 6,
+            // A hundred visitors behind the one address of their carrier, each with three transports and a spare.
+            allocations_per_address: 400,
             permissions: 128,
             channels: 128,
             bytes_per_s: 0,

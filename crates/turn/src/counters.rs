@@ -76,6 +76,10 @@ impl Counters {
         *self.refused.entry(code).or_default() += 1;
     }
 
+    pub(crate) fn hit(&mut self, bound: Bound) {
+        *self.bounds_hit.entry(bound).or_default() += 1;
+    }
+
     pub(crate) fn drop(&mut self, reason: Drop) {
         *self.dropped.entry(reason).or_default() += 1;
     }

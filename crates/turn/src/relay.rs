@@ -7,6 +7,7 @@ mod allocate;
 mod allocation;
 mod authenticate;
 mod forwarding;
+mod holders;
 mod permissions;
 mod ports;
 mod refresh;
@@ -18,9 +19,10 @@ use crate::packet::Packet;
 use crate::random::Random;
 use crate::stun::{Class, ErrorCode, Message, Method, Reply, Words, attribute, read_channel_data};
 use crate::throttle::Throttle;
-use crate::{Config, Family, Time};
+use crate::{Bounds, Config, Family, Time};
 use allocation::{Allocation, AllocationId, RelayAddress, Reservation, Ticket, Token};
 use forwarding::SendIndication;
+use holders::Holders;
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
 use std::net::SocketAddr;
@@ -106,7 +108,7 @@ pub struct Relay {
     addresses: SlotMap<RelayId, RelayAddress>,
     ports: FxHashMap<(Family, u16), RelayId>,
     /// How many allocations and reservations each has.
-    users: FxHashMap<Arc<str>, usize>,
+    holders: Holders,
     tickets: FxHashMap<Ticket, AllocationId>,
     reservations: FxHashMap<Token, Reservation>,
     timers: Timers,
@@ -128,7 +130,7 @@ impl Relay {
             clients: FxHashMap::default(),
             addresses: SlotMap::with_key(),
             ports: FxHashMap::default(),
-            users: FxHashMap::default(),
+            holders: Holders::default(),
             tickets: FxHashMap::default(),
             reservations: FxHashMap::default(),
             timers: Timers::default(),
@@ -198,11 +200,15 @@ impl Relay {
         &self.counters
     }
 
+    pub fn bounds(&self) -> &Bounds {
+        &self.config.bounds
+    }
+
     pub fn gauges(&self) -> Gauges {
         Gauges {
             allocations: self.allocations.len(),
             relay_addresses: self.addresses.len(),
-            users: self.users.len(),
+            users: self.holders.users(),
         }
     }
 
@@ -221,6 +227,9 @@ impl Relay {
             Ok(caller) => caller,
             Err(reply) => return reply,
         };
+        if let Some(allocation) = caller.allocation.and_then(|id| self.allocations.get_mut(id)) {
+            allocation.heard = now;
+        }
         let outcome = if !message.attributes.unknown().is_empty() {
             Err(ErrorCode::UnknownAttribute)
         } else {

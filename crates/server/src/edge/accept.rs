@@ -254,9 +254,12 @@ fn hand_over(relay: &RelayLink, transport: Transport, peer: SocketAddr, place: P
             (tcp, Some(tls))
         }
     };
+    // From here on it is one of the relay's files, and no longer one of HTTP's.
+    let Ok(of_relay) = relay.admit(peer) else { return };
+    drop(place);
     // One that cannot leave this runtime's care is closed.
     if let Ok(tcp) = tcp.into_std() {
-        relay.adopt(Arrival { tcp, tls, peer: canonical(peer), place: Box::new(place) });
+        relay.adopt(Arrival { tcp, tls, peer: canonical(peer), place: of_relay });
     }
 }
 
@@ -274,7 +277,7 @@ fn refusal(refused: Refused) -> &'static [u8] {
 }
 
 /// Errors that `accept` passes on from the connection itself: the next one may be sound.
-pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused

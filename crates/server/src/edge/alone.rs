@@ -2,6 +2,7 @@
 
 use super::accept::{HTTP_LIFETIME, http1, is_of_one_connection};
 use super::{Admission, admit_address, headers};
+use crate::notice::warn_rarely;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -34,7 +35,10 @@ pub(crate) async fn serve_alone(
             }
             Err(error) if is_of_one_connection(&error) => {}
             // Out of descriptors or memory: those who wait in the backlog may have more luck soon.
-            Err(_) => sleep(Duration::from_millis(100)).await,
+            Err(error) => {
+                warn_rarely!("cannot accept: {}", crate::reason(&error));
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 }

@@ -1,13 +1,14 @@
 //! `visavis turn`: the relay and nothing else.
 
 use super::open::{bind_own, open};
+use crate::capacity::{Capacity, Wanted};
 use crate::check;
 use crate::config::{Given, Loaded};
 use crate::edge::{Admission, listen, serve_alone};
 use crate::failure::Failure;
 use crate::metrics;
 use crate::reload::{self, LogLevel, Reloader};
-use crate::serve::{Capacity, announce, sockets_per_address, start_log};
+use crate::serve::{announce, start_log};
 use crate::session_key::turn_secrets;
 use crate::signals::Signals;
 use std::sync::Arc;
@@ -39,18 +40,26 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     let certificates: Vec<_> = bound.certificates().into_iter().collect();
     check::say(&config, &certificates);
     let figures = config.metrics_listen.map(|address| listen(address, "metrics.listen", true)).transpose()?;
-    let capacity = Capacity::find(config.bounds.connections);
-    let per_address = sockets_per_address(config.bounds.connections_per_address);
-    let sockets = Admission::new(capacity.sockets, per_address, vec![config.bounds.exempt.clone()]);
+    let capacity = Capacity::find(Wanted { visitors: 0, visitors_per_address: 0, ..Wanted::of(&config) });
+    // Those who read the figures.
+    let sockets =
+        Admission::new(capacity.sockets, capacity.sockets_per_address, vec![config.bounds.exempt.clone()]);
     let secrets = turn_secrets(&config.turn.secrets, &[], &config.state_dir)?;
     let others: Vec<_> = figures.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-    let (relay, ended) = open(&config, secrets, bound, &others, &sockets)?;
+    let (relay, ended) = open(&config, secrets, bound, &others, &capacity.relay)?;
     if let Some(listener) = figures {
         announce("metrics at http", &listener);
         let router = metrics::relay_router(relay.clone(), Arc::clone(&sockets), certificates.clone());
         tokio::spawn(serve_alone(listener, router, Arc::clone(&sockets), config.bounds.header_timeout));
     }
-    signals.reload_with(Reloader { given, found, log_level, certificates, edge: None });
+    signals.reload_with(Reloader {
+        given,
+        found,
+        log_level,
+        certificates,
+        edge: None,
+        relay: Some(relay.clone()),
+    });
     tokio::select! {
         _ = signals.wait() => {
             tracing::info!("stopped");

@@ -104,6 +104,7 @@ impl Carrier {
         let mut events = vec![EpollEvent::empty(); TURN_EVENTS];
         let calls = &mut Calls { batch: Batch::new(), egress: Egress::new(), turn: 0, read: 0 };
         let mut gathering = Gathering::default();
+        let mut notices = Notices::default();
         loop {
             let ready = match self.sockets.epoll.wait(&mut events, self.patience()) {
                 Ok(count) => events.get(..count).unwrap_or_default(),
@@ -133,6 +134,7 @@ impl Carrier {
                 self.relay.handle_timeout(now, &mut self.sockets);
             }
             self.close_streams();
+            notices.look(now, &self.relay);
             if let Some(rest) = gathering.rest_after(now, calls.read) {
                 std::thread::sleep(rest);
             }

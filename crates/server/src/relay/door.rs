@@ -1,7 +1,8 @@
 //! The accept loop of listeners that are the relay's alone. Those that it shares with HTTP are `edge::accept`'s.
 
 use super::{Arrival, RelayLink};
-use crate::edge::{Admission, Certificates, admit_address};
+use crate::edge::{Certificates, is_of_one_connection};
+use crate::notice::warn_rarely;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use tokio::time::{sleep, timeout};
 
 pub(super) struct TurnDoor {
     pub(super) relay: RelayLink,
-    pub(super) sockets: Arc<Admission>,
     pub(super) security: Option<Arc<Certificates>>,
     pub(super) tls_handshake_timeout: Duration,
 }
@@ -22,14 +22,18 @@ impl TurnDoor {
         loop {
             match listener.accept().await {
                 Ok((tcp, peer)) => door.clone().admit(tcp, peer),
-                // Of one connection, or out of descriptors: either way the next one may have more luck soon.
-                Err(_) => sleep(Duration::from_millis(10)).await,
+                Err(error) if is_of_one_connection(&error) => {}
+                // Out of descriptors or memory: those who wait in the backlog may have more luck soon.
+                Err(error) => {
+                    warn_rarely!("relay: cannot accept: {}", crate::reason(&error));
+                    sleep(Duration::from_millis(100)).await;
+                }
             }
         }
     }
 
     fn admit(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
-        let Ok(place) = admit_address(&self.sockets, peer) else { return };
+        let Ok(place) = self.relay.admit(peer) else { return };
         tokio::spawn(async move {
             let _ = tcp.set_nodelay(true);
             let (tcp, tls) = match &self.security {
@@ -42,7 +46,7 @@ impl TurnDoor {
                 }
             };
             if let Ok(tcp) = tcp.into_std() {
-                self.relay.adopt(Arrival { tcp, tls, peer: canonical(peer), place: Box::new(place) });
+                self.relay.adopt(Arrival { tcp, tls, peer: canonical(peer), place });
             }
         });
     }

@@ -3,6 +3,7 @@
 use super::door::TurnDoor;
 use super::place::{listen_udp, plan};
 use super::{Ended, RelayLink, start};
+use crate::capacity::RelayShare;
 use crate::config::Config;
 use crate::edge::{Admission, Certificates, listen};
 use crate::failure::Failure;
@@ -103,7 +104,7 @@ pub(crate) fn open(
     secrets: Secrets,
     bound: Bound,
     others: &[SocketAddr],
-    sockets: &Arc<Admission>,
+    share: &RelayShare,
 ) -> Result<(RelayLink, Ended), Failure> {
     let Bound { udp, tcp, tls } = bound;
     let first = udp.first().and_then(|socket| socket.local_addr().ok());
@@ -112,7 +113,7 @@ pub(crate) fn open(
     let mut own: Vec<SocketAddr> = udp.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     own.extend(tls.iter().filter_map(|(listener, _)| listener.local_addr().ok()));
     own.extend(others);
-    let (core, place) = plan(config, secrets, listening, &own);
+    let (core, place) = plan(config, secrets, listening, &own, share);
     say(&core, listening);
     let (link, ended) = start(core, place, udp)?;
     let door = |security| TurnDoor {

@@ -64,6 +64,7 @@ pub(super) fn plan(
     secrets: Secrets,
     relay_listen: SocketAddr,
     listeners: &[SocketAddr],
+    share: &RelayShare,
 ) -> (visavis_turn::Config, Place) {
     let turn = &config.turn;
     let (relay_ipv4, relay_ipv6) = relay_ips(&turn.relay_addresses, relay_listen.ip());

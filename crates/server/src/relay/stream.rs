@@ -3,6 +3,7 @@
 //! What always holds: what waits to be written is bounded; a frame that finds no room is lost whole, so that the
 //! stream stays readable (RFC 8656, section 12.6 allows it: the payload is that of datagrams).
 
+use crate::edge::Permit;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use tokio_rustls::rustls::ServerConnection;
@@ -24,7 +25,7 @@ pub(crate) struct Arrival {
     pub(crate) tls: Option<ServerConnection>,
     pub(crate) peer: SocketAddr,
     /// Given back when the connection ends.
-    pub(crate) place: Box<dyn Send>,
+    pub(crate) place: Permit,
 }
 
 pub(super) struct Stream {
@@ -38,7 +39,7 @@ pub(super) struct Stream {
     output: Vec<u8>,
     written: usize,
     pub(super) interest: Interest,
-    _place: Box<dyn Send>,
+    _place: Permit,
 }
 
 /// Which readiness the event loop watches for.

@@ -9,6 +9,7 @@ mod ice;
 mod pages;
 mod protocol;
 mod relay;
+mod relay_bounds;
 mod script;
 mod secure;
 mod settings;

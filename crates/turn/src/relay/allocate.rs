@@ -5,12 +5,15 @@ use super::allocation::{
     Token, draw_ticket,
 };
 use super::authenticate::Caller;
+use super::holders::{HOSTS_PER_SITE, Prefix};
 use super::ports::{Parity, Ports};
 use super::timers::Due;
 use super::{Client, Relay, RelayId, Shell};
+use crate::counters::Bound;
 use crate::stun::{Attributes, ErrorCode, Message, Reply, Words, attribute};
 use crate::{Family, Time};
 use rustc_hash::FxHashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +22,9 @@ const TRANSPORT_UDP: u8 = 17;
 const RESERVE_NEXT: u8 = 0x80;
 /// RFC 8656, section 7.2: at least that long.
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
+/// A client that has been silent for so long is most likely gone: browsers check the paths that they use far more often,
+/// and a phone that changes its network leaves its allocations behind without a word.
+const SILENT: Duration = Duration::from_secs(60);
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -52,12 +58,14 @@ impl Relay {
             Some(_) => return Err(ErrorCode::BadRequest),
         };
         let lifetime = lifetime(&message.attributes)?;
-        self.has_room_for(wish, caller)?;
+        self.make_room_for(now, client, wish, caller, shell)?;
 
         let username: Arc<str> = caller.username.into();
         let id = self.allocations.insert(Allocation {
             client,
-            username: Arc::clone(&username),
+            charge: self.holders.charge(&username, self.subject(client)),
+            heard: now,
+            username,
             key: Box::new(caller.key.clone()),
             made_by: message.transaction,
             relay_ipv4: None,
@@ -69,7 +77,9 @@ impl Relay {
             channels: Channels::default(),
             budget: Budget::default(),
         });
-        *self.users.entry(username).or_default() += 1;
+        if let Some(allocation) = self.allocations.get(id) {
+            self.holders.add(allocation.charge, id);
+        }
         self.clients.insert(client, id);
         let missing = match self.furnish(now, id, wish, shell) {
             Ok(missing) => missing,
@@ -103,8 +113,11 @@ impl Relay {
             return Err(ErrorCode::QuotaReached);
         }
         let in_all = self.allocations.len() + self.reservations.len();
-        if in_all + wanted > self.config.bounds.allocations + usize::from(claimed.is_some()) {
-            return Err(ErrorCode::InsufficientCapacity);
+        if in_all + wanted > bounds.allocations + usize::from(claimed.is_some()) {
+            return Err(Bound::Allocations);
+        }
+        if self.addresses.len() + sockets > bounds.relay_sockets {
+            return Err(Bound::OpenFiles);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! One allocation: whose it is, where it relays, and to whom.
 
+use super::holders::Charge;
 use super::{Client, RelayId};
 use crate::credentials::Key;
 use crate::random::Random;
@@ -50,6 +51,7 @@ pub(super) enum Owner {
 pub(super) struct Reservation {
     pub(super) relay: RelayId,
     pub(super) username: Arc<str>,
+    pub(super) charge: Charge,
 }
 
 pub(super) struct Allocation {
@@ -58,6 +60,9 @@ pub(super) struct Allocation {
     pub(super) username: Arc<str>,
     /// Boxed: it is large, and packets need none of it.
     pub(super) key: Box<Key>,
+    pub(super) charge: Charge,
+    /// When its client last said anything.
+    pub(super) heard: Time,
     /// Of the request that made it: the same again is that request, sent again.
     pub(super) made_by: Transaction,
     pub(super) relay_ipv4: Option<RelayId>,

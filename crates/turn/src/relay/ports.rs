@@ -3,6 +3,7 @@
 use super::allocation::{AllocationId, Owner, RelayAddress, Reservation, Token};
 use super::{Opened, Relay, RelayId, Shell};
 use crate::Family;
+use crate::counters::Bound;
 use std::net::SocketAddr;
 
 /// Ports that turned out to be somebody else's before the search is given up: another node on this machine may
@@ -52,11 +53,14 @@ impl Relay {
             }
             let relay = match self.try_open(family, port, Owner::Allocation(owner), shell) {
                 Ok(relay) => relay,
-                Err(Opened::Failed) => return None,
+                Err(Opened::Failed) => {
+                    self.counters.hit(Bound::OpenFiles);
+                    return None;
+                }
                 Err(_) => {
                     taken += 1;
                     if taken == MAX_TAKEN {
-                        return None;
+                        break;
                     }
                     continue;
                 }
@@ -71,11 +75,12 @@ impl Relay {
                     self.close(relay, shell);
                     taken += 1;
                     if taken == MAX_TAKEN {
-                        return None;
+                        break;
                     }
                 }
             }
         }
+        self.counters.hit(Bound::RelayPorts);
         None
     }
 
@@ -112,19 +117,9 @@ impl Relay {
 
     /// A reservation ends: somebody claims its port, or nobody has in time.
     pub(super) fn take_reservation(&mut self, token: &Token) -> Option<RelayId> {
-        let Reservation { relay, username } = self.reservations.remove(token)?;
-        self.discount(&username);
+        let Reservation { relay, charge, .. } = self.reservations.remove(token)?;
+        self.holders.discharge(charge);
         Some(relay)
-    }
-
-    /// The user has one allocation or reservation less.
-    fn discount(&mut self, username: &str) {
-        if let Some(count) = self.users.get_mut(username) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.users.remove(username);
-            }
-        }
     }
 
     /// Ends an allocation and all that is its.
@@ -141,7 +136,8 @@ impl Relay {
                 self.tickets.remove(ticket);
             }
         }
-        self.discount(&allocation.username);
+        self.holders.take_off(allocation.charge, id);
+        self.holders.discharge(allocation.charge);
         self.sweep_timers();
     }
 }

@@ -97,6 +97,7 @@ fn config() -> Config {
             ..OwnListeners::default()
         },
         bounds: Bounds { stranger_replies_per_s: 0, ..Bounds::default() },
+        exempt: Vec::new(),
     }
 }
 
@@ -211,7 +212,7 @@ impl World {
         assert!(
             self.relay.clients.is_empty() && self.relay.ports.is_empty() && self.relay.tickets.is_empty()
         );
-        assert!(self.relay.reservations.is_empty() && self.relay.users.is_empty());
+        assert!(self.relay.reservations.is_empty() && self.relay.holders.is_empty());
     }
 }
 
