@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use visavis_turn::{
-    Bounds, Client, Config, Family, Forward, Frame, Gauges, LocalPeers, Opened, OwnListeners, Packet, Relay,
+    Bounds, Client, Config, Family, Forward, Frame, Gauges, Opened, OwnListeners, Packet, Peers, Relay,
     RelayId, Secret, Secrets, Shell, Time, Via, next_frame,
 };
 
@@ -32,6 +32,8 @@ const REALM: &str = "example.org";
 const START_S: u64 = 1_700_000_000;
 const RELAY_IPV4: &str = "5.5.5.5";
 const RELAY_IPV6: &str = "2a05::5";
+/// Another address of the relay's machine.
+const MACHINE_IPV6: &str = "2a00::9";
 const OWN_PORT: u16 = 3478;
 const FIRST_PORT: u16 = 50_000;
 /// Header and padding around a payload for a client: a Data indication for an IPv6 peer.
@@ -41,7 +43,7 @@ const MAX_HEADER_BYTES: usize = 48 + 3;
 const PEERS: [&str; 16] = [
     "9.9.9.9:7000",
     "9.9.9.9:7001",
-    "[2a00::9]:7000",
+    "[2a00::8]:7000",
     "5.5.5.5:50000",
     "5.5.5.5:50002",
     "5.5.5.5:3478",
@@ -50,7 +52,7 @@ const PEERS: [&str; 16] = [
     "127.0.0.1:80",
     "10.0.0.1:80",
     "169.254.169.254:80",
-    "[::1]:80",
+    "[2a00::9]:80",
     "[::ffff:10.0.0.1]:80",
     "[fe80::1]:80",
     "[3fff::1]:80",
@@ -117,11 +119,16 @@ impl World {
             relay_ipv4: Some(RELAY_IPV4.parse().expect("an address")),
             relay_ipv6: (bits & 4 == 0).then(|| RELAY_IPV6.parse().expect("an address")),
             relay_ports: FIRST_PORT..=FIRST_PORT + 9,
-            local_peers: LocalPeers::Refused,
-            own_listeners: OwnListeners {
-                everywhere: [OWN_PORT].into_iter().collect(),
-                machine: [RELAY_IPV4.parse().expect("an address")].into_iter().collect(),
-                ..OwnListeners::default()
+            peers: Peers {
+                own_listeners: OwnListeners {
+                    everywhere: [OWN_PORT].into_iter().collect(),
+                    ..OwnListeners::default()
+                },
+                machine: [RELAY_IPV4, MACHINE_IPV6]
+                    .map(|ip| ip.parse().expect("an address"))
+                    .into_iter()
+                    .collect(),
+                ..Peers::default()
             },
             bounds,
             exempt: Vec::new(),
@@ -224,11 +231,9 @@ impl World {
                 let (family, _) = self.shell.open.get(&relay).copied().expect("an open socket");
                 assert_eq!(family, Family::of(peer.ip()));
                 assert!(!special::is_special(peer.ip()), "relayed to {peer}");
-                assert!(
-                    !(peer.port() == OWN_PORT
-                        && peer.ip() == RELAY_IPV4.parse::<IpAddr>().expect("an address")),
-                    "relayed to ourselves"
-                );
+                for own in [RELAY_IPV4, RELAY_IPV6, MACHINE_IPV6] {
+                    assert_ne!(peer.ip(), own.parse::<IpAddr>().expect("an address"), "relayed to ourselves");
+                }
                 assert!(self.packet.len() <= request.len(), "longer than what came");
                 assert!(self.granted(client, peer.ip()), "{peer} was never granted");
             }

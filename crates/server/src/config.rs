@@ -68,6 +68,7 @@ pub(crate) struct TurnSettings {
     pub(crate) relay_addresses: Vec<IpAddr>,
     pub(crate) relay_ports: RangeInclusive<u16>,
     pub(crate) local_peers: visavis_turn::LocalPeers,
+    pub(crate) denied_peers: Networks,
     pub(crate) bounds: visavis_turn::Bounds,
 }
 
@@ -148,6 +149,7 @@ impl Default for Config {
                 relay_addresses: Vec::new(),
                 relay_ports: 1..=1,
                 local_peers: visavis_turn::LocalPeers::Refused,
+                denied_peers: Networks::default(),
                 bounds: visavis_turn::Bounds::default(),
             },
         }

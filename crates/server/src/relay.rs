@@ -9,6 +9,9 @@ mod carrier;
 mod door;
 mod egress;
 mod gathering;
+mod listeners;
+mod machine;
+mod notices;
 mod open;
 mod place;
 mod sockets;
@@ -16,13 +19,14 @@ mod stream;
 
 pub(crate) use alone::turn;
 pub(crate) use door::canonical;
-pub(crate) use open::{Bound, listen_with_relay, open};
+pub(crate) use open::{Bound, advise, listen_with_relay, open};
 pub(crate) use stream::Arrival;
 
 use crate::edge::{Admission, Permit, Refused, admit_address};
 use crate::failure::Failure;
 use crate::notice::warn_rarely;
 use carrier::Carrier;
+use ipnet::IpNet;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use place::Place;
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -48,6 +52,8 @@ pub(crate) struct RelayLink {
 pub(crate) enum Order {
     /// A connection that speaks STUN.
     Adopt(Box<Arrival>),
+    /// From now on nobody reaches these networks, beside what is refused in any case.
+    DenyPeers(Vec<IpNet>),
     /// Ask for the figures.
     Figures(oneshot::Sender<Figures>),
 }
@@ -62,9 +68,34 @@ pub(crate) struct Figures {
 pub(crate) type Ended = oneshot::Receiver<()>;
 
 impl RelayLink {
+    /// A place for a connection, by its other end.
+    pub(crate) fn admit(&self, peer: SocketAddr) -> Result<Permit, Refused> {
+        let place = admit_address(&self.streams, peer);
+        match place {
+            Ok(_) => {}
+            Err(Refused::Subscriber) => {
+                warn_rarely!(
+                    "turn.allocations_per_address: a connection to the relay is closed, as its address has enough"
+                )
+            }
+            Err(Refused::Full) => {
+                warn_rarely!(
+                    "turn.allocations: a connection to the relay is closed, as there are as many as may be, or as the \
+                     open-file limit allows"
+                )
+            }
+        }
+        place
+    }
+
     /// Takes over a connection; it is closed if the relay has no time for it.
     pub(crate) fn adopt(&self, arrival: Arrival) {
         self.order(Order::Adopt(Box::new(arrival)));
+    }
+
+    /// Takes effect at once, also for those who reach them now (`turn.denied_peers`).
+    pub(crate) fn deny_peers(&self, networks: Vec<IpNet>) {
+        self.order(Order::DenyPeers(networks));
     }
 
     /// `None`: the thread is gone, or too busy to answer.

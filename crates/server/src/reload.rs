@@ -5,13 +5,14 @@
 
 use crate::config::{self, Config, Given, Loaded};
 use crate::edge::{Certificates, Edge};
+use crate::relay::RelayLink;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
 use tracing_subscriber::reload::Handle;
 
 /// What needs no start. Certificates are read again whatever their settings say.
-const AT_ONCE: &[&str] = &["log.level", "allow_origin"];
+const AT_ONCE: &[&str] = &["log.level", "allow_origin", "turn.denied_peers"];
 
 /// Where the log's level can be changed.
 pub(crate) type LogLevel = Handle<LevelFilter, Registry>;
@@ -24,6 +25,8 @@ pub(crate) struct Reloader {
     pub(crate) certificates: Vec<Arc<Certificates>>,
     /// `None` for a relay alone.
     pub(crate) edge: Option<Arc<Edge>>,
+    /// `None` where there is none.
+    pub(crate) relay: Option<RelayLink>,
 }
 
 /// Every setting's value, by key.
@@ -71,6 +74,9 @@ impl Reloader {
         let _ = self.log_level.reload(config.log.level);
         if let Some(edge) = &self.edge {
             edge.allow(config.allowed_origins.clone());
+        }
+        if let Some(relay) = &self.relay {
+            relay.deny_peers(config.turn.denied_peers.nets().collect());
         }
     }
 }

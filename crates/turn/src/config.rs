@@ -1,7 +1,8 @@
 //! What the operator may set, and where the relay stands.
 
 use crate::credentials::Secrets;
-use crate::peers::{LocalPeers, OwnListeners};
+use crate::peers::Peers;
+use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
@@ -13,8 +14,7 @@ pub struct Config {
     pub relay_ipv4: Option<Ipv4Addr>,
     pub relay_ipv6: Option<Ipv6Addr>,
     pub relay_ports: RangeInclusive<u16>,
-    pub local_peers: LocalPeers,
-    pub own_listeners: OwnListeners,
+    pub peers: Peers,
     pub bounds: Bounds,
     /// Clients from here are bound as users, and not by their address.
     pub exempt: Vec<IpNet>,

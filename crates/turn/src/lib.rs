@@ -26,7 +26,7 @@ pub use config::{Bounds, Config, Family};
 pub use counters::{Counters, Drop, Flow};
 pub use credentials::{Credential, Key, Refusal, Secret, Secrets};
 pub use packet::Packet;
-pub use peers::{LocalPeers, OwnListeners};
+pub use peers::{LocalPeers, OwnListeners, Peers, is_public};
 pub use relay::{Client, Forward, Fragments, Gauges, Opened, Relay, RelayId, Shell, Via};
 pub use stun::{ErrorCode, Frame, next_frame};
 pub use time::Time;

@@ -26,7 +26,6 @@ use holders::Holders;
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use timers::Timers;
 
 slotmap::new_key_type! {

@@ -235,16 +235,38 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Relay to loopback and private networks, too: for trials on one machine or network, never on a public server.",
         |c, on| c.turn.local_peers = if on { LocalPeers::Allowed } else { LocalPeers::Refused },
     ),
-    one("turn.allocations", "N", "10000", "Allocations in all. Each takes one open file or two.", |c, v| {
-        set(&mut c.turn.bounds.allocations, positive(v))
-    }),
-    one("turn.allocations_per_user", "N", "24", "Allocations of one user name.", |c, v| {
-        set(&mut c.turn.bounds.allocations_per_user, positive(v))
-    }),
+    list(
+        "turn.denied_peers",
+        "CIDR",
+        "",
+        "Networks that nobody reaches through the relay, beside special-purpose ranges and this machine: for instance the prefix of your own NAT64.",
+        |c, v| set(&mut c.turn.denied_peers, Networks::read(v)),
+    ),
+    one(
+        "turn.allocations",
+        "N",
+        "10000",
+        "Allocations in all. Each takes one open file or two; lowered to what the open-file limit allows.",
+        |c, v| set(&mut c.turn.bounds.allocations, positive(v)),
+    ),
+    one(
+        "turn.allocations_per_user",
+        "N",
+        "6",
+        "Allocations of one user name, that is of one answer of `GET /api/ice`.",
+        |c, v| set(&mut c.turn.bounds.allocations_per_user, positive(v)),
+    ),
+    one(
+        "turn.allocations_per_address",
+        "N",
+        "400",
+        "Allocations of one IPv4 address or IPv6 /64; for an IPv6 /48 four times that. A carrier may have a hundred visitors behind one address.",
+        |c, v| set(&mut c.turn.bounds.allocations_per_address, positive(v)),
+    ),
     one(
         "turn.bytes_per_s",
         "BYTES",
-        "4000000",
+        "1000000",
         "Payload of one allocation, both ways together. 0: no bound.",
         |c, v| set(&mut c.turn.bounds.bytes_per_s, number(v)),
     ),

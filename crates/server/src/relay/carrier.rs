@@ -7,6 +7,9 @@
 use super::batch::{Batch, Expectation, MOST, PACKET_BYTES};
 use super::egress::{Egress, Exit};
 use super::gathering::Gathering;
+use super::listeners::{Hears, Listener, Listeners};
+use super::machine::{self, Watch};
+use super::notices::Notices;
 use super::place::Place;
 use super::sockets::{Listener, RelaySocket, Sockets, Token};
 use super::stream::{Arrival, Going, Interest, Stream};
@@ -29,7 +32,8 @@ const RELAY_MOST: usize = 8;
 pub(super) struct Carrier {
     relay: Relay,
     sockets: Sockets,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
+    machine: Watch,
     orders: Receiver<Order>,
     bell: Arc<EventFd>,
     clock: Clock,
@@ -75,16 +79,23 @@ impl Carrier {
     ) -> Result<Self, Errno> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(&bell, EpollEvent::new(EpollFlags::EPOLLIN, Token::Bell.encode()))?;
-        let mut known = Vec::new();
-        for (index, socket) in (0u8..).zip(listeners) {
-            epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, Token::Listener(index).encode()))?;
-            let ip = socket.local_addr().map_err(|_| Errno::EINVAL)?.ip();
-            known.push(Listener { socket, family: Family::of(ip), expectation: Expectation::default() });
+        let listeners = Listeners::new(listeners)?;
+        for (index, socket) in listeners.iter() {
+            epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, Token::Listener(index).encode()))?;
+        }
+        let clock = Clock {
+            started: Instant::now(),
+            started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        };
+        let machine = Watch::new(clock.now());
+        if let Watch::Told(socket) = &machine {
+            epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, Token::Machine.encode()))?;
         }
         Ok(Carrier {
             relay,
             sockets: Sockets::new(epoll, place),
-            listeners: known,
+            listeners,
+            machine,
             orders,
             bell,
             clock: Clock {
@@ -124,6 +135,10 @@ impl Carrier {
                             return;
                         }
                     }
+                    Token::Machine => {
+                        self.machine.take_word();
+                        self.look_at_machine(now);
+                    }
                     Token::Listener(index) => self.read_listener(now, index, calls),
                     Token::Relay(relay) => self.read_relay(now, relay, calls),
                     Token::Stream(stream) => self.serve_stream(now, stream, event.events(), calls),
@@ -132,6 +147,9 @@ impl Carrier {
             self.send_outgoing(calls);
             if self.relay.poll_timeout().is_some_and(|due| due <= now) {
                 self.relay.handle_timeout(now, &mut self.sockets);
+            }
+            if self.machine.next_look().is_some_and(|next| next <= now) {
+                self.look_at_machine(now);
             }
             self.close_streams();
             notices.look(now, &self.relay);
@@ -142,10 +160,18 @@ impl Carrier {
     }
 
     fn patience(&self) -> EpollTimeout {
-        let Some(due) = self.relay.poll_timeout() else { return EpollTimeout::NONE };
+        let due = [self.relay.poll_timeout(), self.machine.next_look()].into_iter().flatten().min();
+        let Some(due) = due else { return EpollTimeout::NONE };
         // Rounded up, or the last millisecond would be spent asking over and over.
         let millis = due.since(self.clock.now()).as_micros().div_ceil(1000);
         EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
+    }
+
+    fn look_at_machine(&mut self, now: Time) {
+        self.machine.looked(now);
+        if let Some(addresses) = machine::addresses() {
+            self.relay.set_machine_addresses(addresses);
+        }
     }
 
     fn take_orders(&mut self, now: Time, calls: &mut Calls) -> Going {
@@ -162,6 +188,7 @@ impl Carrier {
                     // Who asked may be gone already.
                     let _ = reply.send(figures);
                 }
+                Ok(Order::DenyPeers(networks)) => self.relay.deny_peers(networks),
                 Err(TryRecvError::Empty) => return Going::On,
                 Err(TryRecvError::Disconnected) => return Going::Ended,
             }

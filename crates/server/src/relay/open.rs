@@ -146,7 +146,7 @@ fn say(core: &visavis_turn::Config, listening: SocketAddr) {
         core.relay_ports.start(),
         core.relay_ports.end()
     );
-    if core.local_peers == LocalPeers::Allowed {
+    if core.peers.local == LocalPeers::Allowed {
         tracing::warn!(
             "relay: LOCAL PEERS ARE ALLOWED: whoever has a credential reaches this machine and its private networks \
              through the relay. For trials only: leave --allow-local-peers out on a server that strangers use"

@@ -1,13 +1,14 @@
 //! Where the relay stands: which sockets listen, and with which addresses packets are relayed.
 
+use super::machine;
+use crate::capacity::RelayShare;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::self_signed::local_addresses;
-use rustc_hash::FxHashSet;
 use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use visavis_turn::{Family, OwnListeners, Secrets};
+use visavis_turn::{Family, OwnListeners, Peers, Secrets};
 
 /// What the kernel may hold for a socket that all clients share. It lowers that to its own bound.
 const LISTENER_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -80,19 +81,26 @@ pub(super) fn plan(
             own_listeners.addresses.insert(*address);
         }
     }
-    let mut machine: FxHashSet<IpAddr> = local_addresses().into_iter().collect();
-    machine.extend(relay_ipv4.map(IpAddr::V4));
-    machine.extend(relay_ipv6.map(IpAddr::V6));
-    own_listeners.machine = machine;
+    let machine = machine::addresses().unwrap_or_else(|| local_addresses().into_iter().collect());
     let config = visavis_turn::Config {
         realm: turn.realm.clone(),
         secrets,
         relay_ipv4,
         relay_ipv6,
         relay_ports: turn.relay_ports.clone(),
-        local_peers: turn.local_peers,
-        own_listeners,
-        bounds: turn.bounds,
+        peers: Peers {
+            local: turn.local_peers,
+            own_listeners,
+            machine,
+            denied: turn.denied_peers.nets().collect(),
+        },
+        bounds: visavis_turn::Bounds {
+            relay_sockets: share.sockets,
+            allocations_per_address: share.allocations_per_address,
+            ..turn.bounds
+        },
+        // Who comes through a proxy of the operator's own has its address.
+        exempt: config.bounds.exempt.nets().chain(config.trusted_proxies.nets()).collect(),
     };
     (config, place)
 }

@@ -17,12 +17,16 @@ const RELAY_BUFFER_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     Bell,
+    /// This machine has other addresses.
+    Machine,
     Listener(u8),
     Relay(RelayId),
     Stream(u64),
 }
 
 const KIND_SHIFT: u32 = 62;
+const BELL: u64 = 0;
+const MACHINE: u64 = 1;
 const KIND_LISTENER: u64 = 1;
 const KIND_RELAY: u64 = 2;
 const KIND_STREAM: u64 = 3;
@@ -32,7 +36,8 @@ impl Token {
     /// ASSUMES: nobody opens 2^29 relay sockets in one place, nor 2^62 connections.
     pub(super) fn encode(self) -> u64 {
         match self {
-            Token::Bell => 0,
+            Token::Bell => BELL,
+            Token::Machine => MACHINE,
             Token::Listener(index) => KIND_LISTENER << KIND_SHIFT | u64::from(index),
             Token::Relay(relay) => KIND_RELAY << KIND_SHIFT | (relay.data().as_ffi() & REST),
             Token::Stream(stream) => KIND_STREAM << KIND_SHIFT | (stream & REST),
@@ -45,6 +50,7 @@ impl Token {
             KIND_LISTENER => Token::Listener(rest as u8),
             KIND_RELAY => Token::Relay(KeyData::from_ffi(rest).into()),
             KIND_STREAM => Token::Stream(rest),
+            _ if rest == MACHINE => Token::Machine,
             _ => Token::Bell,
         }
     }

@@ -56,6 +56,22 @@ impl Server {
         Server::launch(visavis(), flags)
     }
 
+    /// The same, with so many open files.
+    pub(crate) fn start_with_files(files: u32, flags: &[&str]) -> Self {
+        let visavis = visavis();
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files.to_string()]);
+        command.arg(visavis.get_program());
+        for (name, value) in visavis.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.arg("--no-ice-servers");
+        Server::launch(command, flags)
+    }
+
     fn launch(mut command: Command, flags: &[&str]) -> Self {
         command.args(["--listen", "127.0.0.1:0"]).args(flags);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary starts");

@@ -35,6 +35,13 @@ impl TurnClient {
         Self::on(Line::Udp(socket))
     }
 
+    /// From another address of loopback.
+    pub(crate) async fn udp_from(from: Ipv4Addr, relay: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((from, 0)).await.unwrap();
+        socket.connect(relay).await.unwrap();
+        Self::on(Line::Udp(socket))
+    }
+
     pub(crate) async fn tcp(relay: SocketAddr) -> Self {
         Self::stream(TcpStream::connect(relay).await.unwrap())
     }

@@ -100,12 +100,31 @@ impl Relay {
         self.tell_allocation(now, client, id, message, missing)
     }
 
-    /// Whether the user and the relay may have so many more: a reservation counts as an allocation until it is one.
-    fn has_room_for(&self, wish: Wish, caller: &Caller<'_>) -> Result<(), ErrorCode> {
-        let (wanted, claimed) = match wish {
-            Wish::One(_, Parity::EvenWithNext) => (2, None),
-            Wish::One(_, Parity::Any | Parity::Even) | Wish::Dual(_) => (1, None),
-            Wish::Reserved(token) => (1, self.reservations.get(&token)),
+    /// Whom its address counts for; nobody if that is exempt.
+    fn subject(&self, client: Client) -> Option<IpAddr> {
+        let ip = client.address.ip();
+        (!self.config.is_exempt(ip)).then_some(ip)
+    }
+
+    /// Makes sure that the user, its address and the relay may have so many more: a reservation counts as an allocation
+    /// until it is one. A user that has enough loses the allocation that has been silent longest, if any is silent.
+    fn make_room_for(
+        &mut self,
+        now: Time,
+        client: Client,
+        wish: Wish,
+        caller: &Caller<'_>,
+        shell: &mut impl Shell,
+    ) -> Result<(), ErrorCode> {
+        let outcome = match self.has_room_for(client, wish, caller) {
+            Err(Bound::AllocationsPerUser) => match self.silent_one(now, caller) {
+                Some(silent) => {
+                    self.remove(silent, shell);
+                    self.has_room_for(client, wish, caller)
+                }
+                None => Err(Bound::AllocationsPerUser),
+            },
+            outcome => outcome,
         };
         let is_own = claimed.is_some_and(|claimed| *claimed.username == *caller.username);
         let of_user = self.users.get(caller.username).copied().unwrap_or_default();
@@ -120,6 +139,14 @@ impl Relay {
             return Err(Bound::OpenFiles);
         }
         Ok(())
+    }
+
+    fn silent_one(&self, now: Time, caller: &Caller<'_>) -> Option<AllocationId> {
+        let heard = |id: &AllocationId| self.allocations.get(*id).map(|allocation| allocation.heard);
+        let own = self.holders.allocations(caller.username).iter().copied();
+        let (longest, since) =
+            own.filter_map(|id| Some((id, heard(&id)?))).min_by_key(|(_, heard)| *heard)?;
+        (now.since(since) >= SILENT).then_some(longest)
     }
 
     /// Gives it its relay addresses; of a dual allocation one family may be missing, for the reason returned.

@@ -106,6 +106,7 @@ pub(super) struct Channel {
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
     pub(super) number: u16,
+    pub(super) reach: Reach,
     pub(super) expires: Time,
     /// As the permission of that peer's address.
     pub(super) permitted_until: Time,
@@ -163,7 +164,7 @@ impl Channels {
         {
             self.by_peer.remove(&former.peer);
         }
-        let bound = Bound { number, expires: channel.expires, permitted_until };
+        let bound = Bound { number, reach: channel.reach, expires: channel.expires, permitted_until };
         if let Some(former) = self.by_peer.insert(channel.peer, bound)
             && former.number != number
         {
@@ -201,14 +202,24 @@ impl Channels {
     }
 
     pub(super) fn forget_expired(&mut self, now: Time) {
+        self.retain_channels(|channel| channel.expires > now);
+    }
+
+    /// Keeps those whose peer may still be spoken to.
+    pub(super) fn retain(&mut self, is_permitted: impl Fn(SocketAddr) -> bool) {
+        self.retain_channels(|channel| is_permitted(channel.peer));
+    }
+
+    fn retain_channels(&mut self, stays: impl Fn(&Channel) -> bool) {
         let by_peer = &mut self.by_peer;
         self.by_number.retain(|_, channel| {
-            let is_bound = channel.expires > now;
+            let is_bound = stays(channel);
             if !is_bound {
                 by_peer.remove(&channel.peer);
             }
             is_bound
         });
+        self.latest = self.latest.filter(|(channel, _)| stays(channel));
     }
 }
 
@@ -223,7 +234,7 @@ impl Budget {
     #[inline]
     pub(super) fn takes(&mut self, now: Time, bytes: usize, per_s: u64) -> bool {
         if per_s == 0 {
-            return true;
+            return u64::MAX;
         }
         let passed = now.since(self.counted_at).min(Duration::from_secs(1)).as_micros() as u64;
         let earned = passed.saturating_mul(per_s) / 1_000_000;

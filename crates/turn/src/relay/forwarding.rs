@@ -2,7 +2,7 @@
 
 use super::allocation::{AllocationId, Owner, Reach};
 use super::{Client, Forward, Fragments, Relay, RelayId};
-use crate::counters::Drop;
+use crate::counters::{Bound, Drop};
 use crate::packet::Packet;
 use crate::stun::{
     CHANNEL_HEADER_BYTES, DATA_INDICATION, HEADER_BYTES, MAGIC_COOKIE, Message, attribute, read_xor_address,
@@ -33,6 +33,15 @@ impl SendIndication {
         let peer = read_xor_address(attributes.peers().next()?, &message.transaction)?;
         Some(SendIndication { peer, offset: data.offset, len: data.value.len(), fragments })
     }
+}
+
+/// How a packet came to a relay address.
+#[derive(Clone, Copy)]
+enum Way {
+    /// From another allocation here.
+    Inside,
+    /// From the network.
+    Outside,
 }
 
 impl Relay {
@@ -67,7 +76,7 @@ impl Relay {
         let Some(permission) = allocation.permission(now, peer.ip()) else {
             return self.dropped(Drop::NoPermission);
         };
-        if self.config.own_listeners.contains(peer) {
+        if self.config.peers.is_own_listener(peer) {
             return self.dropped(Drop::ForbiddenPeer);
         }
         packet.narrow(offset, len);
@@ -95,7 +104,7 @@ impl Relay {
         {
             self.counters.to_peers.add(packet.len());
             // To one of our own relay addresses: the kernel need not carry it around.
-            return self.handle_peer(now, other, address, packet);
+            return self.deliver(now, other, address, packet, Way::Inside);
         }
         match reach {
             Reach::Everywhere => {
@@ -114,13 +123,30 @@ impl Relay {
         peer: SocketAddr,
         packet: &mut Packet,
     ) -> Forward {
+        self.deliver(now, relay, peer, packet, Way::Outside)
+    }
+
+    fn deliver(
+        &mut self,
+        now: Time,
+        relay: RelayId,
+        peer: SocketAddr,
+        packet: &mut Packet,
+        way: Way,
+    ) -> Forward {
         let owner = self.addresses.get(relay).map(|at| at.owner);
         let Some(Owner::Allocation(id)) = owner else { return self.dropped(Drop::NoAllocation) };
         let Some(allocation) = self.allocations.get_mut(id) else { return self.dropped(Drop::NoAllocation) };
         let channel = allocation.channels.by_peer(now, peer);
-        let is_permitted = match channel {
-            Some(bound) => bound.permitted_until > now,
-            None => allocation.permission(now, peer.ip()).is_some(),
+        let reach = match channel {
+            Some(bound) => (bound.permitted_until > now).then_some(bound.reach),
+            None => allocation.permission(now, peer.ip()).map(|permission| permission.reach),
+        };
+        let is_permitted = match (reach, way) {
+            (None, _) => false,
+            (Some(Reach::Everywhere), _) | (Some(Reach::Inside), Way::Inside) => true,
+            // From our own address, and none of our visitors: something else that runs on this machine.
+            (Some(Reach::Inside), Way::Outside) => false,
         };
         if !is_permitted {
             return self.dropped(Drop::NoPermission);

@@ -3,9 +3,10 @@
 use super::Relay;
 use super::allocation::{Allocation, CHANNEL_LIFETIME, Channel, PERMISSION_LIFETIME, Permission, Reach};
 use super::authenticate::Caller;
-use crate::peers::is_refused;
 use crate::stun::{ErrorCode, Message, Reply, read_xor_address};
 use crate::{Config, Family, Time};
+use ipnet::IpNet;
+use rustc_hash::FxHashSet;
 use std::net::{IpAddr, SocketAddr};
 
 /// RFC 8656 ends them at 0x4FFF; older clients (RFC 5766) choose up to here.
@@ -59,7 +60,8 @@ impl Relay {
             return Err(ErrorCode::BadRequest);
         }
         let reach = self.config.reach(allocation, peer.ip())?;
-        if self.config.own_listeners.contains(peer) {
+        let is_ours = || self.ports.contains_key(&(Family::of(peer.ip()), peer.port()));
+        if self.config.peers.is_own_listener(peer) || (reach == Reach::Inside && !is_ours()) {
             return Err(ErrorCode::Forbidden);
         }
         let is_bound_elsewhere = allocation.channels.by_number(now, number).is_some_and(|at| at.peer != peer)
@@ -86,6 +88,36 @@ impl Relay {
     }
 }
 
+impl Relay {
+    /// The operator denies other networks than before. What was permitted and no longer is ends at once.
+    pub fn deny_peers(&mut self, denied: Vec<IpNet>) {
+        self.config.peers.denied = denied;
+        self.revise_permissions();
+    }
+
+    /// This machine has other addresses than before. Those of the relay remain its own.
+    pub fn set_machine_addresses(&mut self, addresses: FxHashSet<IpAddr>) {
+        self.config.peers.machine = addresses;
+        self.revise_permissions();
+    }
+
+    fn revise_permissions(&mut self) {
+        let config = &self.config;
+        for allocation in self.allocations.values_mut() {
+            let mut is_changed = false;
+            allocation.permissions.retain(|ip, permission| {
+                let is_same = config.reach_of(*ip) == Some(permission.reach);
+                is_changed |= !is_same;
+                is_same
+            });
+            if is_changed {
+                let Allocation { permissions, channels, .. } = allocation;
+                channels.retain(|peer| permissions.contains_key(&peer.ip()));
+            }
+        }
+    }
+}
+
 fn own<'a>(
     allocations: &'a mut slotmap::SlotMap<super::AllocationId, Allocation>,
     caller: &Caller<'_>,
@@ -108,14 +140,15 @@ impl Config {
         if allocation.relay(Family::of(peer)).is_none() {
             return Err(ErrorCode::PeerAddressFamilyMismatch);
         }
-        if !is_refused(peer, self.local_peers) {
-            return Ok(Reach::Everywhere);
+        self.reach_of(peer).ok_or(ErrorCode::Forbidden)
+    }
+
+    fn reach_of(&self, peer: IpAddr) -> Option<Reach> {
+        if self.relay_ip(Family::of(peer)) == Some(peer) && !self.peers.is_open_for_trials(peer) {
+            // Our visitors are there, and so is whatever else runs on this machine.
+            return Some(Reach::Inside);
         }
-        if self.relay_ip(Family::of(peer)) == Some(peer) {
-            Ok(Reach::Inside)
-        } else {
-            Err(ErrorCode::Forbidden)
-        }
+        (!self.peers.is_refused(peer)).then_some(Reach::Everywhere)
     }
 
     pub(super) fn is_own_relay_ip(&self, peer: SocketAddr) -> bool {

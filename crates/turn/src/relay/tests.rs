@@ -10,8 +10,8 @@ mod relaying;
 
 use super::*;
 use crate::credentials::Key;
-use crate::peers::{LocalPeers, OwnListeners};
-use crate::{Bounds, Credential, Secret, Secrets};
+use crate::peers::{LocalPeers, OwnListeners, Peers};
+use crate::{Bound, Credential, Secret, Secrets};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -91,10 +91,12 @@ fn config() -> Config {
         relay_ipv4: Some(RELAY_IPV4.parse().unwrap()),
         relay_ipv6: Some(RELAY_IPV6.parse().unwrap()),
         relay_ports: 50_000..=50_099,
-        local_peers: LocalPeers::Refused,
-        own_listeners: OwnListeners {
-            addresses: ["9.9.9.9:3478".parse().unwrap()].into_iter().collect(),
-            ..OwnListeners::default()
+        peers: Peers {
+            own_listeners: OwnListeners {
+                addresses: ["9.9.9.9:3478".parse().unwrap()].into_iter().collect(),
+                ..OwnListeners::default()
+            },
+            ..Peers::default()
         },
         bounds: Bounds { stranger_replies_per_s: 0, ..Bounds::default() },
         exempt: Vec::new(),

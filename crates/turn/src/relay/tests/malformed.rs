@@ -79,7 +79,7 @@ fn assert_in_step(world: &World) {
     let relay = &world.relay;
     assert_eq!(relay.addresses.len(), world.shell.open.len());
     assert_eq!(relay.addresses.len(), relay.ports.len());
-    assert_eq!(relay.users.values().sum::<usize>(), relay.allocations.len() + relay.reservations.len());
+    assert_eq!(relay.holders.held_by_users(), relay.allocations.len() + relay.reservations.len());
     assert_eq!(relay.clients.len(), relay.allocations.len());
     for (id, allocation) in &relay.allocations {
         assert_eq!(relay.clients.get(&allocation.client), Some(&id));

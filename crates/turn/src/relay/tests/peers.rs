@@ -40,6 +40,9 @@ fn special_addresses_are_403_in_every_encoding_for_permissions_and_channels() {
         "[2001::1]:1",
         "[2001:db8::1]:1",
         "[2002:a00:1::1]:1",
+        "[::ffff:0:10.0.0.1]:1",
+        "[2a00:1:2:3:0:5efe:10.0.0.1]:1",
+        "[2a00:64::169.254.169.254]:80",
         "[fc00::1]:1",
         "[fe80::1]:1",
         "[ff02::1]:1",
@@ -54,7 +57,7 @@ fn special_addresses_are_403_in_every_encoding_for_permissions_and_channels() {
 
 #[test]
 fn local_peers_are_let_in_by_the_development_flag_and_the_metadata_service_is_not() {
-    let mut world = World::with(|config| config.local_peers = LocalPeers::Allowed);
+    let mut world = World::with(|config| config.peers.local = LocalPeers::Allowed);
     world.allocate("alice", alice());
     for (peer, code) in [
         ("127.0.0.1:1", 0),
@@ -187,4 +190,56 @@ fn a_permission_is_for_every_port_and_every_channel_of_its_address() {
         let (forward, _) = world.receive_from_peer(relay, peer, b"x");
         assert_eq!(forward != Forward::Nowhere, passes, "{peer}");
     }
+}
+
+#[test]
+fn this_machine_is_nobodys_peer_but_its_visitors_are() {
+    let mut world = World::with(|config| {
+        config.peers.machine = ["5.5.5.6", "2a05::6"].map(|ip| ip.parse().unwrap()).into_iter().collect();
+    });
+    let alice_at = world.allocate("alice", alice()).relayed();
+    let bob = udp("8.8.4.4:5000");
+    let bob_at = world.allocate("bob", bob).relayed();
+    assert_eq!(world.permit("alice", alice(), &["5.5.5.6:53"]), 403, "another address of this machine");
+    assert_eq!(world.bind("alice", alice(), 0x4000, "5.5.5.6:53"), 403);
+    assert_eq!(world.bind("alice", alice(), 0x4000, "5.5.5.5:53"), 403, "no visitor is there");
+
+    // A permission is for an address: it cannot tell the visitor from the service beside it, so packets are looked at.
+    assert_eq!(world.permit("alice", alice(), &["5.5.5.5:53"]), 0);
+    let send = world.request(SEND).peer("5.5.5.5:53").with(attribute::DATA, b"x").unsigned();
+    assert_eq!(world.receive(alice(), &send).0, Forward::Nowhere);
+    let relay = world.socket(alice_at);
+    assert_eq!(world.receive_from_peer(relay, "5.5.5.5:53", b"x").0, Forward::Nowhere, "nor the way back");
+
+    assert_eq!(world.bind("alice", alice(), 0x4000, &bob_at.to_string()), 0);
+    assert_eq!(world.bind("bob", bob, 0x4001, &alice_at.to_string()), 0);
+    let (forward, bytes) = world.receive(alice(), &channel_data(0x4000, b"hello"));
+    assert_eq!((forward, bytes), (Forward::ToClient(bob), channel_data(0x4001, b"hello")));
+    assert_eq!(world.refresh("bob", bob, 0).code(), 0);
+    assert_eq!(world.receive(alice(), &channel_data(0x4000, b"hello")).0, Forward::Nowhere, "bob has gone");
+}
+
+#[test]
+fn a_peer_that_is_denied_meanwhile_is_cut_off() {
+    let mut world = World::new();
+    world.allocate("alice", alice());
+    for (channel, peer) in [(0x4000, "9.9.9.9:1"), (0x4001, "1.1.1.1:1")] {
+        assert_eq!(world.bind("alice", alice(), channel, peer), 0);
+    }
+    world.relay.deny_peers(vec!["1.1.1.0/24".parse().unwrap()]);
+    assert_ne!(world.receive(alice(), &channel_data(0x4000, b"x")).0, Forward::Nowhere);
+    assert_eq!(world.receive(alice(), &channel_data(0x4001, b"x")).0, Forward::Nowhere);
+    let send = world.request(SEND).peer("1.1.1.1:1").with(attribute::DATA, b"x").unsigned();
+    assert_eq!(world.receive(alice(), &send).0, Forward::Nowhere);
+    assert_eq!(world.permit("alice", alice(), &["1.1.1.1:1"]), 403);
+    world.relay.deny_peers(Vec::new());
+    assert_eq!(world.permit("alice", alice(), &["1.1.1.1:1"]), 0);
+
+    world.relay.set_machine_addresses(["9.9.9.9".parse().unwrap()].into_iter().collect());
+    assert_eq!(
+        world.receive(alice(), &channel_data(0x4000, b"x")).0,
+        Forward::Nowhere,
+        "a new address of ours"
+    );
+    assert_eq!(world.permit("alice", alice(), &["9.9.9.9:1"]), 403);
 }
