@@ -80,7 +80,8 @@ function visavisCommand(port) {
   return [
     visavis,
     ...["turn", "--listen", `127.0.0.1:${port}`, "--relay-address", "127.0.0.1", "--allow-local-peers"],
-    ...["--realm", "bench", "--secret", secret, "--bytes-per-s", "0", "--stranger-replies-per-s", "0"],
+    ...["--realm", "bench", "--secret", secret, "--stranger-replies-per-s", "0", "--limits-exempt", "127.0.0.0/8"],
+    ...["bytes", "user-bytes", "address-bytes", "total-bytes"].flatMap((what) => [`--${what}-per-s`, "0"]),
   ];
 }
 

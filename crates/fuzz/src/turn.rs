@@ -109,6 +109,9 @@ impl World {
             permissions: 3,
             channels: 2,
             bytes_per_s: if bits & 1 == 0 { 0 } else { 1_000 },
+            user_bytes_per_s: if bits & 8 == 0 { 0 } else { 1_500 },
+            address_bytes_per_s: if bits & 16 == 0 { 0 } else { 2_000 },
+            total_bytes_per_s: if bits & 32 == 0 { 0 } else { 3_000 },
             stranger_replies_per_s: if bits & 2 == 0 { 0 } else { 2 },
         };
         let secret = |text: &str| Secret::new(text).expect("not empty");

@@ -34,6 +34,10 @@ pub struct Bounds {
     pub channels: usize,
     /// Payload of one allocation in both directions, per second. Zero: no bound.
     pub bytes_per_s: u64,
+    /// The same of all allocations of one user, of one address (as above), and in all.
+    pub user_bytes_per_s: u64,
+    pub address_bytes_per_s: u64,
+    pub total_bytes_per_s: u64,
     /// Replies to those who are not authenticated, a second for each source. Zero: no bound.
     pub stranger_replies_per_s: u32,
 }
@@ -50,6 +54,9 @@ impl Default for Bounds {
             permissions: 128,
             channels: 128,
             bytes_per_s: 0,
+            user_bytes_per_s: 0,
+            address_bytes_per_s: 0,
+            total_bytes_per_s: 0,
             stranger_replies_per_s: 200,
         }
     }

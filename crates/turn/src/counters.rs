@@ -43,7 +43,7 @@ pub enum Drop {
     NoPermission,
     /// To our own listeners, or to where nobody may be relayed.
     ForbiddenPeer,
-    /// More than `bytes_per_s`.
+    /// More bytes a second than one allocation, one user, one address or all may carry.
     Bandwidth,
 }
 

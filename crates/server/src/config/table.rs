@@ -271,6 +271,27 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |c, v| set(&mut c.turn.bounds.bytes_per_s, number(v)),
     ),
     one(
+        "turn.user_bytes_per_s",
+        "BYTES",
+        "2000000",
+        "The same of all allocations of one user name. 0: no bound.",
+        |c, v| set(&mut c.turn.bounds.user_bytes_per_s, number(v)),
+    ),
+    one(
+        "turn.address_bytes_per_s",
+        "BYTES",
+        "10000000",
+        "The same of all allocations of one IPv4 address or IPv6 /64; for an IPv6 /48 four times that. 0: no bound.",
+        |c, v| set(&mut c.turn.bounds.address_bytes_per_s, number(v)),
+    ),
+    one(
+        "turn.total_bytes_per_s",
+        "BYTES",
+        "50000000",
+        "The same in all: the default leaves half of a gigabit line free, and is enough for 200 relayed calls at once. 0: no bound.",
+        |c, v| set(&mut c.turn.bounds.total_bytes_per_s, number(v)),
+    ),
+    one(
         "turn.stranger_replies_per_s",
         "N",
         "200",

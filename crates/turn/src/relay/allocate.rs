@@ -76,6 +76,7 @@ impl Relay {
             permissions: FxHashMap::default(),
             channels: Channels::default(),
             budget: Budget::default(),
+            lease: 0,
         });
         if let Some(allocation) = self.allocations.get(id) {
             self.holders.add(allocation.charge, id);
@@ -126,6 +127,29 @@ impl Relay {
             },
             outcome => outcome,
         };
+        outcome.map_err(|bound| {
+            self.counters.hit(bound);
+            match bound {
+                Bound::AllocationsPerUser | Bound::AllocationsPerAddress => ErrorCode::QuotaReached,
+                Bound::Allocations
+                | Bound::OpenFiles
+                | Bound::RelayPorts
+                | Bound::BytesPerAllocation
+                | Bound::BytesPerUser
+                | Bound::BytesPerAddress
+                | Bound::BytesInAll => ErrorCode::InsufficientCapacity,
+            }
+        })
+    }
+
+    fn has_room_for(&self, client: Client, wish: Wish, caller: &Caller<'_>) -> Result<(), Bound> {
+        let (wanted, sockets, claimed) = match wish {
+            Wish::One(_, Parity::EvenWithNext) => (2, 2, None),
+            Wish::One(_, Parity::Any | Parity::Even) => (1, 1, None),
+            Wish::Dual(_) => (1, 2, None),
+            Wish::Reserved(token) => (1, 0, self.reservations.get(&token)),
+        };
+        let bounds = &self.config.bounds;
         let is_own = claimed.is_some_and(|claimed| *claimed.username == *caller.username);
         let of_user = self.users.get(caller.username).copied().unwrap_or_default();
         if of_user + wanted > self.config.bounds.allocations_per_user + usize::from(is_own) {

@@ -73,6 +73,8 @@ pub(super) struct Allocation {
     pub(super) permissions: FxHashMap<IpAddr, Permission>,
     pub(super) channels: Channels,
     pub(super) budget: Budget,
+    /// Bytes that its holders have granted it and it has not carried yet.
+    pub(super) lease: u64,
 }
 
 pub(super) struct Tickets {
@@ -233,6 +235,20 @@ pub(super) struct Budget {
 impl Budget {
     #[inline]
     pub(super) fn takes(&mut self, now: Time, bytes: usize, per_s: u64) -> bool {
+        let is_enough = self.left(now, per_s) >= bytes as u64;
+        if is_enough && per_s != 0 {
+            self.pay(bytes as u64);
+        }
+        is_enough
+    }
+
+    pub(super) fn pay(&mut self, bytes: u64) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// What may be taken now.
+    #[inline]
+    pub(super) fn left(&mut self, now: Time, per_s: u64) -> u64 {
         if per_s == 0 {
             return u64::MAX;
         }
@@ -243,13 +259,7 @@ impl Budget {
             self.left = self.left.saturating_add(earned).min(per_s);
             self.counted_at = now;
         }
-        match self.left.checked_sub(bytes as u64) {
-            Some(left) => {
-                self.left = left;
-                true
-            }
-            None => false,
-        }
+        self.left
     }
 }
 

@@ -95,8 +95,10 @@ impl Relay {
         let family = Family::of(peer.ip());
         let Some(allocation) = self.allocations.get_mut(id) else { return self.dropped(Drop::NoAllocation) };
         let Some(relay) = allocation.relay(family) else { return self.dropped(Drop::NoPermission) };
-        if !allocation.budget.takes(now, packet.len(), self.config.bounds.bytes_per_s) {
-            return self.dropped(Drop::Bandwidth);
+        allocation.heard = now;
+        let bounds = &self.config.bounds;
+        if let Err(bound) = self.holders.takes(now, packet.len(), allocation, bounds) {
+            return self.too_much(bound);
         }
         if self.config.is_own_relay_ip(peer)
             && let Some(other) = self.ports.get(&(family, peer.port())).copied()
@@ -153,8 +155,8 @@ impl Relay {
         }
         let len = packet.len();
         let Ok(length) = u16::try_from(len) else { return self.dropped(Drop::Malformed) };
-        if !allocation.budget.takes(now, len, self.config.bounds.bytes_per_s) {
-            return self.dropped(Drop::Bandwidth);
+        if let Err(bound) = self.holders.takes(now, len, allocation, &self.config.bounds) {
+            return self.too_much(bound);
         }
         let client = allocation.client;
         match channel {
@@ -170,6 +172,12 @@ impl Relay {
         }
         self.counters.to_clients.add(len);
         Forward::ToClient(client)
+    }
+
+    #[cold]
+    fn too_much(&mut self, bound: Bound) -> Forward {
+        self.counters.hit(bound);
+        self.dropped(Drop::Bandwidth)
     }
 
     /// RFC 8656, section 11.3. The transaction means nothing here, but must not repeat soon.

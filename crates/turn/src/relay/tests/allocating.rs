@@ -292,7 +292,7 @@ fn ports_cannot_be_told_in_advance() {
         let mut world = World::with(|config| config.relay_ports = 49_152..=65_535);
         world.relay = Relay::new(world.relay.config.clone(), &[seed; 32]);
         let at = |port: u16| udp(&format!("8.8.8.8:{port}"));
-        (1..10).map(|port| world.allocate("alice", at(port)).relayed().port()).collect::<Vec<_>>()
+        (1..10).map(|n| world.allocate(&format!("user {n}"), at(n)).relayed().port()).collect::<Vec<_>>()
     };
     assert_eq!(ports(1), ports(1));
     assert_ne!(ports(1), ports(2));

@@ -205,3 +205,62 @@ fn an_allocation_has_its_bytes_a_second_in_both_directions_together() {
     let again = (0..10).filter(|_| world.receive_from_peer(relay, PEER, &[0; 1000]).0 != Forward::Nowhere);
     assert_eq!(again.count(), 2);
 }
+
+/// Sends so many packets of 1,000 bytes; how many are carried.
+fn carried(world: &mut World, client: Client, packets: usize) -> usize {
+    let packet = channel_data(0x4000, &[7; 1_000]);
+    (0..packets).filter(|_| world.receive(client, &packet).0 != Forward::Nowhere).count()
+}
+
+#[test]
+fn what_several_allocations_share_bounds_them_together() {
+    type Set = fn(&mut Bounds, u64);
+    let cases: [(Set, &str, &str, &str, Bound); 3] = [
+        (|bounds, n| bounds.user_bytes_per_s = n, "alice", "7.7.7.7:1", "8.8.8.8:4001", Bound::BytesPerUser),
+        (
+            |bounds, n| bounds.address_bytes_per_s = n,
+            "bob",
+            "8.8.8.8:4001",
+            "7.7.7.7:1",
+            Bound::BytesPerAddress,
+        ),
+        (|bounds, n| bounds.total_bytes_per_s = n, "bob", "7.7.7.7:1", "", Bound::BytesInAll),
+    ];
+    for (set, user, sharing, other, bound) in cases {
+        let mut world = World::with(|config| set(&mut config.bounds, 100_000));
+        world.allocate("alice", alice());
+        world.allocate(user, udp(sharing));
+        assert_eq!(world.bind("alice", alice(), 0x4000, PEER), 0);
+        assert_eq!(world.bind(user, udp(sharing), 0x4000, PEER), 0);
+        assert_eq!(carried(&mut world, alice(), 60), 60, "{bound:?}");
+        assert_eq!(
+            carried(&mut world, alice(), 1_000) + carried(&mut world, udp(sharing), 1_000),
+            40,
+            "{bound:?}"
+        );
+        let counters = world.relay.counters();
+        assert_eq!((counters.bounds_hit[&bound], counters.dropped[&Drop::Bandwidth]), (1_960, 1_960));
+        if !other.is_empty() {
+            let stranger = udp(other);
+            world.allocate("carol", stranger);
+            assert_eq!(world.bind("carol", stranger, 0x4000, PEER), 0);
+            assert_eq!(carried(&mut world, stranger, 100), 100, "{bound:?}");
+        }
+        world.pass(1);
+        assert_eq!(carried(&mut world, udp(sharing), 1_000), 100, "{bound:?}: and the next second");
+    }
+}
+
+#[test]
+fn an_ipv6_site_carries_what_four_addresses_may() {
+    let mut world = World::with(|config| config.bounds.address_bytes_per_s = 100_000);
+    let mut sum = 0;
+    for n in 1..=8 {
+        let client = udp(&format!("[2a08:1:1:{n}::1]:1"));
+        let user = format!("user {n}");
+        world.allocate(&user, client);
+        assert_eq!(world.bind(&user, client, 0x4000, PEER), 0);
+        sum += carried(&mut world, client, 200);
+    }
+    assert_eq!(sum, 400);
+}
