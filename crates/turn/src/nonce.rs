@@ -63,7 +63,10 @@ impl Nonces {
             IpAddr::V6(ip) => context.update(&ip.octets()),
         }
         match client.via {
-            Via::Udp(listener) => context.update(&[0, listener]),
+            Via::Udp(listener) => {
+                context.update(&[0]);
+                context.update(&listener.to_be_bytes());
+            }
             Via::Stream(stream) => {
                 context.update(&[1]);
                 context.update(&stream.to_be_bytes());

@@ -42,8 +42,8 @@ pub struct Client {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
-    /// Which of our UDP sockets.
-    Udp(u8),
+    /// Which of our UDP sockets, or which of our addresses where one socket has several.
+    Udp(u16),
     /// A TCP or TLS connection, by a number that never comes again.
     Stream(u64),
 }

@@ -28,6 +28,8 @@ const TRIES = 6;
 
 const order = JSON.parse(process.argv[2]);
 const socket = createSocket(isIPv6(order.server) ? "udp6" : "udp4");
+// As browsers do: an answer from another address than the one that was asked is none.
+await new Promise((resolve) => socket.connect(order.port, order.server, resolve));
 let login = null;
 
 function attribute(type, value) {
@@ -88,7 +90,7 @@ async function ask(method, attributesOf) {
       };
       socket.on("message", listen);
     });
-    socket.send(packet, order.port, order.server);
+    socket.send(packet);
     const heard = await answer;
     if (heard) return read(heard);
   }

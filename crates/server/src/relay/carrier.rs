@@ -4,24 +4,24 @@
 //! what goes out to clients, in as few system calls as can be; deadlines; a rest, if packets come fast enough to gather.
 //! Level-triggered: what a turn leaves unread is readable in the next, so a flood on one socket starves no other.
 
-use super::batch::{Batch, Expectation, MOST, PACKET_BYTES};
+use super::batch::{Batch, From, MOST, PACKET_BYTES, Sender};
 use super::egress::{Egress, Exit};
 use super::gathering::Gathering;
 use super::listeners::{Hears, Listener, Listeners};
 use super::machine::{self, Watch};
 use super::notices::Notices;
 use super::place::Place;
-use super::sockets::{Listener, RelaySocket, Sockets, Token};
+use super::sockets::{RelaySocket, Sockets, Token};
 use super::stream::{Arrival, Going, Interest, Stream};
 use super::{Figures, Order};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use visavis_turn::{Client, Family, Forward, Fragments, Packet, Relay, RelayId, Time, Via};
+use visavis_turn::{Client, Forward, Fragments, Packet, Relay, RelayId, Time, Via};
 
 /// Sockets that are looked at in one turn.
 const TURN_EVENTS: usize = 256;
@@ -39,7 +39,7 @@ pub(super) struct Carrier {
     clock: Clock,
     /// Scratch for one read.
     packets: Vec<Packet>,
-    senders: Vec<SocketAddr>,
+    senders: Vec<Sender>,
     /// Buffers that are in no use.
     spare: Vec<Packet>,
     /// Connections that were written to in this turn.
@@ -98,10 +98,7 @@ impl Carrier {
             machine,
             orders,
             bell,
-            clock: Clock {
-                started: Instant::now(),
-                started_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            },
+            clock,
             packets: (0..MOST).map(|_| Packet::with_room(PACKET_BYTES)).collect(),
             senders: Vec::with_capacity(MOST),
             spare: Vec::new(),
@@ -196,18 +193,19 @@ impl Carrier {
     }
 
     fn read_listener(&mut self, now: Time, index: u8, calls: &mut Calls) {
-        let Some(Listener { socket, family, expectation }) = self.listeners.get_mut(usize::from(index))
-        else {
+        let Some(Listener { socket, family, hears, expectation }) = self.listeners.get_mut(index) else {
             return;
         };
         let (packets, senders) = (&mut self.packets, &mut self.senders);
-        calls.batch.receive(socket, *family, expectation, calls.turn, packets, senders);
+        let from = From { socket, family: *family, hears: *hears };
+        calls.batch.receive(&from, expectation, calls.turn, packets, senders);
         calls.read += senders.len() as u64;
         for at in 0..self.senders.len() {
             let (Some(sender), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else {
                 break;
             };
-            let client = Client { via: Via::Udp(index), address: *sender };
+            let via = Via::Udp(self.listeners.entrance(index, sender.to));
+            let client = Client { via, address: sender.from };
             let forward = self.relay.handle_client(now, client, packet, &mut self.sockets);
             self.forward(forward, at, calls);
         }
@@ -217,11 +215,12 @@ impl Carrier {
         // Closed since the event was made.
         let Some(RelaySocket { socket, family, expectation }) = self.sockets.relay_mut(relay) else { return };
         let packets = self.packets.get_mut(..RELAY_MOST).unwrap_or_default();
-        calls.batch.receive(socket, *family, expectation, calls.turn, packets, &mut self.senders);
+        let from = From { socket, family: *family, hears: Hears::OneAddress };
+        calls.batch.receive(&from, expectation, calls.turn, packets, &mut self.senders);
         calls.read += self.senders.len() as u64;
         for at in 0..self.senders.len() {
             let (Some(peer), Some(packet)) = (self.senders.get(at), self.packets.get_mut(at)) else { break };
-            let forward = self.relay.handle_peer(now, relay, *peer, packet);
+            let forward = self.relay.handle_peer(now, relay, peer.from, packet);
             self.forward(forward, at, calls);
         }
     }

@@ -5,13 +5,16 @@
 //! offload); different destinations share a `sendmmsg`; a single packet has a plain `send`, which costs least.
 
 use super::batch::MOST;
-use super::sockets::{Listener, Sockets};
+use super::listeners::Listeners;
+use super::sockets::Sockets;
+use nix::cmsg_space;
 use nix::errno::Errno;
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, sendmmsg, sendmsg,
 };
 use std::io::IoSlice;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use visavis_turn::{Packet, RelayId};
 
@@ -24,7 +27,8 @@ const SEGMENTS_MOST: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
-    Listener(u8),
+    /// The way in by which the client was heard.
+    Listener(u16),
     Relay(RelayId),
 }
 
@@ -38,6 +42,9 @@ pub(super) struct Egress {
     waiting: Vec<Outgoing>,
     ipv4: MultiHeaders<SockaddrIn>,
     ipv6: MultiHeaders<SockaddrIn6>,
+    /// The same for sockets of which the address to send from is told with each packet.
+    from_ipv4: MultiHeaders<SockaddrIn>,
+    from_ipv6: MultiHeaders<SockaddrIn6>,
     /// Some network devices cannot; that is found out by trying.
     segments: Segments,
 }
@@ -54,6 +61,8 @@ impl Egress {
             waiting: Vec::with_capacity(WAITING_MOST),
             ipv4: MultiHeaders::preallocate(MOST, None),
             ipv6: MultiHeaders::preallocate(MOST, None),
+            from_ipv4: MultiHeaders::preallocate(MOST, Some(cmsg_space!(in_pktinfo))),
+            from_ipv6: MultiHeaders::preallocate(MOST, Some(cmsg_space!(in6_pktinfo))),
             segments: Segments::ByKernel,
         }
     }
@@ -67,7 +76,7 @@ impl Egress {
     }
 
     /// Sends everything, and gives the buffers back.
-    pub(super) fn flush(&mut self, listeners: &[Listener], sockets: &Sockets, spare: &mut Vec<Packet>) {
+    pub(super) fn flush(&mut self, listeners: &Listeners, sockets: &Sockets, spare: &mut Vec<Packet>) {
         let mut waiting = std::mem::take(&mut self.waiting);
         if waiting.len() > 1 {
             // Stable: the order within a flow stays.
@@ -75,19 +84,23 @@ impl Egress {
         }
         for run in waiting.chunk_by(|one, next| one.exit == next.exit) {
             let Some(first) = run.first() else { continue };
-            let socket = match first.exit {
-                Exit::Listener(index) => listeners.get(usize::from(index)).map(|listener| &listener.socket),
-                Exit::Relay(relay) => sockets.relay(relay).map(|relay| &relay.socket),
+            let way = match first.exit {
+                Exit::Listener(entrance) => {
+                    listeners.exit(entrance).map(|(socket, from)| Way { socket, from })
+                }
+                Exit::Relay(relay) => {
+                    sockets.relay(relay).map(|relay| Way { socket: &relay.socket, from: None })
+                }
             };
-            if let Some(socket) = socket {
-                self.send_run(socket, run);
+            if let Some(way) = way {
+                self.send_run(&way, run);
             }
         }
         spare.extend(waiting.drain(..).map(|outgoing| outgoing.packet));
         self.waiting = waiting;
     }
 
-    fn send_run(&mut self, socket: &UdpSocket, run: &[Outgoing]) {
+    fn send_run(&mut self, way: &Way<'_>, run: &[Outgoing]) {
         // Those from `from` to `at` have nothing in common but their socket.
         let (mut from, mut at) = (0, 0);
         while at < run.len() {
@@ -96,29 +109,41 @@ impl Egress {
                 Segments::ByUs => 1,
             };
             if burst > 1 {
-                self.send_each(socket, run.get(from..at).unwrap_or_default());
-                self.send_burst(socket, run.get(at..at + burst).unwrap_or_default());
+                self.send_each(way, run.get(from..at).unwrap_or_default());
+                self.send_burst(way, run.get(at..at + burst).unwrap_or_default());
                 from = at + burst;
             }
             at += burst;
         }
-        self.send_each(socket, run.get(from..).unwrap_or_default());
+        self.send_each(way, run.get(from..).unwrap_or_default());
     }
 
-    fn send_each(&mut self, socket: &UdpSocket, run: &[Outgoing]) {
-        match run {
-            [] => {}
-            [one] => {
+    fn send_each(&mut self, way: &Way<'_>, run: &[Outgoing]) {
+        let Way { socket, from } = *way;
+        match (run, from) {
+            ([], _) => {}
+            ([one], None) => {
                 let _ = socket.send_to(one.packet.bytes(), one.to);
             }
-            [first, ..] => {
+            ([one], Some(from)) => {
+                let from = Source::of(from);
+                let slices = [IoSlice::new(one.packet.bytes())];
+                let _ = send_one(socket, &slices, one.to, &[from.message()]);
+            }
+            ([first, ..], from) => {
+                let from = from.map(Source::of);
+                let from: &[_] = &from.iter().map(Source::message).collect::<Vec<_>>();
+                let (ipv4, ipv6) = match from {
+                    [] => (&mut self.ipv4, &mut self.ipv6),
+                    [_, ..] => (&mut self.from_ipv4, &mut self.from_ipv6),
+                };
                 for some in run.chunks(MOST) {
                     match first.to {
-                        SocketAddr::V4(_) => send_many(&mut self.ipv4, socket, some, |to| match to {
+                        SocketAddr::V4(_) => send_many(ipv4, socket, some, from, |to| match to {
                             SocketAddr::V4(to) => Some(to.into()),
                             SocketAddr::V6(_) => None,
                         }),
-                        SocketAddr::V6(_) => send_many(&mut self.ipv6, socket, some, |to| match to {
+                        SocketAddr::V6(_) => send_many(ipv6, socket, some, from, |to| match to {
                             SocketAddr::V4(_) => None,
                             SocketAddr::V6(to) => Some(to.into()),
                         }),
@@ -128,13 +153,10 @@ impl Egress {
         }
     }
 
-    fn send_burst(&mut self, socket: &UdpSocket, burst: &[Outgoing]) {
+    fn send_burst(&mut self, way: &Way<'_>, burst: &[Outgoing]) {
         let Some(first) = burst.first() else { return };
         let slices: Vec<IoSlice<'_>> = burst.iter().map(|one| IoSlice::new(one.packet.bytes())).collect();
-        let sent = match first.to {
-            SocketAddr::V4(to) => send_segmented(socket, &slices, &SockaddrIn::from(to)),
-            SocketAddr::V6(to) => send_segmented(socket, &slices, &SockaddrIn6::from(to)),
-        };
+        let sent = send_segmented(way, &slices, first.to);
         match sent {
             Ok(()) | Err(Errno::EAGAIN | Errno::ENOBUFS) => {}
             Err(error) => {
@@ -142,7 +164,7 @@ impl Egress {
                 if error == Errno::EIO {
                     self.segments = Segments::ByUs;
                 }
-                self.send_each(socket, burst);
+                self.send_each(way, burst);
             }
         }
     }
@@ -169,17 +191,71 @@ fn burst_len(run: &[Outgoing]) -> usize {
     len
 }
 
-fn send_segmented<S: SockaddrLike>(socket: &UdpSocket, slices: &[IoSlice<'_>], to: &S) -> Result<(), Errno> {
+/// A socket, and the address of ours to send from; `None` where it has but one, or the kernel may choose.
+struct Way<'a> {
+    socket: &'a UdpSocket,
+    from: Option<IpAddr>,
+}
+
+/// The address to send from, as the kernel wants it told.
+enum Source {
+    Ipv4(in_pktinfo),
+    Ipv6(in6_pktinfo),
+}
+
+impl Source {
+    fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => {
+                let address = in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
+                Source::Ipv4(in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: address,
+                    ipi_addr: in_addr { s_addr: 0 },
+                })
+            }
+            IpAddr::V6(ip) => {
+                Source::Ipv6(in6_pktinfo { ipi6_addr: in6_addr { s6_addr: ip.octets() }, ipi6_ifindex: 0 })
+            }
+        }
+    }
+
+    fn message(&self) -> ControlMessage<'_> {
+        match self {
+            Source::Ipv4(told) => ControlMessage::Ipv4PacketInfo(told),
+            Source::Ipv6(told) => ControlMessage::Ipv6PacketInfo(told),
+        }
+    }
+}
+
+fn send_one(
+    socket: &UdpSocket,
+    slices: &[IoSlice<'_>],
+    to: SocketAddr,
+    how: &[ControlMessage<'_>],
+) -> Result<(), Errno> {
+    let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+    match to {
+        SocketAddr::V4(to) => sendmsg(fd, slices, how, flags, Some(&SockaddrIn::from(to))).map(drop),
+        SocketAddr::V6(to) => sendmsg(fd, slices, how, flags, Some(&SockaddrIn6::from(to))).map(drop),
+    }
+}
+
+fn send_segmented(way: &Way<'_>, slices: &[IoSlice<'_>], to: SocketAddr) -> Result<(), Errno> {
     let segment = slices.first().map_or(0, |first| first.len());
     let segment = u16::try_from(segment).map_err(|_| Errno::EMSGSIZE)?;
-    let how = [ControlMessage::UdpGsoSegments(&segment)];
-    sendmsg(socket.as_raw_fd(), slices, &how, MsgFlags::MSG_DONTWAIT, Some(to)).map(drop)
+    let segments = ControlMessage::UdpGsoSegments(&segment);
+    match way.from.map(Source::of) {
+        None => send_one(way.socket, slices, to, &[segments]),
+        Some(from) => send_one(way.socket, slices, to, &[segments, from.message()]),
+    }
 }
 
 fn send_many<S: SockaddrLike + Copy>(
     headers: &mut MultiHeaders<S>,
     socket: &UdpSocket,
     outgoing: &[Outgoing],
+    from: &[ControlMessage<'_>],
     address: impl Fn(SocketAddr) -> Option<S>,
 ) {
     let slices: Vec<[IoSlice<'_>; 1]> =
@@ -187,7 +263,7 @@ fn send_many<S: SockaddrLike + Copy>(
     let addresses: Vec<Option<S>> = outgoing.iter().map(|one| address(one.to)).collect();
     let mut done = 0;
     while let (Some(slices @ [_, ..]), Some(addresses)) = (slices.get(done..), addresses.get(done..)) {
-        match sendmmsg(socket.as_raw_fd(), headers, slices, addresses, [], MsgFlags::MSG_DONTWAIT) {
+        match sendmmsg(socket.as_raw_fd(), headers, slices, addresses, from, MsgFlags::MSG_DONTWAIT) {
             Ok(sent) => done += sent.count().max(1),
             Err(Errno::EAGAIN) => return,
             // That one cannot be sent; the others may.

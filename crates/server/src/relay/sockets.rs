@@ -71,13 +71,6 @@ pub(super) struct RelaySocket {
     pub(super) expectation: Expectation,
 }
 
-/// A socket that clients send to.
-pub(super) struct Listener {
-    pub(super) socket: UdpSocket,
-    pub(super) family: Family,
-    pub(super) expectation: Expectation,
-}
-
 impl Sockets {
     pub(super) fn new(epoll: Epoll, place: Place) -> Self {
         Sockets {

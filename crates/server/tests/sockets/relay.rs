@@ -355,8 +355,17 @@ async fn alone_it_relays_on_its_own_listeners_and_serves_no_pages() {
         .with_no_client_auth();
     let tcp = TcpStream::connect(tls).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(name.clone(), tcp).await.unwrap();
     assert!(TurnClient::stream(stream).with(alice()).allocate().await.is_ok());
+
+    let mut page = connector.connect(name, TcpStream::connect(tls).await.unwrap()).await.unwrap();
+    page.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // It hangs up without a farewell of TLS.
+    let _ = timeout(PATIENCE, page.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("This is a TURN relay"), "{answer}");
 
     let mut page = TcpStream::connect(plain).await.unwrap();
     page.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\nxxxx").await.unwrap();
@@ -416,4 +425,116 @@ async fn alone_it_needs_a_secret() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("turn.secret: a relay alone needs the secret"), "{said}");
+}
+
+/// Starts with the relay on all IPv4 addresses; tells its port.
+fn everywhere(flags: &[&str]) -> (Server, u16) {
+    let server = start(&[&["--turn-listen", "0.0.0.0:0"], flags].concat());
+    let at =
+        server.said_at_start().split("relay: listening").nth(1).expect("it says where").split("at=").nth(1);
+    let port = at.and_then(|at| at.lines().next()?.rsplit_once(':')?.1.parse().ok());
+    (server, port.expect("a port"))
+}
+
+/// Every address of 127.0.0.0/8 is this machine's, and the kernel answers from 127.0.0.1 unless it is told otherwise. The
+/// client's socket is connected: it hears nobody but whom it asked.
+#[tokio::test]
+async fn an_answer_leaves_from_the_address_that_was_asked() {
+    let (_server, port) = everywhere(&[LOCAL]);
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    for last in [2, 3, 1] {
+        let at = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port));
+        let mut client = TurnClient::udp(at).await.with(minted("s3cret", &last.to_string()));
+        client.bind_itself().await;
+        let relayed = client.allocate().await.unwrap();
+        assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()).await, 0);
+        // One packet, many of one length, many of several.
+        for lengths in [vec![10], vec![900; 40], (1..60).collect::<Vec<_>>()] {
+            for length in &lengths {
+                peer.send_to(&vec![7; *length], relayed).await.unwrap();
+            }
+            for length in &lengths {
+                client.hears(0x4000, &vec![7; *length]).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_port_of_a_client_has_an_allocation_at_each_of_our_addresses() {
+    let (_server, port) = everywhere(&[LOCAL]);
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut relayed = Vec::new();
+    let mut client = TurnClient::udp((Ipv4Addr::new(127, 0, 0, 2), port).into()).await;
+    client.line = super::turn_client::Line::Udp(socket);
+    for last in [2, 3] {
+        let super::turn_client::Line::Udp(socket) = client.line else { unreachable!() };
+        socket.connect((Ipv4Addr::new(127, 0, 0, last), port)).await.unwrap();
+        let mut next = TurnClient::udp((Ipv4Addr::LOCALHOST, port).into()).await.with(alice());
+        next.line = super::turn_client::Line::Udp(socket);
+        relayed.push(next.allocate().await.expect("a conversation of its own"));
+        client = next;
+    }
+    assert_ne!(relayed[0], relayed[1]);
+}
+
+#[tokio::test]
+async fn networks_that_the_operator_denies_are_refused() {
+    let server = start(&[LOCAL, "--turn-denied-peers", "127.0.0.9", "--turn-denied-peers", "8.8.0.0/16"]);
+    let mut client = TurnClient::udp(server.http).await.with(alice());
+    client.allocate().await.unwrap();
+    for (peer, code) in [("127.0.0.9:1", 403), ("8.8.8.8:1", 403), ("127.0.0.8:1", 0), ("9.9.9.9:1", 0)] {
+        assert_eq!(client.permit(peer.parse().unwrap()).await, code, "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_whose_clock_or_secret_differs_says_so() {
+    let server = start(&["--metrics-listen", "127.0.0.1:0"]);
+    let old = Secrets::new(Secret::new("s3cret").unwrap(), []).mint(1_700_000_000, "alice");
+    for credential in [old.clone(), old, minted("another", "alice")] {
+        let mut client = TurnClient::udp(server.http).await.with(credential);
+        assert_eq!(client.allocate().await, Err(401));
+    }
+    server.log_says("relay: a credential is refused that has been over for");
+    server.log_says("turn.secret differs");
+    server.figure_becomes("visavis_relay_unauthenticated_total{reason=\"expired\"}", 2.0).await;
+    server.figure_becomes("visavis_relay_unauthenticated_total{reason=\"wrong_password\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn bytes_beyond_a_bound_are_dropped_and_said() {
+    let server = start(&[LOCAL, "--turn-user-bytes-per-s", "20000", "--metrics-listen", "127.0.0.1:0"]);
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut client = TurnClient::udp(server.http).await.with(alice());
+    client.allocate().await.unwrap();
+    assert_eq!(client.bind(0x4000, peer.local_addr().unwrap()).await, 0);
+    for _ in 0..100 {
+        client.say(0x4000, &[7; 1_000]).await;
+    }
+    server.log_says("turn.user_bytes_per_s: packets are dropped, as a user name carries no more than 20000");
+    assert!(server.figure("visavis_relay_bounds_hit_total{bound=\"user_bytes_per_s\"}").await > 0.0);
+    let carried = server.figure("visavis_relay_bytes_total{direction=\"to_peer\"}").await;
+    assert!((20_000.0..100_000.0).contains(&carried), "{carried}");
+}
+
+#[tokio::test]
+async fn a_reload_denies_peers_that_were_reached_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(folder.path(), "visavis.toml");
+    std::fs::write(&file, "").unwrap();
+    let server = start(&[LOCAL, "--config", &file]);
+    let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut client = TurnClient::udp(server.http).await.with(alice());
+    client.allocate().await.unwrap();
+    let at = peer.local_addr().unwrap();
+    assert_eq!(client.bind(0x4000, at).await, 0);
+    std::fs::write(&file, "turn.denied_peers = [\"127.0.0.0/8\"]").unwrap();
+    server.signal("HUP");
+    server.log_says("in force from now on: turn.denied_peers");
+    assert_eq!(client.bind(0x4000, at).await, 403);
+    client.say(0x4000, b"x").await;
+    client.bind_itself().await;
+    let mut heard = [0; 8];
+    assert!(peer.try_recv(&mut heard).is_err(), "what was permitted ends");
 }
