@@ -86,6 +86,19 @@ impl Family {
 }
 
 impl Config {
+    /// What is given to those who ask for neither family: IPv4, as the standard has it. But browsers never ask, so a relay
+    /// on a machine without IPv4 gives what there is.
+    pub(crate) fn default_family(&self) -> Family {
+        match (self.relay_ipv4, self.relay_ipv6) {
+            (None, Some(_)) => Family::Ipv6,
+            (Some(_), _) | (None, None) => Family::Ipv4,
+        }
+    }
+
+    pub(crate) fn is_exempt(&self, client: IpAddr) -> bool {
+        self.exempt.iter().any(|net| net.contains(&client))
+    }
+
     pub(crate) fn relay_ip(&self, family: Family) -> Option<IpAddr> {
         match family {
             Family::Ipv4 => self.relay_ipv4.map(IpAddr::V4),

@@ -106,7 +106,7 @@ pub(super) fn plan(
 }
 
 /// As given; else that which is listened on; else those by which this machine reaches the world.
-fn relay_ips(given: &[IpAddr], listen: IpAddr) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+pub(super) fn relay_ips(given: &[IpAddr], listen: IpAddr) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
     let first = |addresses: &[IpAddr]| {
         let ipv4 = addresses.iter().find_map(|ip| match ip {
             IpAddr::V4(ip) => Some(*ip),
@@ -121,12 +121,24 @@ fn relay_ips(given: &[IpAddr], listen: IpAddr) -> (Option<Ipv4Addr>, Option<Ipv6
     match (given, listen.is_unspecified()) {
         ([], false) => first(&[listen]),
         ([], true) => match first(&local_addresses()) {
-            // A machine without a network can still be tried out.
-            (None, None) => (Some(Ipv4Addr::LOCALHOST), None),
+            // No way leads to the internet as a whole; but a network may reach this machine.
+            (None, None) => match first(&global_addresses()) {
+                // A machine without a network can still be tried out.
+                (None, None) => (Some(Ipv4Addr::LOCALHOST), None),
+                found => found,
+            },
             found => found,
         },
         (given, _) => first(given),
     }
+}
+
+fn global_addresses() -> Vec<IpAddr> {
+    let mut found: Vec<IpAddr> =
+        machine::addresses().into_iter().flatten().filter(|ip| visavis_turn::is_public(*ip)).collect();
+    // In an order that does not change from start to start.
+    found.sort_unstable();
+    found
 }
 
 fn is_ours(ip: IpAddr) -> bool {

@@ -51,7 +51,7 @@ impl Relay {
             // The reply was lost, and the request came again.
             return self.tell_allocation(now, client, id, message, None);
         }
-        let wish = Wish::read(&message.attributes)?;
+        let wish = Wish::read(&message.attributes, self.config.default_family())?;
         let is_mobile = match message.attributes.mobility_ticket {
             None => false,
             Some([]) => true,
@@ -151,9 +151,20 @@ impl Relay {
         };
         let bounds = &self.config.bounds;
         let is_own = claimed.is_some_and(|claimed| *claimed.username == *caller.username);
-        let of_user = self.users.get(caller.username).copied().unwrap_or_default();
-        if of_user + wanted > self.config.bounds.allocations_per_user + usize::from(is_own) {
-            return Err(ErrorCode::QuotaReached);
+        let own = usize::from(is_own);
+        if self.holders.held_by_user(caller.username) + wanted > bounds.allocations_per_user + own {
+            return Err(Bound::AllocationsPerUser);
+        }
+        if let Some(ip) = self.subject(client) {
+            // Who claims a port that was reserved from another address is one more at this one.
+            let is_here =
+                claimed.is_some_and(|claimed| self.holders.is_charged(claimed.charge, Prefix::host(ip)));
+            let (most, own) = (bounds.allocations_per_address, usize::from(is_here));
+            let of_host = self.holders.held_by(Prefix::host(ip));
+            let of_site = Prefix::site(ip).map_or(0, |site| self.holders.held_by(site));
+            if of_host + wanted > most + own || of_site + wanted > most.saturating_mul(HOSTS_PER_SITE) + own {
+                return Err(Bound::AllocationsPerAddress);
+            }
         }
         let in_all = self.allocations.len() + self.reservations.len();
         if in_all + wanted > bounds.allocations + usize::from(claimed.is_some()) {
@@ -188,8 +199,10 @@ impl Relay {
                 if let (Some((reserved, token)), Some(allocation)) = (next, self.allocations.get_mut(id)) {
                     allocation.reservation = Some(token);
                     let username = Arc::clone(&allocation.username);
-                    *self.users.entry(Arc::clone(&username)).or_default() += 1;
-                    self.reservations.insert(token, Reservation { relay: reserved, username });
+                    let subject =
+                        Some(allocation.client.address.ip()).filter(|ip| !self.config.is_exempt(*ip));
+                    let charge = self.holders.charge(&username, subject);
+                    self.reservations.insert(token, Reservation { relay: reserved, username, charge });
                     self.timers.set(now + RESERVATION_LIFETIME, Due::Reservation(token));
                 }
                 Ok(None)
@@ -271,7 +284,7 @@ impl Relay {
 }
 
 impl Wish {
-    fn read(attributes: &Attributes<'_>) -> Result<Self, ErrorCode> {
+    fn read(attributes: &Attributes<'_>, default: Family) -> Result<Self, ErrorCode> {
         match attributes.requested_transport {
             Some([TRANSPORT_UDP, _, _, _]) => {}
             Some([_, _, _, _]) => return Err(ErrorCode::UnsupportedTransport),
@@ -293,9 +306,7 @@ impl Wish {
             };
         }
         match (additional, family, parity) {
-            (None, family, parity) => {
-                Ok(Wish::One(family.unwrap_or(Family::Ipv4), parity.unwrap_or(Parity::Any)))
-            }
+            (None, family, parity) => Ok(Wish::One(family.unwrap_or(default), parity.unwrap_or(Parity::Any))),
             // Only IPv6 may be the additional one, and no port beside them may be kept (RFC 8656, section 7.2).
             (Some(Family::Ipv6), None, None | Some(Parity::Any)) => Ok(Wish::Dual(Parity::Any)),
             (Some(Family::Ipv6), None, Some(Parity::Even)) => Ok(Wish::Dual(Parity::Even)),

@@ -221,7 +221,95 @@ fn a_user_has_its_quota_and_others_are_not_bound_by_it() {
     world.allocate("bob", at(4));
     assert_eq!(world.refresh("alice", at(1), 0).code(), 0);
     assert_eq!(world.ask_as("alice", at(3), request).code(), 0);
-    assert_eq!(Bounds::default().allocations_per_user, 24);
+    assert_eq!(world.relay.counters().bounds_hit[&Bound::AllocationsPerUser], 1);
+}
+
+#[test]
+fn a_relay_without_ipv4_gives_ipv6_to_those_who_ask_for_neither() {
+    let mut world = World::with(|config| config.relay_ipv4 = None);
+    assert_eq!(world.allocate("alice", udp("[2a08::8]:1")).relayed().ip().to_string(), RELAY_IPV6);
+    assert_eq!(world.allocate("bob", udp("8.8.8.8:1")).relayed().ip().to_string(), RELAY_IPV6);
+    let asked = world.try_allocate(|request| request.with(attribute::REQUESTED_ADDRESS_FAMILY, &IPV4));
+    assert_eq!(asked.code(), 440, "it is not what was asked for");
+}
+
+#[test]
+fn an_address_has_its_quota_however_many_names_it_has() {
+    let mut world = World::with(|config| config.bounds.allocations_per_address = 2);
+    for (user, port) in [("alice", 1), ("bob", 2)] {
+        world.allocate(user, udp(&format!("8.8.8.8:{port}")));
+    }
+    let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+    assert_eq!(world.ask_as("carol", udp("8.8.8.8:3"), request.clone()).code(), 486);
+    assert_eq!(world.ask_as("carol", stream(1, "8.8.8.8:3"), request.clone()).code(), 486, "over TCP, too");
+    let next = request.clone().with(attribute::EVEN_PORT, &[0x80]);
+    assert_eq!(world.refresh("alice", udp("8.8.8.8:1"), 0).code(), 0);
+    assert_eq!(world.ask_as("carol", udp("8.8.8.8:3"), next).code(), 486, "a reserved port is one more");
+    assert_eq!(world.ask_as("carol", udp("8.8.8.8:3"), request.clone()).code(), 0);
+    world.allocate("dave", udp("8.8.8.9:1"));
+    assert_eq!(world.relay.counters().bounds_hit[&Bound::AllocationsPerAddress], 3);
+}
+
+#[test]
+fn a_64_is_one_address_and_a_48_four() {
+    let mut world = World::with(|config| config.bounds.allocations_per_address = 2);
+    let allocate = |world: &mut World, address: &str| {
+        world.sent += 1;
+        let user = format!("user {}", world.sent);
+        let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+        world.ask_as(&user, udp(address), request).code()
+    };
+    let of_64: Vec<u16> = (1..=3).map(|n| allocate(&mut world, &format!("[2a02:1:2:3::{n}]:1"))).collect();
+    assert_eq!(of_64, [0, 0, 486]);
+    let of_48: Vec<u16> = (10..20).map(|n| allocate(&mut world, &format!("[2a02:1:2:{n:x}::1]:1"))).collect();
+    assert_eq!(of_48, [0, 0, 0, 0, 0, 0, 486, 486, 486, 486]);
+    assert_eq!(allocate(&mut world, "[2a02:1:3:3::1]:1"), 0, "another site");
+}
+
+#[test]
+fn an_exempt_address_is_bound_as_its_users_only() {
+    let mut world = World::with(|config| {
+        config.bounds.allocations_per_address = 1;
+        config.bounds.allocations_per_user = 2;
+        config.exempt = vec!["8.8.0.0/16".parse().unwrap()];
+    });
+    let at = |port: u16| udp(&format!("8.8.8.8:{port}"));
+    world.allocate("alice", at(1));
+    world.allocate("alice", at(2));
+    world.allocate("bob", at(3));
+    let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+    assert_eq!(world.ask_as("alice", at(4), request).code(), 486);
+}
+
+#[test]
+fn what_a_phone_left_behind_on_another_network_makes_room_after_a_minute() {
+    let mut world = World::with(|config| config.bounds.allocations_per_user = 2);
+    let at = |port: u16| udp(&format!("8.8.8.8:{port}"));
+    let left = world.allocate("alice", at(1)).relayed();
+    let used = world.allocate("alice", at(2)).relayed();
+    assert_eq!(world.bind("alice", at(2), 0x4000, PEER), 0);
+    world.pass(59);
+    let _ = world.receive(at(2), &channel_data(0x4000, b"x"));
+    let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+    assert_eq!(world.ask_as("alice", at(3), request.clone()).code(), 486, "not yet");
+    world.pass(1);
+    let fresh = world.ask_as("alice", at(3), request.clone()).relayed();
+    let open: Vec<u16> = world.shell.open.values().map(|(_, port)| *port).collect();
+    assert!(!open.contains(&left.port()) && open.contains(&used.port()) && open.contains(&fresh.port()));
+    assert_eq!(world.ask_as("alice", at(4), request).code(), 486, "nobody else is silent");
+}
+
+#[test]
+fn relay_sockets_are_counted_and_not_only_allocations() {
+    let mut world = World::with(|config| config.bounds.relay_sockets = 3);
+    let both = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+    let both = both.with(attribute::ADDITIONAL_ADDRESS_FAMILY, &IPV6);
+    assert_eq!(world.ask_as("alice", udp("8.8.8.8:1"), both.clone()).code(), 0);
+    assert_eq!(world.ask_as("bob", udp("8.8.8.8:2"), both).code(), 508);
+    world.allocate("bob", udp("8.8.8.8:2"));
+    let one = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+    assert_eq!(world.ask_as("carol", udp("8.8.8.8:3"), one).code(), 508);
+    assert_eq!(world.relay.counters().bounds_hit[&Bound::OpenFiles], 2);
 }
 
 #[test]
