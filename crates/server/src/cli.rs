@@ -105,11 +105,15 @@ fn with_settings(command: Command) -> Command {
 /// The relay's settings without their prefix, and those of any server.
 fn with_turn_settings(command: Command) -> Command {
     SETTINGS.iter().fold(command.arg(file()), |command, setting| {
-        if let Some(name) = setting.key.strip_prefix("turn.").filter(|name| *name != "enabled") {
+        if let Some(name) =
+            setting.key.strip_prefix("turn.").filter(|name| !matches!(*name, "enabled" | "public_host"))
+        {
             return command.arg(argument(setting, name.replace('_', "-")));
         }
         match setting.key {
-            "log.format" | "log.level" | "metrics.listen" => command.arg(argument(setting, setting.flag())),
+            "log.format" | "log.level" | "metrics.listen" | "limits.exempt" => {
+                command.arg(argument(setting, setting.flag()))
+            }
             _ => command,
         }
     })

@@ -61,6 +61,8 @@ pub(crate) struct TurnSettings {
     pub(crate) enabled: bool,
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) tls: TlsSettings,
+    /// How visitors reach the relay, as in a URL. Unset: worked out from each request.
+    pub(crate) public_host: Option<String>,
     pub(crate) realm: String,
     /// Empty: follows from the session's secrets, see [`crate::session_key::turn_secrets`].
     pub(crate) secrets: Vec<visavis_turn::Secret>,
@@ -144,6 +146,7 @@ impl Default for Config {
                 enabled: false,
                 listen: None,
                 tls: TlsSettings::default(),
+                public_host: None,
                 realm: String::new(),
                 secrets: Vec::new(),
                 relay_addresses: Vec::new(),

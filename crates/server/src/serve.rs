@@ -10,7 +10,7 @@ use crate::edge::{
 use crate::failure::Failure;
 use crate::geo::Geo;
 use crate::ice::{IcePasses, IcePolicy};
-use crate::relay::{Bound, RelayLink, listen_with_relay, open as open_relay};
+use crate::relay::{Bound, RelayLink, advise, listen_with_relay, open as open_relay};
 use crate::reload::{self, LogLevel, Reloader};
 use crate::self_signed::local_addresses;
 use crate::signals::{Asked, Signals};
@@ -87,7 +87,6 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     if !config.session_resume {
         lobby.session_secrets.clear();
     }
-    let per_address = config.bounds.connections_per_address;
     let sockets = Admission::new(
         capacity.sockets,
         capacity.sockets_per_address,
@@ -95,7 +94,10 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     );
     let (relay, relay_ended, own_relay) = match (relay_listeners, &secrets) {
         (Some(bound), Some(secrets)) => {
-            let at = bound.own_relay(https.as_ref());
+            let at = bound.own_relay(https.as_ref(), &config);
+            if let Some(own) = at.as_ref().filter(|_| ice.regions.is_empty()) {
+                advise(&config, own);
+            }
             let others = [Some(&http), https.as_ref(), figures.as_ref()];
             let others: Vec<_> = others.into_iter().flatten().filter_map(|at| at.local_addr().ok()).collect();
             let (relay, ended) = open_relay(&config, secrets.clone(), bound, &others, &capacity.relay)?;
@@ -167,7 +169,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             listener,
             Security::Plain,
             None,
-            metrics::router(Arc::clone(&edge), Arc::clone(&sockets), relay),
+            metrics::router(Arc::clone(&edge), Arc::clone(&sockets), relay.clone()),
         );
     }
 
@@ -177,6 +179,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         log_level,
         certificates: all_certificates,
         edge: Some(Arc::clone(&edge)),
+        relay,
     });
     let asked = tokio::select! {
         asked = signals.wait() => asked,

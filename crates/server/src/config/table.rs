@@ -3,7 +3,7 @@
 use super::Config;
 use super::values::{
     address, base_path, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional,
-    path, ports, positive, realm, relay_addresses, secret, set, span, switch, turn_secret,
+    path, ports, positive, public_host, realm, relay_addresses, secret, set, span, switch, turn_secret,
 };
 use crate::backend::redis::{NodeName, RedisUrl};
 use crate::edge::{AllowedOrigin, Networks};
@@ -97,7 +97,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "ice.server",
         "URL",
         "stun:stun.l.google.com:19302,stun:stun.cloudflare.com:3478",
-        "STUN servers for the browsers, used where there is no relay. `--no-ice-servers`, or an empty list, for none.",
+        "STUN servers for the browsers, where the server's own relay is not there to answer STUN, or not certain to be reached (behind a proxy). `--no-ice-servers`, or an empty list, for none.",
         |c, v| set(&mut c.ice.servers, v.iter().map(|v| ice_server(v)).collect()),
     ),
     list(
@@ -188,6 +188,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "Where the relay is reached over UDP and TCP. Unset: at `listen`, TCP told apart from HTTP.",
         |c, v| set(&mut c.turn.listen, optional(v, address)),
+    ),
+    one(
+        "turn.public_host",
+        "HOST",
+        "",
+        "The name or address by which visitors reach the relay, without a port. Needed behind a proxy or a CDN that stands on another address. Unset: where the page was reached; past a proxy, the relay's own address if that is public.",
+        |c, v| set(&mut c.turn.public_host, optional(v, public_host)),
     ),
     one(
         "turn.tls_listen",

@@ -3,7 +3,7 @@
 use super::LogFormat;
 use crate::host::Host;
 use crate::ice::IcePolicy;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -142,6 +142,17 @@ pub(super) fn ports(value: &str) -> Result<RangeInclusive<u16>, String> {
         (first > 0 && first <= last).then_some(first..=last)
     });
     range.ok_or_else(|| format!("`{value}` is not A-B; write for instance 49152-65535"))
+}
+
+/// A name or an address without a port, as it stands in a URL.
+pub(super) fn public_host(value: &str) -> Result<String, String> {
+    let host = match value.parse::<Ipv6Addr>() {
+        Ok(ip) => Some(format!("[{ip}]")),
+        Err(_) => Host::read(value).filter(|host| host.port.is_none()).map(|host| host.name().to_owned()),
+    };
+    host.ok_or_else(|| {
+        format!("`{value}` is not a name or an address (without a port); write for instance turn.example.org")
+    })
 }
 
 /// As short as other relays allow: the operator may share it with one that is set up already.

@@ -81,6 +81,14 @@ impl Networks {
         self.0.iter().any(|network| network.prefix_len() == 0)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn nets(&self) -> impl Iterator<Item = IpNet> {
+        self.0.iter().copied()
+    }
+
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))

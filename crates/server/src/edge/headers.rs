@@ -35,6 +35,13 @@ pub(super) fn protect(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a request says that it came through a proxy or a CDN. Whoever lies here only changes their own answer.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    ["x-forwarded-for", "forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
 /// Keeps pages that opened ours away from it. Browsers heed this only on origins that they trust, and complain in
 /// the console of others.
 pub(super) fn isolate(headers: &mut HeaderMap) {

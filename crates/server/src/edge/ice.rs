@@ -1,10 +1,11 @@
 //! `GET /api/ice`: what a browser gathers candidates with. For our own pages, and for sites that the operator allows.
 
 use super::origin::{self, Verdict};
-use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, log, respond};
+use super::{ClientAddress, Edge, Networks, Pace, Peer, address, headers, http, log, respond};
 use crate::geo::Geo;
 use crate::host::Host;
-use crate::ice::{Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, choose};
+use crate::ice::{Asked, By, Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, Told, choose};
+use crate::notice::warn_rarely;
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION, HOST, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -18,6 +19,9 @@ use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use visavis_turn::Secrets;
+
+/// Firefox warns at five.
+const URLS_MOST: usize = 4;
 
 /// Everything that an answer is made from.
 pub(crate) struct IceDesk {
@@ -154,18 +158,53 @@ impl IceDesk {
     fn answer(&self, headers: &HeaderMap, client: ClientAddress) -> Option<Answer> {
         let settings = &self.settings;
         let ttl_s = settings.lifetime_s();
-        let choice = match (&settings.regions[..], self.relay) {
-            ([], Some(relay)) => choose(host(headers).and_then(|host| relay.region(&host)).iter(), None),
-            (regions, _) => choose(regions, self.geo.locate(client.reveal()).as_ref()),
+        let (choice, own_stun) = match (&settings.regions[..], &self.relay) {
+            ([], Some(relay)) => match self.own_relay(relay, headers, client) {
+                Some(Told { region, stun, by }) => (choose([&region], None), stun.map(|stun| (stun, by))),
+                None => (Choice::default(), None),
+            },
+            (regions, _) => (choose(regions, self.geo.locate(client.reveal()).as_ref()), None),
         };
-        let ice_servers = match &self.secrets {
-            Some(secrets) if choice.first.is_some() => with_credentials(choice, secrets, ttl_s)?,
-            Some(_) | None if settings.servers.is_empty() => Vec::new(),
-            Some(_) | None => {
-                vec![Server { urls: settings.servers.clone(), username: None, credential: None }]
-            }
+        let stun = match own_stun {
+            // The operator's own where it is certain to be reached; others where it may not be, unless there are none.
+            Some((own, By::Word | By::Address)) => vec![own],
+            Some((own, By::Guess)) if settings.servers.is_empty() => vec![own],
+            Some((_, By::Guess)) | None => settings.servers.clone(),
         };
+        let relays = usize::from(choice.first.is_some()) + choice.rest.len();
+        let mut ice_servers = match &self.secrets {
+            Some(secrets) if relays > 0 => with_credentials(choice, secrets, ttl_s)?,
+            Some(_) | None => Vec::new(),
+        };
+        let room = URLS_MOST.saturating_sub(if ice_servers.is_empty() { 0 } else { relays });
+        let urls: Vec<String> = stun.into_iter().take(room).collect();
+        if !urls.is_empty() {
+            ice_servers.push(Server { urls, username: None, credential: None });
+        }
         Some(Answer { ice_servers, ttl_s, policy: settings.policy })
+    }
+
+    fn own_relay(&self, relay: &OwnRelay, headers: &HeaderMap, client: ClientAddress) -> Option<Told> {
+        let host = host(headers);
+        let proxied = headers::is_forwarded(headers);
+        let told = relay.told_to(&Asked { host: host.as_deref(), proxied, client: client.reveal() });
+        if proxied && relay.public_host.is_none() {
+            match &told {
+                Some(Told { by: By::Address, .. }) => {}
+                Some(Told { by: By::Guess | By::Word, .. }) => warn_rarely!(
+                    "turn.public_host: a visitor came through a proxy, and nothing says how to reach the relay past it; \
+                     visitors look for it under the name of the page, at port {}, and ask the servers of ice.server for \
+                     their address. Set turn.public_host to a name or an address that leads to this machine",
+                    relay.plain.port()
+                ),
+                None => warn_rarely!(
+                    "turn.listen: a visitor came through a proxy, and the relay is on loopback, where nobody from \
+                     elsewhere reaches it. Set turn.listen to 0.0.0.0:3478, and turn.public_host to a name or an address \
+                     that leads to this machine"
+                ),
+            }
+        }
+        told
     }
 }
 

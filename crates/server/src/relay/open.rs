@@ -1,7 +1,7 @@
 //! Opens the relay as the settings say: on its own listeners, or beside HTTP on the same address and port.
 
 use super::door::TurnDoor;
-use super::place::{listen_udp, plan};
+use super::place::{listen_udp, plan, relay_ips};
 use super::{Ended, RelayLink, start};
 use crate::capacity::RelayShare;
 use crate::config::Config;
@@ -33,10 +33,17 @@ impl Bound {
     }
 
     /// Where browsers find it. `https` is shared with it, if it is there.
-    pub(crate) fn own_relay(&self, https: Option<&TcpListener>) -> Option<OwnRelay> {
+    pub(crate) fn own_relay(&self, https: Option<&TcpListener>, config: &Config) -> Option<OwnRelay> {
         let plain = self.udp.first()?.local_addr().ok()?;
         let tls = https.or(self.tls.as_ref().map(|(listener, _)| listener));
-        Some(OwnRelay { plain, tls: tls.and_then(|listener| listener.local_addr().ok()) })
+        let (relay_ipv4, relay_ipv6) = relay_ips(&config.turn.relay_addresses, plain.ip());
+        Some(OwnRelay {
+            plain,
+            tls: tls.and_then(|listener| listener.local_addr().ok()),
+            public_host: config.turn.public_host.clone(),
+            relay_ipv4,
+            relay_ipv6,
+        })
     }
 }
 
@@ -115,10 +122,14 @@ pub(crate) fn open(
     own.extend(others);
     let (core, place) = plan(config, secrets, listening, &own, share);
     say(&core, listening);
-    let (link, ended) = start(core, place, udp)?;
+    let streams = Admission::new(
+        share.streams,
+        share.streams_per_address,
+        vec![config.bounds.exempt.clone(), config.trusted_proxies.clone()],
+    );
+    let (link, ended) = start(core, place, udp, streams)?;
     let door = |security| TurnDoor {
         relay: link.clone(),
-        sockets: Arc::clone(sockets),
         security,
         tls_handshake_timeout: config.bounds.tls_handshake_timeout,
     };
@@ -161,6 +172,38 @@ fn say(core: &visavis_turn::Config, listening: SocketAddr) {
         tracing::warn!(
             "turn.realm: longer than {SHORT_REALM_BYTES} bytes, so that strangers get more than 2.7 times what they send"
         );
+    }
+}
+
+/// Says at the start if visitors will not find the relay, and what to set. For a server that names its own relay to them.
+pub(crate) fn advise(config: &Config, own: &OwnRelay) {
+    let behind_proxy = !config.trusted_proxies.is_empty();
+    let is_named = own.public_host.is_some();
+    match (own.plain.ip().is_loopback(), behind_proxy) {
+        (true, true) => tracing::warn!(
+            "relay: it listens on loopback ({}), so no visitor from elsewhere reaches it through the proxy, and calls that \
+             find no direct path fail; set turn.listen to 0.0.0.0:3478 and turn.public_host to a name or an address that \
+             leads to this machine, and let UDP and TCP to port 3478 and UDP to {}-{} through",
+            own.plain,
+            config.turn.relay_ports.start(),
+            config.turn.relay_ports.end()
+        ),
+        (true, false) => tracing::info!(
+            "relay: on loopback, for trials on this machine; behind a proxy set turn.listen to 0.0.0.0:3478, turn.public_host \
+             and trusted_proxy"
+        ),
+        (false, true) if !is_named => match own.public_address(own.plain.ip()) {
+            Some(address) => tracing::info!(
+                "relay: visitors who come through the proxy are told to reach it at {address}; turn.public_host names it \
+                 better"
+            ),
+            None => tracing::warn!(
+                "relay: nothing says how visitors who come through the proxy reach it; they look for it under the name of \
+                 the page, which leads to the proxy. Set turn.public_host to a name or an address that leads to this \
+                 machine"
+            ),
+        },
+        (false, _) => {}
     }
 }
 

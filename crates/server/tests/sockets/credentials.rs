@@ -165,5 +165,7 @@ async fn our_relay_is_offered_on_the_port_of_the_pages() {
     let urls = |index: usize| answer["iceServers"][index]["urls"].clone();
     assert_eq!(urls(0), serde_json::json!([format!("turn:127.0.0.1:{port}?transport=udp")]));
     assert_eq!(urls(1), serde_json::json!([format!("turn:127.0.0.1:{port}?transport=tcp")]));
-    assert_eq!(answer["iceServers"][2], Value::Null, "and no STUN server beside it");
+    let stun = serde_json::json!({"urls": [format!("stun:127.0.0.1:{port}")]});
+    assert_eq!(answer["iceServers"][2], stun, "a relay that is full must not cost the direct path");
+    assert_eq!(answer["iceServers"][3], Value::Null);
 }

@@ -193,13 +193,14 @@ async fn a_proxy_that_is_not_named_is_hinted_at_once() {
 async fn the_page_is_told_the_settings_in_force() {
     let plain = Server::start(&[]);
     let answer: Answer = plain.get("/api/site").await;
+    let own = format!("stun:127.0.0.1:{}", plain.http.port());
     assert_eq!((answer.status, answer.header("cache-control")), (200, "public, max-age=60"));
     assert_eq!(
         answer.json(),
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "relay": {"enabled": true, "host_is_this_server": true},
-            "stun_servers": [],
+            "stun_servers": [own],
             "ice_policy": "direct",
             "relax_interests_after_ms": 1500,
             "relax_language_after_ms": 3000,

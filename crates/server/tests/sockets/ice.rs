@@ -183,3 +183,72 @@ async fn the_operators_database_knows_better_and_is_read_again() {
     assert_eq!(nearest(&server, BERLIN).await, "us", "numbers may be text");
     assert_eq!(nearest(&server, OXFORD_V6).await, "us");
 }
+
+/// A server with its relay on a wildcard, and the relay's port.
+fn start_with_relay(flags: &[&str]) -> (Server, u16) {
+    let server = Server::start_with_stun(&[&["--turn-listen", "0.0.0.0:0"], flags].concat());
+    let at =
+        server.said_at_start().split("relay: listening").nth(1).expect("it says where").split("at=").nth(1);
+    let port = at.and_then(|at| at.lines().next()?.rsplit_once(':')?.1.parse().ok());
+    (server, port.expect("a port"))
+}
+
+async fn servers(server: &Server, headers: &[(&str, &str)]) -> Vec<String> {
+    let answer = server.request("GET", "/api/ice", headers).await.json();
+    urls(&answer).into_iter().map(str::to_owned).collect()
+}
+
+const PROXIED: [(&str, &str); 2] = [("host", "chat.example"), ("x-forwarded-for", "198.51.100.7")];
+const STUN: [&str; 2] = ["stun:stun.l.google.com:19302", "stun:stun.cloudflare.com:3478"];
+
+#[tokio::test]
+async fn behind_a_proxy_the_relay_has_the_name_that_the_operator_gave_it() {
+    for (given, named) in [("Turn.Example", "turn.example"), ("5.5.5.5", "5.5.5.5"), ("2a05::5", "[2a05::5]")]
+    {
+        let (server, port) = start_with_relay(&["--turn-public-host", given, "--trusted-proxy", "127.0.0.1"]);
+        let expected = [
+            format!("turn:{named}:{port}?transport=udp"),
+            format!("turn:{named}:{port}?transport=tcp"),
+            format!("stun:{named}:{port}"),
+        ];
+        assert_eq!(servers(&server, &PROXIED).await, expected);
+        assert_eq!(servers(&server, &[]).await, expected, "and for everybody else");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_a_relay_without_a_name_is_told_by_its_public_address() {
+    let flags = ["--turn-relay-address", "5.5.5.5", "--trusted-proxy", "127.0.0.1"];
+    let (server, port) = start_with_relay(&flags);
+    assert!(server.said_at_start().contains("are told to reach it at 5.5.5.5"), "{}", server.said_at_start());
+    let expected = [
+        format!("turn:5.5.5.5:{port}?transport=udp"),
+        format!("turn:5.5.5.5:{port}?transport=tcp"),
+        format!("stun:5.5.5.5:{port}"),
+    ];
+    assert_eq!(servers(&server, &PROXIED).await, expected);
+    let direct = servers(&server, &[("host", "chat.example:8080")]).await;
+    assert_eq!(direct[0], format!("turn:chat.example:{port}?transport=udp"), "whoever comes straight to us");
+}
+
+#[tokio::test]
+async fn where_nothing_says_how_to_reach_the_relay_other_stun_servers_come_along() {
+    let flags = ["--turn-relay-address", "10.0.0.7", "--trusted-proxy", "127.0.0.1"];
+    let (server, port) = start_with_relay(&flags);
+    assert!(server.said_at_start().contains("Set turn.public_host"), "{}", server.said_at_start());
+    let [udp, tcp] = ["udp", "tcp"].map(|by| format!("turn:chat.example:{port}?transport={by}"));
+    assert_eq!(servers(&server, &PROXIED).await, [&udp, &tcp, STUN[0], STUN[1]]);
+    server.log_says("turn.public_host: a visitor came through a proxy");
+    servers(&server, &PROXIED).await;
+    assert!(!server.log().contains("came through a proxy"), "it is said once");
+}
+
+#[tokio::test]
+async fn a_relay_on_loopback_behind_a_proxy_is_none_and_the_log_says_so() {
+    let server = Server::start_with_stun(&["--trusted-proxy", "127.0.0.1"]);
+    for said in ["WARN", "no visitor from elsewhere reaches it", "turn.listen", "turn.public_host"] {
+        assert!(server.said_at_start().contains(said), "no {said:?} in {}", server.said_at_start());
+    }
+    assert_eq!(servers(&server, &PROXIED).await, STUN);
+    server.log_says("turn.listen: a visitor came through a proxy, and the relay is on loopback");
+}
