@@ -12,6 +12,12 @@ pub struct Counters {
     pub to_clients: Flow,
     pub refused: BTreeMap<ErrorCode, u64>,
     pub dropped: BTreeMap<Drop, u64>,
+    /// How often something was refused or dropped because of a bound.
+    pub bounds_hit: BTreeMap<Bound, u64>,
+    /// Requests that were not authenticated, by [`Denied::label`].
+    pub denied: BTreeMap<&'static str, u64>,
+    /// For how long the credential had been over that was last refused for it.
+    pub latest_expired_for_s: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +77,114 @@ impl Drop {
     }
 }
 
+/// What stood in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bound {
+    AllocationsPerUser,
+    AllocationsPerAddress,
+    Allocations,
+    /// As many sockets as the relay may have open, or the system gave none.
+    OpenFiles,
+    RelayPorts,
+    /// More than so many a second.
+    BytesPerAllocation,
+    BytesPerUser,
+    BytesPerAddress,
+    BytesInAll,
+}
+
+impl Bound {
+    pub const ALL: [Bound; 9] = [
+        Bound::AllocationsPerUser,
+        Bound::AllocationsPerAddress,
+        Bound::Allocations,
+        Bound::OpenFiles,
+        Bound::RelayPorts,
+        Bound::BytesPerAllocation,
+        Bound::BytesPerUser,
+        Bound::BytesPerAddress,
+        Bound::BytesInAll,
+    ];
+
+    /// As the setting is called, where there is one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Bound::AllocationsPerUser => "allocations_per_user",
+            Bound::AllocationsPerAddress => "allocations_per_address",
+            Bound::Allocations => "allocations",
+            Bound::OpenFiles => "open_files",
+            Bound::RelayPorts => "relay_ports",
+            Bound::BytesPerAllocation => "bytes_per_s",
+            Bound::BytesPerUser => "user_bytes_per_s",
+            Bound::BytesPerAddress => "address_bytes_per_s",
+            Bound::BytesInAll => "total_bytes_per_s",
+        }
+    }
+}
+
+/// Why somebody is not who it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// It brought none: every client's first request.
+    NoCredentials,
+    /// A part of them is missing.
+    Incomplete,
+    /// Its nonce is too old, of another process or another client: clients take the new one and ask again.
+    StaleNonce,
+    MalformedName,
+    WrongRealm,
+    /// The clock of whoever minted the credential may be wrong, or ours.
+    Expired {
+        for_s: u64,
+    },
+    /// Minted with another secret.
+    WrongPassword,
+}
+
+impl Denied {
+    pub const LABELS: [&str; 7] = [
+        Denied::NoCredentials.label(),
+        Denied::Incomplete.label(),
+        Denied::StaleNonce.label(),
+        Denied::MalformedName.label(),
+        Denied::WrongRealm.label(),
+        Denied::Expired { for_s: 0 }.label(),
+        Denied::WrongPassword.label(),
+    ];
+
+    pub const fn label(self) -> &'static str {
+        match self {
+            Denied::NoCredentials => "no_credentials",
+            Denied::Incomplete => "incomplete",
+            Denied::StaleNonce => "stale_nonce",
+            Denied::MalformedName => "malformed_name",
+            Denied::WrongRealm => "wrong_realm",
+            Denied::Expired { .. } => "expired",
+            Denied::WrongPassword => "wrong_password",
+        }
+    }
+
+    pub(crate) const fn code(self) -> ErrorCode {
+        match self {
+            Denied::Incomplete => ErrorCode::BadRequest,
+            Denied::StaleNonce => ErrorCode::StaleNonce,
+            Denied::NoCredentials
+            | Denied::MalformedName
+            | Denied::WrongRealm
+            | Denied::Expired { .. }
+            | Denied::WrongPassword => ErrorCode::Unauthorized,
+        }
+    }
+}
+
 impl Counters {
+    pub(crate) fn deny(&mut self, denied: Denied) {
+        *self.denied.entry(denied.label()).or_default() += 1;
+        if let Denied::Expired { for_s } = denied {
+            self.latest_expired_for_s = for_s;
+        }
+    }
+
     pub(crate) fn refuse(&mut self, code: ErrorCode) {
         *self.refused.entry(code).or_default() += 1;
     }

@@ -66,8 +66,8 @@ impl fmt::Debug for Credential {
 pub enum Refusal {
     /// Not of the form `<unix expiry>` or `<unix expiry>:<id>`.
     Malformed,
-    /// Its time is over.
-    Expired,
+    /// Its time has been over for so long.
+    Expired { for_s: u64 },
 }
 
 impl Secrets {
@@ -88,8 +88,9 @@ impl Secrets {
     /// # Errors
     /// The name is of no use, whoever signed it.
     pub fn keys(&self, username: &str, realm: &str, now_unix_s: u64) -> Result<Vec<Key>, Refusal> {
-        if expiry_unix_s(username)? <= now_unix_s {
-            return Err(Refusal::Expired);
+        let expiry_s = expiry_unix_s(username)?;
+        if expiry_s <= now_unix_s {
+            return Err(Refusal::Expired { for_s: now_unix_s - expiry_s });
         }
         let secrets = std::iter::once(&self.minting).chain(&self.retiring);
         Ok(secrets.map(|secret| Key::new(username, realm, &secret.password(username))).collect())
@@ -201,7 +202,7 @@ mod tests {
     fn a_name_opens_nothing_from_the_second_of_its_expiry() {
         let secrets = secrets("s3cret", &[]);
         assert!(secrets.keys(ALICE, "example.org", BEFORE).is_ok());
-        assert_eq!(secrets.keys(ALICE, "example.org", BEFORE + 1).err(), Some(Refusal::Expired));
+        assert_eq!(secrets.keys(ALICE, "example.org", BEFORE + 1).err(), Some(Refusal::Expired { for_s: 0 }));
     }
 
     #[test]

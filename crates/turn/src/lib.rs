@@ -23,7 +23,7 @@ mod throttle;
 mod time;
 
 pub use config::{Bounds, Config, Family};
-pub use counters::{Counters, Drop, Flow};
+pub use counters::{Bound, Counters, Denied, Drop, Flow};
 pub use credentials::{Credential, Key, Refusal, Secret, Secrets};
 pub use packet::Packet;
 pub use peers::{LocalPeers, OwnListeners, Peers, is_public};

@@ -2,7 +2,7 @@
 
 use super::Page;
 use crate::relay::Figures;
-use visavis_turn::{Drop, ErrorCode};
+use visavis_turn::{Bound, Denied, Drop, ErrorCode};
 
 pub(super) fn render(figures: &Figures, page: &mut Page) {
     let Figures { counters, gauges, streams } = figures;
@@ -33,6 +33,21 @@ pub(super) fn render(figures: &Figures, page: &mut Page) {
         "TURN requests refused, by error code.",
         "code",
         ErrorCode::ALL.map(|code| (code.label(), counters.refused.get(&code).copied().unwrap_or_default())),
+    );
+    page.labelled(
+        "visavis_relay_unauthenticated_total",
+        "counter",
+        "TURN requests that were not authenticated, by reason.",
+        "reason",
+        Denied::LABELS.map(|label| (label, counters.denied.get(label).copied().unwrap_or_default())),
+    );
+    page.labelled(
+        "visavis_relay_bounds_hit_total",
+        "counter",
+        "Allocations and packets refused because of a bound, by its setting.",
+        "bound",
+        Bound::ALL
+            .map(|bound| (bound.as_str(), counters.bounds_hit.get(&bound).copied().unwrap_or_default())),
     );
     page.labelled(
         "visavis_relay_dropped_total",

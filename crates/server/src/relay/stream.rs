@@ -18,6 +18,11 @@ const READ_BYTES: usize = 64 * 1024;
 /// What may wait for the end of a frame: the longest one.
 const MAX_INPUT_BYTES: usize = READ_BYTES + 70 * 1024;
 
+/// Any page may read it: it says the same to everybody.
+const HTTP_ANSWER: &[u8] = b"HTTP/1.1 421 Misdirected Request\r\nContent-Type: text/plain\r\n\
+    Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 54\r\n\r\n\
+    This is a TURN relay over TLS. It serves no web pages.";
+
 /// A connection that turned out to speak STUN, with all that it brings along.
 pub(crate) struct Arrival {
     pub(crate) tcp: TcpStream,
@@ -32,6 +37,8 @@ pub(super) struct Stream {
     tcp: TcpStream,
     tls: Option<Box<ServerConnection>>,
     pub(super) client: Client,
+    /// Nothing has come yet.
+    is_fresh: bool,
     input: Vec<u8>,
     /// Where the next frame begins in `input`.
     parsed: usize,
@@ -69,6 +76,7 @@ impl Stream {
             tcp,
             tls,
             client,
+            is_fresh: true,
             input: Vec::new(),
             parsed: 0,
             output: Vec::new(),
@@ -114,9 +122,15 @@ impl Stream {
 
     /// Moves the next frame into `packet`. `Ok(false)`: there is none yet. An error: the stream is garbage.
     pub(super) fn next_frame(&mut self, packet: &mut Packet) -> Result<bool, Going> {
+        if self.is_http() {
+            // Its certificate is sound, and the wrong thing is asked: so it is told, and not merely cut.
+            self.output.extend_from_slice(HTTP_ANSWER);
+            return Err(Going::Ended);
+        }
         let rest = self.input.get(self.parsed..).unwrap_or_default();
         match next_frame(rest) {
             Frame::Whole { len, padded } => {
+                self.is_fresh = false;
                 if len > packet.room().len() {
                     return Err(Going::Ended);
                 }
@@ -127,6 +141,12 @@ impl Stream {
             Frame::Incomplete => Ok(false),
             Frame::Garbage => Err(Going::Ended),
         }
+    }
+
+    /// Whether somebody speaks HTTP over TLS here. Its letters look like the channel of a client that has none yet.
+    fn is_http(&self) -> bool {
+        const METHODS: [&[u8]; 4] = [b"GET ", b"HEAD ", b"POST ", b"OPTIONS "];
+        self.is_fresh && self.tls.is_some() && METHODS.iter().any(|method| self.input.starts_with(method))
     }
 
     /// Takes a frame, to be written by [`Stream::flush`]; or loses it, if too much waits already.

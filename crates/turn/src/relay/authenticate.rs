@@ -3,8 +3,8 @@
 use super::allocation::{AllocationId, Ticket};
 use super::{Client, Relay};
 use crate::Time;
-use crate::counters::Drop;
-use crate::credentials::Key;
+use crate::counters::{Denied, Drop};
+use crate::credentials::{Key, Refusal};
 use crate::stun::{ErrorCode, Message, Reply, Words, attribute};
 
 /// Somebody who has shown to know the password of its user name.
@@ -26,28 +26,26 @@ impl Relay {
         client: Client,
         message: &Message<'a>,
     ) -> Result<Caller<'a>, Option<Vec<u8>>> {
-        self.identify(now, client, message).map_err(|code| self.challenge(now, client, message, code))
+        self.identify(now, client, message).map_err(|denied| {
+            self.counters.deny(denied);
+            self.challenge(now, client, message, denied.code())
+        })
     }
 
-    fn identify<'a>(
-        &self,
-        now: Time,
-        client: Client,
-        message: &Message<'a>,
-    ) -> Result<Caller<'a>, ErrorCode> {
+    fn identify<'a>(&self, now: Time, client: Client, message: &Message<'a>) -> Result<Caller<'a>, Denied> {
         let attributes = &message.attributes;
         if !message.is_signed() {
-            return Err(ErrorCode::Unauthorized);
+            return Err(Denied::NoCredentials);
         }
         let (Some(username), Some(realm), Some(nonce)) =
             (attributes.username, attributes.realm, attributes.nonce)
         else {
-            return Err(ErrorCode::BadRequest);
+            return Err(Denied::Incomplete);
         };
-        self.nonces.check(now, client, nonce).map_err(|_| ErrorCode::StaleNonce)?;
-        let username = std::str::from_utf8(username).map_err(|_| ErrorCode::Unauthorized)?;
+        self.nonces.check(now, client, nonce).map_err(|_| Denied::StaleNonce)?;
+        let username = std::str::from_utf8(username).map_err(|_| Denied::MalformedName)?;
         if realm != self.config.realm.as_bytes() {
-            return Err(ErrorCode::Unauthorized);
+            return Err(Denied::WrongRealm);
         }
         let allocation = self.clients.get(&client).copied().or_else(|| {
             let ticket: Ticket = attributes.mobility_ticket?.try_into().ok()?;
@@ -58,14 +56,16 @@ impl Relay {
             && *known.username == *username
         {
             let caller = Caller { username, key: Key::clone(&known.key), allocation };
-            return if message.is_signed_by(&caller.key) { Ok(caller) } else { Err(ErrorCode::Unauthorized) };
+            return if message.is_signed_by(&caller.key) { Ok(caller) } else { Err(Denied::WrongPassword) };
         }
-        let keys = self
-            .config
-            .secrets
-            .keys(username, &self.config.realm, now.as_unix_s())
-            .map_err(|_| ErrorCode::Unauthorized)?;
-        let key = keys.into_iter().find(|key| message.is_signed_by(key)).ok_or(ErrorCode::Unauthorized)?;
+        let keys =
+            self.config.secrets.keys(username, &self.config.realm, now.as_unix_s()).map_err(|refusal| {
+                match refusal {
+                    Refusal::Malformed => Denied::MalformedName,
+                    Refusal::Expired { for_s } => Denied::Expired { for_s },
+                }
+            })?;
+        let key = keys.into_iter().find(|key| message.is_signed_by(key)).ok_or(Denied::WrongPassword)?;
         Ok(Caller { username, key, allocation })
     }
 

@@ -173,3 +173,27 @@ fn another_user_on_the_same_address_is_441() {
     assert_eq!(world.relay.gauges().allocations, 1);
     assert_eq!(world.refresh("alice", alice(), 600).code(), 0);
 }
+
+#[test]
+fn whoever_is_refused_is_counted_by_reason() {
+    let mut world = World::new();
+    let nonce = world.nonce(alice());
+    let minted = |s: u64| secrets().mint(s, "alice");
+    let mut forged = minted(START_S + 60);
+    forged.password.push('x');
+    let malformed = Credential { username: "alice".into(), password: String::new() };
+    let cases = [
+        (minted(START_S - 7_200), REALM, "expired"),
+        (forged, REALM, "wrong_password"),
+        (minted(START_S + 60), "another", "wrong_realm"),
+        (malformed, REALM, "malformed_name"),
+    ];
+    for (credential, realm, label) in cases {
+        let request = world.request(ALLOCATE).with(attribute::REQUESTED_TRANSPORT, &UDP);
+        assert_eq!(world.ask(alice(), &request.signed(&credential, realm, &nonce)).code(), 401, "{label}");
+        assert_eq!(world.relay.counters().denied[label], 1, "{label}");
+    }
+    let counters = world.relay.counters();
+    assert_eq!((counters.denied["no_credentials"], counters.latest_expired_for_s), (1, 7_200));
+    assert_eq!(counters.denied.values().sum::<u64>(), 5);
+}
