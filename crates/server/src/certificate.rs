@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(Chain::read(&whole).unwrap().expires_unix_s(), 1_900_000_000 + 90 * DAY_S);
         assert!(flaw(&whole, 90).starts_with("has expired on 2030-06-15"), "{}", flaw(&whole, 90));
         assert!(flaw(&whole, -1).starts_with("is good only from 2030-03-17"), "{}", flaw(&whole, -1));
-        assert!(flaw(&[leaf.clone()], 1).starts_with("holds only the server's own"));
-        assert_eq!(flaw(&[root.clone()], 1), "", "it issued itself");
+        assert!(flaw(std::slice::from_ref(&leaf), 1).starts_with("holds only the server's own"));
+        assert_eq!(flaw(std::slice::from_ref(&root), 1), "", "it issued itself");
         assert!(flaw(&[root, leaf], 1).starts_with("is out of order"));
     }
 
