@@ -47,3 +47,54 @@ test("after a device that was refused the list names the one in use", async () =
   await ann.reads(/did not start/);
   expect(await list.inputValue()).toBe(before);
 });
+
+test("what the stranger switched off is said, and again when it is back", async () => {
+  const { ben } = crew;
+  const ann = await stage.visitor({ name: "ann" });
+  await meet(ann, ben);
+  await ann.button("Turn camera off").click();
+  await ben.reads("Their camera is off.");
+  await ann.reads("Your camera is off");
+  await ann.button("Mute microphone").click();
+  await ben.reads("Their microphone is muted.");
+  await ann.button("Turn camera off").click();
+  await ann.button("Mute microphone").click();
+  await ben.page.getByText("Their camera is off.").waitFor({ state: "detached" });
+  await ben.page.getByText("Their microphone is muted.").waitFor({ state: "detached" });
+});
+
+test("a microphone that is unplugged is said to both, and taken up again when it is back", async () => {
+  const { ben } = crew;
+  const ann = await stage.visitor({
+    name: "ann",
+    before: () => {
+      if (!navigator.mediaDevices) return;
+      const own = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      const world = { gone: false, tracks: [] as MediaStreamTrack[] };
+      Object.assign(window, { world });
+      navigator.mediaDevices.getUserMedia = async (constraints) => {
+        if (world.gone) throw new DOMException("gone", "NotFoundError");
+        const stream = await own(constraints);
+        world.tracks.push(...stream.getAudioTracks());
+        return stream;
+      };
+    },
+  });
+  await meet(ann, ben, "Audio");
+  const plug = (there: boolean) =>
+    ann.page.evaluate((now) => {
+      const { world } = window as unknown as { world: { gone: boolean; tracks: MediaStreamTrack[] } };
+      world.gone = !now;
+      if (now) return void navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+      for (const track of world.tracks.splice(0)) {
+        track.stop();
+        track.dispatchEvent(new Event("ended"));
+      }
+    }, there);
+  await plug(false);
+  await ann.reads(/Your microphone is gone/);
+  await ben.reads("Their microphone does not work right now.");
+  await plug(true);
+  await ann.page.getByText(/Your microphone is gone/).waitFor({ state: "detached" });
+  await ben.page.getByText("Their microphone does not work right now.").waitFor({ state: "detached" });
+});

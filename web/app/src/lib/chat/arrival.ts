@@ -1,6 +1,5 @@
 // A stranger arrives while the visitor looks at another tab. The title says so always; a sound and a notification
 // only where the visitor asked for them.
-import { soundContext } from "./levels";
 
 export interface Noticing {
   sound: boolean;
@@ -42,6 +41,20 @@ function notify(): Notification | null {
     return shown;
   } catch {
     return null; // Chrome on Android has them only for service workers
+  }
+}
+
+let shared: AudioContext | null = null;
+
+/** Made after a press, so the browser lets it sound. */
+function soundContext(): AudioContext | null {
+  if (typeof AudioContext === "undefined") return null;
+  try {
+    shared ??= new AudioContext();
+    if (shared.state === "suspended") void shared.resume().catch(() => undefined);
+    return shared;
+  } catch {
+    return null; // no sound device
   }
 }
 

@@ -2,6 +2,10 @@
 // this stranger, what was said last about a stranger who left, and what this browser remembers.
 import {
   createClient,
+  type AudioLevel,
+  type Devices,
+  type MediaDeviceChoice,
+  type StrangerDevices,
   type CallQuality,
   type ChatKind,
   type ChatMessage,
@@ -20,6 +24,15 @@ import { pressNow, Slips, type Press } from "./slips";
 export class Conversation {
   state = $state.raw<ChatState>({ name: "idle" });
   localStream = $state.raw<MediaStream | null>(null);
+  localDevices = $state.raw<Devices>({ microphone: "none", camera: "none" });
+  /** What the stranger’s page told of theirs, as far as it tells. */
+  strangerDevices = $state.raw<StrangerDevices | null>(null);
+  /** The browser’s question for camera or microphone is open for long. */
+  unanswered = $state(false);
+  /** The camera was switched on, and did not come. */
+  deviceFailed = $state(false);
+  /** Who speaks, in an audio call; 0 to 1. */
+  level = $state.raw<AudioLevel>({ you: null, stranger: null });
   remoteStream = $state.raw<MediaStream | null>(null);
   /** Of the present stranger, or of the one who just left, until the next one comes. */
   messages = $state.raw<ChatMessage[]>([]);
@@ -63,15 +76,10 @@ export class Conversation {
   match = $derived<MatchInfo | null>(
     "match" in this.state && this.state.name !== "ended" ? this.state.match : null,
   );
-  /** A device of ours that was there and is gone: the SDK takes it up again when it comes back. */
+  /** A device of ours that is gone: the SDK takes it up again when it comes back. */
   lostDevices = $derived.by<("microphone" | "camera")[]>(() => {
-    if (!("wishes" in this.state) || ["permission", "error"].includes(this.state.name)) return [];
-    const has = (tracks: MediaStreamTrack[] | undefined) => (tracks?.length ?? 0) > 0;
-    const lost: ("microphone" | "camera")[] = [];
-    if (this.kind !== "text" && !has(this.localStream?.getAudioTracks())) lost.push("microphone");
-    if (this.kind === "video" && this.cameraOn && !has(this.localStream?.getVideoTracks()))
-      lost.push("camera");
-    return lost;
+    if (this.match === null && this.state.name !== "waiting") return [];
+    return (["microphone", "camera"] as const).filter((device) => this.localDevices[device] === "lost");
   });
   /** The stranger whom Block is about: the present one, or the one who was here last. */
   canBlock = $derived(this.match !== null || (this.lastMatch !== null && this.blocked === null));
@@ -112,6 +120,11 @@ export class Conversation {
       client.subscribe((state) => this.#onState(state)),
       client.on("match", (match) => this.#onMatch(match)),
       client.on("localStream", (stream) => (this.localStream = stream)),
+      client.on("localDevices", (devices) => this.#onLocalDevices(devices)),
+      client.on("strangerDevices", (devices) => (this.strangerDevices = devices)),
+      client.on("mediaPending", (pending) => (this.unanswered = pending)),
+      client.on("deviceTrouble", () => (this.deviceFailed = true)),
+      client.on("level", (level) => (this.level = level)),
       client.on("remoteStream", (stream) => (this.remoteStream = stream)),
       client.on("message", (message) => this.#onMessage(message)),
       client.on("typing", (on) => (this.strangerTypes = on)),
@@ -218,6 +231,7 @@ export class Conversation {
   }
 
   setCamera(on: boolean): void {
+    this.deviceFailed = false;
     this.#client.setCamera(on);
     this.cameraOn = this.#client.cameraOn;
   }
@@ -258,6 +272,11 @@ export class Conversation {
     remember({ volume });
   }
 
+  /** The devices that are open, whatever was asked for. */
+  get devicesInUse(): MediaDeviceChoice {
+    return this.#client.devicesInUse;
+  }
+
   devices(): ReturnType<Client["devices"]> {
     return this.#client.devices();
   }
@@ -276,6 +295,11 @@ export class Conversation {
     clearTimeout(this.#blockTimer);
     for (const undo of this.#undo) undo();
     this.#client.destroy();
+  }
+
+  #onLocalDevices(devices: Devices): void {
+    this.localDevices = devices;
+    this.deviceFailed = false;
   }
 
   #onState(state: ChatState): void {

@@ -12,6 +12,7 @@ import {
   sharedWords,
   statusDetail,
   statusWords,
+  strangerDeviceWords,
   unsentWords,
 } from "./words";
 
@@ -204,4 +205,19 @@ test("a_text_that_did_not_arrive_names_its_true_reason", () => {
   expect(unsentWords("lost")).toBe("Not sent: the connection broke.");
   expect(unsentWords("bad_field")).not.toContain("fast");
   expect(unsentWords("unknown_type")).toBe("Not sent: the server refused it.");
+});
+
+test("what_the_stranger_cannot_send_is_said_and_nothing_else", () => {
+  expect(strangerDeviceWords(null)).toEqual({ microphone: null, camera: null });
+  expect(strangerDeviceWords({ microphone: "on", camera: "none" })).toEqual({
+    microphone: null,
+    camera: null,
+  });
+  expect(strangerDeviceWords({ microphone: "off", camera: "off" })).toEqual({
+    microphone: "Their microphone is muted.",
+    camera: "Their camera is off.",
+  });
+  expect(strangerDeviceWords({ microphone: "lost", camera: "unsupported" }).camera).toContain(
+    "no video format",
+  );
 });

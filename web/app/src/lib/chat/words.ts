@@ -7,6 +7,7 @@ import type {
   ChatState,
   LeftReason,
   MatchInfo,
+  StrangerDevices,
   UnsentReason,
   Wishes,
 } from "@visavis/client";
@@ -202,4 +203,26 @@ const UNSENT: Partial<Record<UnsentReason, string>> = {
 
 export function unsentWords(reason: UnsentReason): string {
   return UNSENT[reason] ?? "Not sent: the server refused it.";
+}
+
+const STRANGERS_MICROPHONE: Partial<Record<StrangerDevices["microphone"], string>> = {
+  off: "Their microphone is muted.",
+  lost: "Their microphone does not work right now.",
+  unsupported: "Your two browsers share no sound format, so you cannot hear them.",
+};
+const STRANGERS_CAMERA: Partial<Record<StrangerDevices["camera"], string>> = {
+  off: "Their camera is off.",
+  lost: "Their camera does not work right now.",
+  unsupported: "Your two browsers share no video format, so you cannot see them.",
+};
+
+/** Why the stranger cannot be heard, or seen; null where they can, or where nothing was told. */
+export function strangerDeviceWords(devices: StrangerDevices | null): {
+  microphone: string | null;
+  camera: string | null;
+} {
+  return {
+    microphone: (devices && STRANGERS_MICROPHONE[devices.microphone]) ?? null,
+    camera: (devices && STRANGERS_CAMERA[devices.camera]) ?? null,
+  };
 }
