@@ -8,6 +8,7 @@ mod client;
 mod codes;
 mod limits;
 mod payload;
+mod plain;
 mod read;
 mod relay_only;
 mod server;

@@ -1,9 +1,9 @@
 //! What a visitor asks for: kind, interests, languages, pins, pool. Normalised once, here, so that equal wishes are
 //! equal values everywhere after.
 
+use crate::plain::folded;
 use crate::{ErrorCode, Limits, Refusal};
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
 /// What two strangers do together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ impl Language {
     }
 }
 
-/// Wishes after normalisation: interests trimmed, NFC, lower case, without empties or repeats; languages in usual case.
+/// Wishes after normalisation: interests plain, NFC and folded, without empties or repeats; languages in usual case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wishes {
     pub kind: Kind,
@@ -104,26 +104,22 @@ impl Wishes {
     }
 }
 
-/// Normalises interests.
+/// Normalises interests. Of what cannot be read or seen nothing is left, so one bad remembered value keeps nobody out.
 ///
 /// # Errors
-/// `bad_field` if there are too many, or one is too long, or holds control characters.
+/// `bad_field` if there are too many, or one is too long.
 pub fn read_interests(given: &[String], limits: &Limits) -> Result<Vec<String>, Refusal> {
     if given.len() > limits.max_interests {
         return Err(bad(format!("interests: {} given, at most {}", given.len(), limits.max_interests)));
     }
     let mut interests: Vec<String> = Vec::with_capacity(given.len());
     for (index, raw) in given.iter().enumerate() {
-        // Lower-casing can undo NFC (İ), so composition comes last.
-        let interest: String = raw.trim().nfc().flat_map(char::to_lowercase).nfc().collect();
+        let interest = folded(raw);
         if interest.chars().count() > limits.max_interest_chars {
             return Err(bad(format!(
                 "interests[{index}]: longer than {} characters",
                 limits.max_interest_chars
             )));
-        }
-        if interest.chars().any(char::is_control) {
-            return Err(bad(format!("interests[{index}]: holds a control character")));
         }
         if !interest.is_empty() && !interests.contains(&interest) {
             interests.push(interest);

@@ -26,8 +26,10 @@ function readInterest(given: string): string[] {
   const interest = wellFormed(given)
     .replace(/[\s\p{Cc}]+/gu, " ")
     .trim();
-  // In lower case it may be longer: the server counts after that.
-  const { length } = [...interest.normalize("NFC").toLowerCase().normalize("NFC")];
+  // Folded it may be longer (ß is two letters): the server counts after that.
+  const { length } = [
+    ...interest.normalize("NFC").toLowerCase().toUpperCase().toLowerCase().normalize("NFC"),
+  ];
   return isBlank(interest) || length > LIMITS.maxInterestChars ? [] : [interest];
 }
 

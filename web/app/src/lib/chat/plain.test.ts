@@ -1,10 +1,23 @@
 import { expect, test } from "vitest";
-import { harmless, isUnseen, wellFormed } from "./plain";
+import corpus from "../../../../../docs/plain-text.json";
+import { folded, harmless, isUnseen, wellFormed } from "./plain";
+
+test("interests_are_folded_as_the_server_folds_them", () => {
+  for (const [given = "", wanted] of corpus.interests) {
+    expect(folded(given), JSON.stringify(given)).toBe(wanted);
+    expect(folded(wanted ?? "")).toBe(wanted);
+  }
+});
+
+test("what_cannot_be_seen_is_nothing_here_and_at_the_server", () => {
+  for (const text of corpus.nothing_to_see) expect(isUnseen(text), JSON.stringify(text)).toBe(true);
+  for (const text of corpus.something_to_see) expect(isUnseen(text), JSON.stringify(text)).toBe(false);
+});
 
 test("what_turns_the_order_of_letters_is_taken_out", () => {
   expect(harmless("\u202ejazz\u202c")).toBe("jazz");
   expect(harmless("\u2067ja\u200fzz\u2069\u061c")).toBe("jazz");
-  expect(harmless("ja\u0000z\u2028z")).toBe("jaz z");
+  expect(harmless("ja\u0000z\u2028z")).toBe("ja z z");
 });
 
 test("piled_up_marks_are_cut_to_what_scripts_need", () => {

@@ -1,14 +1,18 @@
 // Words of a stranger that stand in a sentence of ours must not turn its order round, cover what is beside it or
 // be nothing to see. What a visitor writes as a text is left as it is and kept in a box of its own.
+//
+// The server does the same (crates/protocol/src/plain.rs); docs/plain-text.json is the test of both.
 
-/** Letters that order the text around them (Unicode's bidirectional controls), and control characters. */
-const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]/gu;
-/** Half an emoji: no text at all, and no server takes it. */
+/** Half an emoji: no text at all. */
 const LONE_SURROGATES = /\p{Surrogate}/gu;
-/** Vietnamese and Hebrew put up to three marks on a letter; more pile up over the lines above and below. */
-const PILED_MARKS = /(\p{Mn}{3})[\p{Mn}\p{Me}]+/gu;
-/** Drawn as nothing. Joiners inside a word or an emoji are needed. */
-const NOTHING_TO_SEE = /^[\p{Cf}\p{Zs}\p{Mn}\p{Me}\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]*$/u;
+/** White space, control characters, and the Braille pattern without a dot. */
+const BLANKS = /[\p{White_Space}\p{Cc}\u2800]/gu;
+/** Drawn as nothing, or the sign for what could not be read. Joiners are needed inside a word or an emoji. */
+const INVISIBLE = /(?![\u200c\u200d])[\p{Default_Ignorable_Code_Point}\ufff9-\ufffb\ufffd]/gu;
+const MARK = /^\p{M}$/u;
+const JOINER = /^[\u200c\u200d]$/;
+/** Marks on one letter. Burmese needs four; more are there to cover what stands above and below. */
+const MAX_MARKS = 4;
 
 /** Half of a surrogate pair becomes the sign for what cannot be read. */
 export function wellFormed(text: string): string {
@@ -17,17 +21,38 @@ export function wellFormed(text: string): string {
 
 /** Fit to stand in the middle of somebody else's sentence. */
 export function harmless(text: string): string {
-  const cleaned = text
+  const kept: string[] = [];
+  let marks = 0;
+  const nothingBefore = () => (kept.at(-1) ?? " ") === " ";
+  for (const letter of text
     .replace(LONE_SURROGATES, "")
-    .replace(/\s+/g, " ")
-    .replace(CONTROLS, "")
-    .normalize("NFC")
-    .replace(PILED_MARKS, "$1")
-    .trim();
-  return isUnseen(cleaned) ? "" : cleaned;
+    .replace(BLANKS, " ")
+    .replace(INVISIBLE, "")
+    .normalize("NFC")) {
+    if (letter === " ") {
+      if (JOINER.test(kept.at(-1) ?? "")) kept.pop();
+      if (!nothingBefore()) kept.push(letter);
+    } else if (JOINER.test(letter)) {
+      if (!nothingBefore() && !JOINER.test(kept.at(-1) ?? "")) kept.push(letter);
+    } else if (MARK.test(letter)) {
+      marks += 1;
+      if (!nothingBefore() && marks <= MAX_MARKS) kept.push(letter);
+    } else {
+      marks = 0;
+      kept.push(letter);
+    }
+  }
+  if (JOINER.test(kept.at(-1) ?? "")) kept.pop();
+  return kept.join("").trimEnd();
+}
+
+/** The same for upper and lower case, final sigma and ß. `İ` is an i to everybody but the table that says what it folds to. */
+export function folded(text: string): string {
+  const cased = harmless(text).toLowerCase().toUpperCase().toLowerCase();
+  return harmless(cased.replaceAll("ς", "σ").replaceAll("i\u0307", "i"));
 }
 
 /** Whether nothing of it can be seen. */
 export function isUnseen(text: string): boolean {
-  return NOTHING_TO_SEE.test(text.replace(/\s+/g, ""));
+  return harmless(wellFormed(text).replaceAll("\ufffd", "?")) === "";
 }

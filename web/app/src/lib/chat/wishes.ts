@@ -1,7 +1,7 @@
-// What a visitor may wish for, in the form the server takes it: interests trimmed, NFC, lower case; languages
+// What a visitor may wish for, in the form the server takes it: interests plain, NFC, folded; languages
 // as bare language tags, because "de-AT" and "de-DE" understand each other.
 
-import { harmless } from "./plain";
+import { folded, harmless } from "./plain";
 
 export const MAX_INTERESTS = 10;
 export const MAX_INTEREST_LENGTH = 32;
@@ -18,18 +18,10 @@ export function addInterests(present: readonly string[], typed: string): string[
 }
 
 function cleanInterest(typed: string): string {
-  const cleaned = lowerCased(harmless(typed).replace(/^#+/, ""));
+  const cleaned = folded(harmless(typed).replace(/^#+/, ""));
   // By code points: cutting a surrogate pair in half would send an unreadable character.
   const cut = [...cleaned].slice(0, MAX_INTEREST_LENGTH).join("").trim();
   return harmless(cut);
-}
-
-/** Letter by letter, as the server does it: at the end of a word `Σ` is the same letter as elsewhere. */
-function lowerCased(text: string): string {
-  return Array.from(text, (letter) => letter.toLowerCase())
-    .join("")
-    .replaceAll("ς", "σ")
-    .normalize("NFC");
 }
 
 /** An interest as people write it, and fit to stand in a sentence of ours. */
