@@ -4,6 +4,8 @@
 //! functions over the committed corpora on the stable one. What is not here, on purpose: clock, randomness, sockets.
 //! The bytes alone decide what happens, so every finding is a file that can be kept.
 
+use visavis_lobby::LobbyKey;
+
 mod choices;
 mod lobby;
 mod nodes;
@@ -21,6 +23,13 @@ pub use wire::wire;
 
 /// Takes whatever comes, and panics when something does not hold.
 pub type Target = fn(&[u8]);
+
+/// A lobby's key that follows from a number: the bytes alone decide what happens.
+pub(crate) fn key(number: u64) -> LobbyKey {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    LobbyKey::new(key)
+}
 
 /// The targets by name, which is also the name of their corpus under `fuzz/corpus`.
 pub const TARGETS: [(&str, Target); 5] =

@@ -93,7 +93,7 @@ struct World {
 impl World {
     fn new(config: Config) -> Self {
         World {
-            lobby: Lobby::new(config.clone(), 1),
+            lobby: Lobby::new(config.clone(), crate::key(1)),
             config,
             outputs: Outputs::new(),
             now: Time::from_micros(1_000_000_000_000),
@@ -207,7 +207,7 @@ impl World {
             _ => {}
         }
         self.config.session_secrets.truncate(2);
-        self.lobby = Lobby::new(self.config.clone(), 1 + self.restarts);
+        self.lobby = Lobby::new(self.config.clone(), crate::key(1 + self.restarts));
         self.clients.clear();
         self.used.clear();
     }

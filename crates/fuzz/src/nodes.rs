@@ -110,7 +110,7 @@ impl World {
 
     fn start(&self, id: NodeId) -> Node {
         let config = Config { node: Some(id), ..self.config.clone() };
-        let lobby = Lobby::new(config, 1 + id.name * 100 + id.epoch);
+        let lobby = Lobby::new(config, crate::key(1 + id.name * 100 + id.epoch));
         Node { id, lobby, clients: BTreeMap::new(), connections: 0 }
     }
 

@@ -1,7 +1,7 @@
 //! Whom a session has met: the last partners, which pause, and those it blocked, which never come back.
 
+use crate::persons::{PersonId, Someone};
 use crate::planted::planted;
-use crate::tokens::SessionId;
 use std::collections::VecDeque;
 
 /// How two sessions stand to each other.
@@ -17,18 +17,15 @@ pub(crate) enum Acquaintance {
 /// Bounded: beyond [`Acquaintances::MAX_BLOCKED`] the oldest block is forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Acquaintances {
-    recent: VecDeque<SessionId>,
-    blocked: VecDeque<SessionId>,
+    recent: VecDeque<PersonId>,
+    blocked: VecDeque<PersonId>,
 }
 
 impl Acquaintances {
     /// A visit in which more people are blocked than this is no ordinary visit.
-    const MAX_BLOCKED: usize = 256;
+    pub(crate) const MAX_BLOCKED: usize = 256;
 
-    /// A token travels with every match: the newest blocks go along, the others only by way of Redis.
-    const MAX_CARRIED: usize = 32;
-
-    pub(crate) fn met(&mut self, partner: SessionId, keep: usize) {
+    pub(crate) fn met(&mut self, partner: PersonId, keep: usize) {
         if planted!(PartnersAreForgotten) {
             return;
         }
@@ -40,7 +37,7 @@ impl Acquaintances {
     }
 
     /// Whom the oldest block was for, if it had to be forgotten for this one.
-    pub(crate) fn block(&mut self, partner: SessionId) -> Option<SessionId> {
+    pub(crate) fn block(&mut self, partner: PersonId) -> Option<PersonId> {
         if self.blocked.contains(&partner) || planted!(BlockIsForgotten) {
             return None;
         }
@@ -48,28 +45,26 @@ impl Acquaintances {
         (self.blocked.len() > Self::MAX_BLOCKED).then(|| self.blocked.pop_front()).flatten()
     }
 
-    /// As another node had them.
-    pub(crate) fn restored(recent: Vec<SessionId>, blocked: Vec<SessionId>, keep: usize) -> Self {
-        let mut known = Acquaintances::default();
-        recent.into_iter().for_each(|partner| known.met(partner, keep));
-        for partner in blocked {
-            known.block(partner);
-        }
-        known
+    pub(crate) fn unblock(&mut self, partner: PersonId) {
+        self.blocked.retain(|known| *known != partner);
     }
 
-    pub(crate) fn recent(&self) -> impl Iterator<Item = SessionId> {
+    /// Remembers, too, what somebody else has kept of an earlier time.
+    pub(crate) fn remember(&mut self, recent: Vec<PersonId>, blocked: Vec<PersonId>, keep: usize) {
+        let later = std::mem::take(&mut self.recent);
+        recent.into_iter().chain(later).for_each(|partner| self.met(partner, keep));
+        let later = std::mem::take(&mut self.blocked);
+        for partner in blocked.into_iter().chain(later) {
+            self.block(partner);
+        }
+    }
+
+    pub(crate) fn recent(&self) -> impl Iterator<Item = PersonId> {
         self.recent.iter().copied()
     }
 
-    pub(crate) fn blocked(&self) -> impl Iterator<Item = SessionId> {
+    pub(crate) fn blocked(&self) -> impl Iterator<Item = PersonId> {
         self.blocked.iter().copied()
-    }
-
-    /// As many as a token carries.
-    pub(crate) fn newest_blocked(&self) -> Vec<SessionId> {
-        let older = self.blocked.len().saturating_sub(Self::MAX_CARRIED);
-        self.blocked.iter().skip(older).copied().collect()
     }
 
     pub(crate) fn met_anyone(&self) -> bool {
@@ -77,10 +72,11 @@ impl Acquaintances {
     }
 
     /// How this side sees the other; both sides have to be asked.
-    pub(crate) fn sees(&self, other: SessionId) -> Acquaintance {
-        if self.blocked.contains(&other) {
+    pub(crate) fn sees(&self, other: Someone) -> Acquaintance {
+        let is_among = |known: &VecDeque<PersonId>| known.iter().any(|person| other.is(*person));
+        if is_among(&self.blocked) {
             Acquaintance::Blocked
-        } else if self.recent.contains(&other) {
+        } else if is_among(&self.recent) {
             Acquaintance::Recent
         } else {
             Acquaintance::Strangers
@@ -89,8 +85,8 @@ impl Acquaintances {
 
     /// Within the bounds, each once, and never `own`.
     #[cfg(any(test, feature = "audit"))]
-    pub(crate) fn are_bounded(&self, own: SessionId, recent_partners: usize) -> bool {
-        let well_kept = |known: &VecDeque<SessionId>, bound: usize| {
+    pub(crate) fn are_bounded(&self, own: PersonId, recent_partners: usize) -> bool {
+        let well_kept = |known: &VecDeque<PersonId>, bound: usize| {
             let distinct: std::collections::BTreeSet<_> = known.iter().filter(|key| **key != own).collect();
             distinct.len() == known.len() && known.len() <= bound
         };

@@ -1,10 +1,10 @@
 //! Who talks to whom. A plain value that takes inputs and the time, and says what to send to whom.
 //!
 //! ```
-//! use visavis_lobby::{Config, ConnectionId, Input, Limiting, Lobby, Output, Outputs, Time};
+//! use visavis_lobby::{Config, ConnectionId, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Time};
 //! use visavis_protocol::{ClientMessage, FindPartner, Kind, ServerMessage};
 //!
-//! let mut lobby = Lobby::new(Config::default(), 7);
+//! let mut lobby = Lobby::new(Config::default(), LobbyKey::new([7; 32]));
 //! let mut outputs = Outputs::new();
 //! for connection in [ConnectionId(1), ConnectionId(2)] {
 //!     lobby.handle(Time::ZERO, Input::Opened { connection, limiting: Limiting::Exempt }, &mut outputs);
@@ -34,7 +34,9 @@ mod matches;
 mod matchmaker;
 mod nodes;
 mod paths;
+mod persons;
 mod planted;
+mod random;
 mod rates;
 mod replay;
 mod session;
@@ -59,6 +61,7 @@ pub use nodes::{
 pub use paths::{Paths, Tally};
 #[cfg(feature = "planted")]
 pub use planted::{Fault, plant};
+pub use random::LobbyKey;
 pub use time::{Span, Time};
 pub use tokens::SessionSecret;
 

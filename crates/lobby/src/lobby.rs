@@ -2,13 +2,14 @@
 //!
 //! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
 //! searching (`search`), leaving (`parting`), going away (`draining`), signals between strangers (`switchboard`), rates
-//! (`floods`), signs of life (`liveness`), sessions that outlive their sockets (`resume`), other nodes (`far`).
+//! (`floods`), signs of life (`liveness`), hidden addresses (`hiding`), sessions that outlive their sockets (`resume`), other nodes (`far`).
 
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod draining;
 mod far;
 mod floods;
+mod hiding;
 mod liveness;
 mod parting;
 mod resume;
@@ -18,13 +19,15 @@ mod switchboard;
 use crate::acquaintances::Acquaintance;
 use crate::admission::Admission;
 use crate::crowd::{Act, Crowds};
-use crate::matches::{Ids, Match, MatchKey};
+use crate::matches::{Match, MatchKey};
 use crate::matchmaker::{Matchmaker, TicketKey};
 use crate::nodes::NodeId;
+use crate::persons::Persons;
 use crate::planted::planted;
+use crate::random::{LobbyKey, Random};
 use crate::session::{Link, Origin, Said, Session, SessionKey, State};
 use crate::timers::Timers;
-use crate::tokens::{BootId, Ended, SessionId, Tokens};
+use crate::tokens::{Ended, SessionId, Tokens};
 use crate::{Config, ConnectionId, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Time};
 use far::Far;
 use liveness::Sign;
@@ -74,8 +77,9 @@ pub struct Lobby {
     connections: FxHashMap<ConnectionId, SessionKey>,
     sessions: SlotMap<SessionKey, Session>,
     matches: SlotMap<MatchKey, Match>,
-    match_ids: Ids,
-    session_ids: Ids,
+    match_ids: Random,
+    session_ids: Random,
+    persons: Persons,
     /// Sessions that can be resumed.
     identities: FxHashMap<SessionId, SessionKey>,
     /// Sessions of earlier processes that ended here: their tokens must not bring them back once more.
@@ -91,11 +95,12 @@ pub struct Lobby {
 }
 
 impl Lobby {
-    /// An empty lobby. `seed` makes its match ids differ from those of other lobbies: random bits, anew at every start.
-    pub fn new(config: Config, seed: u64) -> Self {
-        let boot = config.node.map_or_else(|| boot_id(seed), NodeId::to_bytes);
+    /// An empty lobby. All that must not be guessed comes of `key`: random bytes of the system, drawn anew at every start.
+    pub fn new(config: Config, key: LobbyKey) -> Self {
+        let boot = config.node.map_or_else(|| key.random("visavis boot 1").bytes(), NodeId::to_bytes);
         let tokens = Tokens::new(config.session_secrets.clone(), boot);
-        let far = Far::new(&config, seed);
+        let persons = Persons::new(&config.session_secrets, &key);
+        let far = Far::new(&config, &key);
         let admission = Admission::new(config.admission_rate);
         Lobby {
             config,
@@ -104,8 +109,9 @@ impl Lobby {
             connections: FxHashMap::default(),
             sessions: SlotMap::with_key(),
             matches: SlotMap::with_key(),
-            match_ids: Ids::new(seed),
-            session_ids: Ids::new(!seed),
+            match_ids: key.random("visavis match 1"),
+            session_ids: key.random("visavis session 1"),
+            persons,
             identities: FxHashMap::default(),
             ended: Ended::default(),
             tokens,
@@ -127,14 +133,17 @@ impl Lobby {
             Input::Received { connection, message } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.note_said(session, Some(message.message_type()));
+                    self.hide_at_once(session, &message, outputs);
                     if self.take(session, Act::Message, outputs) {
                         self.receive(session, message, outputs);
                     }
+                    self.settle_token(session, outputs);
                 }
             }
             Input::Malformed { connection, refusal } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.note_said(session, refusal.of);
+                    self.hide_in_doubt(session, &refusal, outputs);
                     if self.take(session, Act::Message, outputs) {
                         self.refuse(session, refusal, outputs);
                     }
@@ -223,6 +232,7 @@ impl Lobby {
             ClientMessage::Next(next) => self.on_next(session, next, outputs),
             ClientMessage::Stop(_) => self.on_stop(session, outputs),
             ClientMessage::Block(block) => self.on_block(session, block.match_id, outputs),
+            ClientMessage::Unblock(unblock) => self.on_unblock(session, unblock, outputs),
             ClientMessage::Ping(_) => self.on_ping(session, outputs),
             // A sign of life, and noted as such.
             ClientMessage::Pong(_) => {}
@@ -233,17 +243,6 @@ impl Lobby {
             | ClientMessage::Message(_)
             | ClientMessage::Typing(_) => self.on_signal(session, message, outputs),
         }
-    }
-
-    /// `None`: there was nothing in it but addresses that must not pass.
-    fn hide_if_wished(&self, session: SessionKey, message: ClientMessage) -> Option<ClientMessage> {
-        let wished = if let ClientMessage::FindPartner(wanted) = &message {
-            wanted.relay_only
-        } else {
-            let wishes = self.sessions.get(session).and_then(|session| session.wishes.as_ref());
-            wishes.is_some_and(|wishes| wishes.relay_only)
-        };
-        if wished || self.config.relay_only { message.through_relays_only() } else { Some(message) }
     }
 
     /// Takes the session out of everything it is in; its partner, if any, is told `reason`.
@@ -403,23 +402,12 @@ enum Hearing {
     Again,
 }
 
-/// Names this process to the next; as random as the seed.
-fn boot_id(seed: u64) -> BootId {
-    let mut ids = Ids::new(seed.rotate_left(32));
-    let (one, other) = (ids.next_id(), ids.next_id());
-    let mut boot = BootId::default();
-    for (to, from) in boot.iter_mut().zip(one.to_be_bytes().into_iter().chain(other.to_be_bytes())) {
-        *to = from;
-    }
-    boot
-}
-
 /// How two sessions stand to each other, by what either remembers.
 fn acquaintance(sessions: &SlotMap<SessionKey, Session>, a: SessionKey, b: SessionKey) -> Acquaintance {
     let (Some(one), Some(other)) = (sessions.get(a), sessions.get(b)) else {
         return Acquaintance::Strangers;
     };
-    match (one.sees(other.id), other.sees(one.id)) {
+    match (one.sees(other.who()), other.sees(one.who())) {
         (Acquaintance::Blocked, _) | (_, Acquaintance::Blocked) => Acquaintance::Blocked,
         (Acquaintance::Recent, _) | (_, Acquaintance::Recent) => Acquaintance::Recent,
         (Acquaintance::Strangers, Acquaintance::Strangers) => Acquaintance::Strangers,

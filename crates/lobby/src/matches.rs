@@ -1,7 +1,6 @@
 //! Two sessions put together.
 
 use crate::Time;
-use crate::planted::planted;
 use crate::session::SessionKey;
 use serde::{Deserialize, Serialize};
 use visavis_protocol::{Kind, MatchId};
@@ -65,33 +64,6 @@ impl Match {
         match side {
             Side::Initiator => &mut self.initiator,
             Side::Responder => &mut self.responder,
-        }
-    }
-}
-
-/// Makes ids that are unlike each other and look like nothing to others; never zero.
-#[derive(Debug)]
-pub(crate) struct Ids {
-    seed: u64,
-    made: u64,
-}
-
-impl Ids {
-    pub(crate) fn new(seed: u64) -> Self {
-        Ids { seed, made: 0 }
-    }
-
-    /// A bijection of a counter (splitmix64's finalizer), so no two are equal.
-    pub(crate) fn next_id(&mut self) -> u64 {
-        loop {
-            self.made = if planted!(MatchIdsRepeat) { 1 } else { self.made.wrapping_add(1) };
-            let mut z = self.seed.wrapping_add(self.made.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            z ^= z >> 31;
-            if z != 0 {
-                return z;
-            }
         }
     }
 }

@@ -86,6 +86,7 @@ pub enum Insists {
 pub struct Export {
     pub bucket: Bucket,
     pub ticket: TicketId,
+    /// Of whoever waits with it: by what `recent` and `blocked` of others name them.
     pub session: Tag,
     pub interests: Vec<Tag>,
     /// Of the primary language subtags.

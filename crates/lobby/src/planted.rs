@@ -59,6 +59,11 @@ mod faults {
     faults! { HERE {
         LeaverStaysInLine: "Whoever stops or closes leaves the ticket in the line.",
         LeavingIsNotBelieved: "A close frame counts as a lost socket.",
+        TokensForgetBlocks: "A token does not say whom its session has blocked.",
+        WishesStayOld: "Wishes that are replaced while waiting bring no new token.",
+        DevicesAreForgotten: "What a page calls its device is not looked at.",
+        HandlesOpenNothing: "The blocks that a page has kept are not looked at.",
+        TypingFillsTheMailbox: "What is typed takes the place of what is said in the mailbox.",
         BlockIsForgotten: "A block ends the match and is not remembered.",
         PartnersAreForgotten: "The last partners are not remembered.",
         OfferComesBack: "The waiting offer is handed to its own sender, too.",

@@ -31,6 +31,15 @@ impl Replay {
     pub(crate) fn keep(&mut self, position: u32, mut message: ServerMessage, bounds: Bounds) {
         forget_what_was_of_the_socket(&mut message);
         let bytes = weight(&message);
+        if is_typing(&message) && !planted!(TypingFillsTheMailbox) {
+            // Only the latest counts, and it takes the place of nothing that was said.
+            self.forget_typing();
+            if self.is_full(bytes, bounds) {
+                return;
+            }
+        } else if self.kept.len() >= bounds.messages || self.bytes + bytes > bounds.bytes {
+            self.forget_typing();
+        }
         self.bytes += bytes;
         self.kept.push_back(Kept { position, bytes, message });
         while (self.kept.len() > bounds.messages || self.bytes > bounds.bytes)
@@ -45,7 +54,35 @@ impl Replay {
 
     /// Whether one more message of this weight would push an older one out.
     pub(crate) fn is_full(&self, more_bytes: usize, bounds: Bounds) -> bool {
-        self.kept.len() >= bounds.messages || self.bytes + more_bytes > bounds.bytes
+        let is_full = |messages, bytes| messages >= bounds.messages || bytes + more_bytes > bounds.bytes;
+        if !is_full(self.kept.len(), self.bytes) {
+            return false;
+        }
+        // What is typed makes room for what is said.
+        let typing: Vec<usize> =
+            self.kept.iter().filter(|kept| is_typing(&kept.message)).map(|kept| kept.bytes).collect();
+        is_full(self.kept.len() - typing.len(), self.bytes - typing.iter().sum::<usize>())
+    }
+
+    fn forget_typing(&mut self) {
+        if !planted!(TypingFillsTheMailbox) {
+            self.kept.retain(|kept| !is_typing(&kept.message));
+            self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
+        }
+    }
+
+    /// Forgets what gives the address of the stranger away.
+    pub(crate) fn forget_addresses(&mut self) {
+        self.forget_offers();
+        self.kept.retain(|kept| {
+            !matches!(
+                kept.message,
+                ServerMessage::Offer { .. }
+                    | ServerMessage::Answer { .. }
+                    | ServerMessage::IceCandidate { .. }
+            )
+        });
+        self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
     }
 
     /// Whether it is time to ask what has arrived: at half the bounds, and again at every further quarter.
@@ -77,16 +114,21 @@ impl Replay {
 
     /// Forgets what strangers said in a match that is over. That there was one, and how it ended, is still to be heard.
     pub(crate) fn forget_signals(&mut self) {
-        self.kept.retain_mut(|kept| {
+        self.forget_offers();
+        self.kept.retain(|kept| !is_signal(&kept.message));
+        self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
+    }
+
+    /// Takes the waiting offers out of the matches that are still to be heard of.
+    fn forget_offers(&mut self) {
+        for kept in &mut self.kept {
             if let ServerMessage::PartnerFound(found) = &mut kept.message
                 && found.offer.take().is_some()
             {
                 found.mode = Mode::Negotiate;
                 kept.bytes = weight(&kept.message);
             }
-            !is_signal(&kept.message)
-        });
-        self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
+        }
     }
 
     /// All that is left, oldest first.
@@ -103,7 +145,9 @@ fn forget_what_was_of_the_socket(message: &mut ServerMessage) {
         ServerMessage::Welcome { resume_token, .. }
         | ServerMessage::Waiting { resume_token, .. }
         | ServerMessage::PartnerLeft { resume_token, .. }
-        | ServerMessage::Stopped { resume_token, .. } => *resume_token = None,
+        | ServerMessage::Stopped { resume_token, .. }
+        | ServerMessage::Blocked { resume_token, .. }
+        | ServerMessage::Unblocked { resume_token, .. } => *resume_token = None,
         ServerMessage::PartnerFound(found) => found.resume_token = None,
         ServerMessage::Error { nth, .. } => *nth = None,
         ServerMessage::Offer { .. }
@@ -134,11 +178,17 @@ fn is_signal(message: &ServerMessage) -> bool {
         | ServerMessage::PartnerReconnecting { .. }
         | ServerMessage::PartnerBack { .. }
         | ServerMessage::Stopped { .. }
+        | ServerMessage::Blocked { .. }
+        | ServerMessage::Unblocked { .. }
         | ServerMessage::Error { .. }
         | ServerMessage::Ping {}
         | ServerMessage::Pong { .. }
         | ServerMessage::Draining { .. } => false,
     }
+}
+
+fn is_typing(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Typing { .. })
 }
 
 /// What says nothing of where the session stands.

@@ -5,6 +5,7 @@ use crate::admission::Admittance;
 use crate::matches::{MatchKey, Side};
 use crate::matchmaker::TicketKey;
 use crate::nodes::NodeId;
+use crate::persons::{DeviceId, PersonId, Someone};
 use crate::planted::planted;
 use crate::rates::Rate;
 use crate::replay::Replay;
@@ -22,6 +23,8 @@ slotmap::new_key_type! {
 pub(crate) struct Session {
     /// The same on all nodes; shown to nobody.
     pub(crate) id: SessionId,
+    /// By which its visitor is recognised after a reload, where its client says so.
+    pub(crate) device: Option<DeviceId>,
     pub(crate) link: Link,
     /// Only clients that said `hello` can be recognised later.
     pub(crate) identity: Option<Box<Identity>>,
@@ -35,8 +38,14 @@ pub(crate) struct Session {
     pub(crate) requeue: bool,
     /// Said `hello` or `requeue: true`: such a client names the match on every signal.
     pub(crate) names_matches: bool,
+    /// Said `hello`: what it brought with that counts once.
+    pub(crate) greeted: bool,
+    /// Asked to hide its address before it was known which session it is.
+    pub(crate) hides_on_arrival: bool,
+    /// Its newest token does not say any more what holds.
+    pub(crate) owes_token: bool,
     /// The match that ended last, and with whom.
-    pub(crate) last_match: Option<(MatchId, SessionId)>,
+    pub(crate) last_match: Option<(MatchId, Someone)>,
     /// Boxed: most sessions of an idle crowd have met nobody.
     acquaintances: Option<Box<Acquaintances>>,
     /// What it said last: an error that follows is about that.
@@ -152,6 +161,7 @@ impl Session {
     pub(crate) fn new(id: SessionId, connection: ConnectionId, limiting: Limiting, now: Time) -> Self {
         Session {
             id,
+            device: None,
             link: Link::Attached(connection),
             identity: None,
             admittance: Admittance::Unasked,
@@ -160,6 +170,9 @@ impl Session {
             wishes: None,
             requeue: false,
             names_matches: false,
+            greeted: false,
+            hides_on_arrival: false,
+            owes_token: false,
             last_match: None,
             acquaintances: None,
             said: Said::default(),
@@ -273,16 +286,21 @@ impl Session {
         self.acquaintances.get_or_insert_default()
     }
 
-    /// Takes over whom it met and blocked on another node.
-    pub(crate) fn remember(
-        &mut self,
-        recent: Vec<SessionId>,
-        blocked: Vec<SessionId>,
-        recent_partners: usize,
-    ) {
+    /// As others may remember it.
+    pub(crate) fn who(&self) -> Someone {
+        Someone { session: self.id, device: self.device }
+    }
+
+    /// Takes over whom it met and blocked earlier, elsewhere.
+    pub(crate) fn remember(&mut self, recent: Vec<PersonId>, blocked: Vec<PersonId>, recent_partners: usize) {
         if !recent.is_empty() || !blocked.is_empty() {
-            self.acquaintances = Some(Box::new(Acquaintances::restored(recent, blocked, recent_partners)));
+            self.acquaintances_mut().remember(recent, blocked, recent_partners);
         }
+    }
+
+    /// Whom it has blocked, if anybody.
+    pub(crate) fn take_blocked(&mut self) -> Vec<PersonId> {
+        self.acquaintances.take().map(|known| known.blocked().collect()).unwrap_or_default()
     }
 
     pub(crate) fn acquaintances(&self) -> Option<&Acquaintances> {
@@ -293,12 +311,12 @@ impl Session {
         self.acquaintances.as_ref().is_some_and(|known| known.met_anyone())
     }
 
-    pub(crate) fn sees(&self, other: SessionId) -> Acquaintance {
+    pub(crate) fn sees(&self, other: Someone) -> Acquaintance {
         self.acquaintances.as_ref().map_or(Acquaintance::Strangers, |known| known.sees(other))
     }
 
     #[cfg(any(test, feature = "audit"))]
     pub(crate) fn acquaintances_are_bounded(&self, recent_partners: usize) -> bool {
-        self.acquaintances.as_ref().is_none_or(|known| known.are_bounded(self.id, recent_partners))
+        self.acquaintances.as_ref().is_none_or(|known| known.are_bounded(self.id.into(), recent_partners))
     }
 }

@@ -5,11 +5,13 @@
 
 mod acquaintances;
 mod asking;
+mod blocking;
 mod choosing;
 mod cost;
 mod draining;
 mod ghosts;
 mod greeting;
+mod guessing;
 mod leaving;
 mod line;
 mod matching;
@@ -25,7 +27,9 @@ mod resuming;
 mod signals;
 mod signs_of_life;
 
-use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
+use crate::{
+    Config, ConnectionId, Ending, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Source, Span, Time,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use visavis_protocol::{CloseCode, MatchId, MessageType, ServerMessage, read_client_message};
@@ -87,6 +91,13 @@ impl Default for Found {
     }
 }
 
+/// A lobby's key that anybody can guess.
+pub(crate) fn key(number: u64) -> LobbyKey {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    LobbyKey::new(key)
+}
+
 pub(crate) struct Script {
     lobby: Lobby,
     now: Time,
@@ -105,7 +116,7 @@ impl Script {
 
     pub(crate) fn with(config: Config) -> Self {
         Script {
-            lobby: Lobby::new(config, 7),
+            lobby: Lobby::new(config, key(7)),
             now: Time::from_micros(1_000_000_000),
             unread: VecDeque::new(),
             here: BTreeSet::new(),
@@ -269,7 +280,7 @@ impl Script {
     /// The process ends without a word, and another one with the same settings begins.
     pub(crate) fn restart(&mut self, config: Config, seed: u64) {
         self.nothing_left();
-        self.lobby = Lobby::new(config, seed);
+        self.lobby = Lobby::new(config, key(seed));
         self.here.clear();
     }
 
@@ -343,6 +354,16 @@ impl Script {
         assert_eq!((to, &message), (visitor, &wanted));
     }
 
+    /// Told that a block holds; the handle.
+    pub(crate) fn expect_blocked(&mut self, visitor: Visitor, id: MatchId) -> Value {
+        let mut told = self.hear(visitor);
+        let fields = told.as_object_mut().expect("an object");
+        let handle = fields.remove("block").unwrap_or_else(|| panic!("no handle in {fields:?}"));
+        fields.remove("resume_token");
+        assert_eq!(told, frame!("blocked", match_id: id));
+        handle
+    }
+
     pub(crate) fn expect_ping(&mut self, visitor: Visitor) {
         assert_eq!(self.next_output("a ping"), Output::Ping { connection: visitor.connection(), mark: 0 });
     }
@@ -372,6 +393,11 @@ impl Script {
             fields.remove("resume_token");
         }
         assert_eq!((to, message), (visitor, frame));
+    }
+
+    /// All that is left to read, as text.
+    pub(crate) fn unread(&mut self) -> impl Iterator<Item = String> {
+        std::mem::take(&mut self.unread).into_iter().map(|output| describe(&output))
     }
 
     /// What was said is of no interest.

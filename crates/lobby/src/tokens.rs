@@ -6,6 +6,7 @@
 
 use crate::Time;
 use crate::matches::Side;
+use crate::persons::{DeviceId, PersonId, Someone, packed};
 use data_encoding::BASE64URL_NOPAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
@@ -50,9 +51,16 @@ pub(crate) struct Claims {
     /// Of nodes that were not asked when the session was resumed, and may keep mail for it: how much was heard.
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) heard: Vec<Heard>,
-    /// Whom it blocked last: that holds even where nobody can be asked.
-    #[serde(rename = "b", default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) blocked: Vec<SessionId>,
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<DeviceId>,
+    /// Whom it met and blocked: that holds even where nobody can be asked.
+    #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty", with = "packed")]
+    pub(crate) recent: Vec<PersonId>,
+    #[serde(rename = "b", default, skip_serializing_if = "Vec::is_empty", with = "packed")]
+    pub(crate) blocked: Vec<PersonId>,
+    /// The match that ended last, and with whom: it may yet be blocked.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_match: Option<(MatchId, Someone)>,
     /// Not of the token itself: what other nodes have kept for the session.
     #[serde(skip)]
     pub(crate) kept: Option<Kept>,
@@ -75,8 +83,8 @@ pub(crate) struct Heard {
 impl Claims {
     /// Whom the session met and blocked, as far as anybody knows.
     pub(crate) fn take_kept(&mut self) -> Option<Kept> {
-        let blocked = std::mem::take(&mut self.blocked);
-        let carried = (!blocked.is_empty()).then_some(Kept { recent: Vec::new(), blocked });
+        let (recent, blocked) = (std::mem::take(&mut self.recent), std::mem::take(&mut self.blocked));
+        let carried = (!recent.is_empty() || !blocked.is_empty()).then_some(Kept { recent, blocked });
         match self.kept.take() {
             Some(kept) => Some(kept.with(carried)),
             None => carried,
@@ -104,10 +112,10 @@ impl Heard {
 /// What is kept for a session beside its token, for the node that resumes it: whom it met and blocked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    #[serde(rename = "r")]
-    pub(crate) recent: Vec<SessionId>,
-    #[serde(rename = "b")]
-    pub(crate) blocked: Vec<SessionId>,
+    #[serde(rename = "r", with = "packed")]
+    pub(crate) recent: Vec<PersonId>,
+    #[serde(rename = "b", with = "packed")]
+    pub(crate) blocked: Vec<PersonId>,
 }
 
 impl Kept {
@@ -115,7 +123,7 @@ impl Kept {
     pub(crate) fn with(mut self, other: Option<Kept>) -> Kept {
         let Kept { recent, blocked } = other.unwrap_or(Kept { recent: Vec::new(), blocked: Vec::new() });
         for (mine, theirs) in [(&mut self.recent, recent), (&mut self.blocked, blocked)] {
-            let new: Vec<SessionId> = theirs.into_iter().filter(|id| !mine.contains(id)).collect();
+            let new: Vec<PersonId> = theirs.into_iter().filter(|id| !mine.contains(id)).collect();
             mine.extend(new);
         }
         self
@@ -148,6 +156,16 @@ pub(crate) struct MatchClaim {
     /// `None`: the partner holds no token, so the pair cannot be rebuilt.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub(crate) partner: Option<SessionId>,
+    /// Of the partner.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<DeviceId>,
+}
+
+impl MatchClaim {
+    /// The partner, if the pair can be rebuilt.
+    pub(crate) fn partner(&self) -> Option<Someone> {
+        self.partner.map(|session| Someone { session, device: self.device })
+    }
 }
 
 /// A token that opened.
@@ -175,7 +193,7 @@ pub(crate) struct Tokens {
 
 const COUNTER_LEN: usize = 8;
 const HEAD_LEN: usize = size_of::<BootId>() + COUNTER_LEN;
-/// Longer than anything that we seal: wishes at their limits in four-byte characters, or as many blocks as are kept.
+/// Longer than anything that we seal: wishes at their limits in four-byte characters, and as many blocks as are kept.
 const MAX_TOKEN_LEN: usize = 10 * 1024;
 
 impl Tokens {
@@ -307,9 +325,13 @@ mod tests {
                 side: Side::Responder,
                 since: Time::from_micros(4),
                 partner: Some(SessionId(8)),
+                device: None,
             }),
             heard: vec![Heard { generation: 2, messages: 11 }],
-            blocked: vec![SessionId(9)],
+            device: None,
+            recent: vec![PersonId(8)],
+            blocked: vec![PersonId(9), PersonId(u64::MAX)],
+            last_match: Some((MatchId(4), Someone { session: SessionId(6), device: None })),
             kept: None,
             sealed_by: None,
             received: None,
@@ -332,6 +354,28 @@ mod tests {
         assert!(!opened.ours);
         assert_eq!(opened.claims, claims());
         assert!(Tokens::new(vec![secret(2)], [3; 16]).open(&token).is_none());
+    }
+
+    #[test]
+    fn the_largest_token_opens() {
+        let letters = |count: usize| "🎷".repeat(count);
+        let wishes = Wishes {
+            interests: (0..10).map(|_| letters(32)).collect(),
+            languages: (0..5)
+                .filter_map(|_| visavis_protocol::Language::read("en-aaaaaaaa-bbbbbbbb-cccccccc"))
+                .collect(),
+            pool: letters(64),
+            ..Wishes::anyone(Kind::Video)
+        };
+        let largest = Claims {
+            wishes: Some(wishes),
+            recent: vec![PersonId(u64::MAX); 16],
+            blocked: vec![PersonId(u64::MAX); crate::acquaintances::Acquaintances::MAX_BLOCKED],
+            ..claims()
+        };
+        let mut tokens = Tokens::new(vec![secret(1)], [1; 16]);
+        let token = tokens.seal(&largest).unwrap();
+        assert_eq!(tokens.open(&token).unwrap().claims, largest, "{} letters", token.0.len());
     }
 
     #[test]

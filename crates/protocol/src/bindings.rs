@@ -5,7 +5,7 @@
 use crate::{
     Block, CandidateType, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, IpFamily,
     Kind, LeftReason, Limits, Message, MessageType, Mode, Next, Offer, PartnerFound, Path, Pin, Ping, Pong,
-    ServerMessage, Signal, Stop, TicketOffer, Transport, Typing,
+    ServerMessage, Signal, Stop, TicketOffer, Transport, Typing, Unblock,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ use ts_rs::TS;
 fn typescript() -> String {
     let mut out = String::from(
         "// Generated from crates/protocol by `make bindings`. Do not edit: the tests compare.\n\n\
-         export type ChatText = string;\nexport type ResumeToken = string;\nexport type IceToken = string;\n",
+         export type ChatText = string;\nexport type ResumeToken = string;\nexport type IceToken = string;\n\
+         export type DeviceName = string;\nexport type BlockHandle = string;\n",
     );
     let config = ts_rs::Config::new();
     let mut declare = |declaration: String| {
@@ -44,6 +45,7 @@ fn typescript() -> String {
     declare(Message::decl(&config));
     declare(Typing::decl(&config));
     declare(Block::decl(&config));
+    declare(Unblock::decl(&config));
     declare(ClientMessage::decl(&config));
     declare(PartnerFound::decl(&config));
     declare(ServerMessage::decl(&config));

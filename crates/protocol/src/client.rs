@@ -1,6 +1,6 @@
 //! Client → server. `read_client_message` makes these from a frame; the load client writes them with serde.
 
-use crate::{Candidate, ChatText, Kind, MatchId, Offer, Pin, ResumeToken, Sdp};
+use crate::{BlockHandle, Candidate, ChatText, DeviceName, Kind, MatchId, Offer, Pin, ResumeToken, Sdp};
 use serde::{Deserialize, Serialize};
 
 /// One message of a client, shaped as on the wire. Wishes are still as given; see [`crate::Wishes`].
@@ -27,6 +27,8 @@ pub enum ClientMessage {
     Typing(Typing),
     /// Never meet this stranger again.
     Block(Block),
+    /// Takes a block back.
+    Unblock(Unblock),
     /// Are you there? Answered by `pong`.
     Ping(Ping),
     /// Answers the server's `ping`.
@@ -50,6 +52,7 @@ pub enum MessageType {
     Message,
     Typing,
     Block,
+    Unblock,
     Ping,
     Pong,
 }
@@ -70,6 +73,7 @@ impl MessageType {
             "message" => MessageType::Message,
             "typing" => MessageType::Typing,
             "block" => MessageType::Block,
+            "unblock" => MessageType::Unblock,
             "ping" => MessageType::Ping,
             "pong" => MessageType::Pong,
             _ => return None,
@@ -92,6 +96,7 @@ impl ClientMessage {
             ClientMessage::Message(_) => MessageType::Message,
             ClientMessage::Typing(_) => MessageType::Typing,
             ClientMessage::Block(_) => MessageType::Block,
+            ClientMessage::Unblock(_) => MessageType::Unblock,
             ClientMessage::Ping(_) => MessageType::Ping,
             ClientMessage::Pong(_) => MessageType::Pong,
         }
@@ -116,12 +121,27 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(test, ts(as = "Option<bool>", optional))]
     pub answers_ping: bool,
+    /// A random name that the page keeps, so that a block outlives a reload. The server keeps only a keyed digest of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub device: Option<DeviceName>,
+    /// The handles of those whom this visitor has blocked, as `blocked` gave them; of more than 256 the last count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(as = "Option<Vec<BlockHandle>>", optional))]
+    pub blocks: Vec<BlockHandle>,
 }
 
 impl Hello {
     /// A greeting of this version, with nothing in it.
     pub fn plain() -> Self {
-        Hello { version: crate::VERSION, resume: None, received: None, answers_ping: false }
+        Hello {
+            version: crate::VERSION,
+            resume: None,
+            received: None,
+            answers_ping: false,
+            device: None,
+            blocks: Vec::new(),
+        }
     }
 }
 
@@ -322,4 +342,12 @@ pub struct Block {
     /// The present or the last match.
     #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
     pub match_id: MatchId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Unblock {
+    /// As `blocked` gave it.
+    pub block: BlockHandle,
 }

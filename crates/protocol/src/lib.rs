@@ -18,11 +18,11 @@ mod wishes;
 
 pub use client::{
     Block, CandidateType, ClientMessage, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message,
-    MessageType, Next, Path, Ping, Pong, Signal, Stop, TicketOffer, Transport, Typing,
+    MessageType, Next, Path, Ping, Pong, Signal, Stop, TicketOffer, Transport, Typing, Unblock,
 };
 pub use codes::{CLOSE_TO_RESUME, CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;
-pub use payload::{Candidate, ChatText, IceToken, MatchId, Offer, ResumeToken, Sdp};
+pub use payload::{BlockHandle, Candidate, ChatText, DeviceName, IceToken, MatchId, Offer, ResumeToken, Sdp};
 pub use read::read_client_message;
 pub use server::{LeftReason, Mode, PartnerFound, ServerMessage};
 pub use wishes::{Kind, Language, Pin, Wishes, read_interests, read_languages};

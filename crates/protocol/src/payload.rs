@@ -122,6 +122,36 @@ impl fmt::Debug for ResumeToken {
     }
 }
 
+/// What a page calls the device that it runs on: random, made and kept by the page. Recognises a visitor after a reload.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+pub struct DeviceName(pub String);
+
+impl DeviceName {
+    /// 16 to 64 characters of base64url: too many to guess, and nothing that says who somebody is.
+    pub fn is_well_formed(&self) -> bool {
+        (16..=64).contains(&self.0.len())
+            && self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    }
+}
+
+impl fmt::Debug for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceName({REDACTED})")
+    }
+}
+
+/// Names somebody who was blocked, to the server alone: opaque, and never twice the same.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+pub struct BlockHandle(pub String);
+
+impl fmt::Debug for BlockHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlockHandle({REDACTED})")
+    }
+}
+
 /// What `GET /api/ice` wants of a session, where the operator says so. A bearer secret.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]

@@ -3,11 +3,12 @@
 //! The usual path reads the frame twice without allocating for structure: once for depth and `type`, once into the
 //! message. Only a frame that is refused is read again, to find the field at fault.
 
-use crate::sound::is_sound;
+use crate::plain::shows_nothing;
+use crate::sound::{is_sound, well_formed};
 use crate::untagged::Untagged;
 use crate::{
     Block, Candidate, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Limits, Message,
-    MessageType, Next, Offer, Ping, Pong, Refusal, Sdp, Signal, Stop, TicketOffer, Typing,
+    MessageType, Next, Offer, Ping, Pong, Refusal, Sdp, Signal, Stop, TicketOffer, Typing, Unblock,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -41,7 +42,7 @@ pub fn read_client_message(frame: &str, limits: &Limits) -> Result<ClientMessage
 fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<ClientMessage, Refusal> {
     let message = match message_type {
         MessageType::Hello => ClientMessage::Hello(read::<Hello>(frame)?),
-        MessageType::FindPartner => ClientMessage::FindPartner(read::<FindPartner>(frame)?),
+        MessageType::FindPartner => ClientMessage::FindPartner(read::<FindPartner>(&well_formed(frame))?),
         MessageType::TicketOffer => ClientMessage::TicketOffer(read::<TicketOffer>(frame)?),
         MessageType::Next => ClientMessage::Next(read::<Next>(frame)?),
         MessageType::Stop => ClientMessage::Stop(read::<Stop>(frame)?),
@@ -49,9 +50,10 @@ fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<
         MessageType::Answer => ClientMessage::Answer(read::<Signal>(frame)?),
         MessageType::IceCandidate => ClientMessage::IceCandidate(read::<IceCandidate>(frame)?),
         MessageType::Connected => ClientMessage::Connected(read::<Connected>(frame)?),
-        MessageType::Message => ClientMessage::Message(read::<Message>(frame)?),
+        MessageType::Message => ClientMessage::Message(read::<Message>(&well_formed(frame))?),
         MessageType::Typing => ClientMessage::Typing(read::<Typing>(frame)?),
         MessageType::Block => ClientMessage::Block(read::<Block>(frame)?),
+        MessageType::Unblock => ClientMessage::Unblock(read::<Unblock>(frame)?),
         MessageType::Ping => ClientMessage::Ping(read::<Ping>(frame)?),
         MessageType::Pong => ClientMessage::Pong(read::<Pong>(frame)?),
     };
@@ -125,6 +127,12 @@ fn check_payload(message: &ClientMessage, limits: &Limits) -> Result<(), Refusal
             if text.0.len() > limits.max_text_chars && text.0.chars().count() > limits.max_text_chars {
                 return Err(too_large("text", limits.max_text_chars, "characters"));
             }
+            if shows_nothing(&text.0) {
+                return Err(Refusal::new(
+                    ErrorCode::BadField,
+                    "text: there is nothing in it that can be seen",
+                ));
+            }
             Ok(())
         }
         ClientMessage::Connected(Connected { elapsed_ms, .. }) => {
@@ -133,10 +141,14 @@ fn check_payload(message: &ClientMessage, limits: &Limits) -> Result<(), Refusal
             }
             Err(Refusal::new(ErrorCode::BadField, "elapsed_ms: must not be negative"))
         }
+        ClientMessage::Hello(Hello { device: Some(device), .. }) if !device.is_well_formed() => {
+            Err(Refusal::new(ErrorCode::BadField, "device: must be 16 to 64 characters of base64url"))
+        }
         ClientMessage::Hello(_)
         | ClientMessage::Stop(_)
         | ClientMessage::Typing(_)
         | ClientMessage::Block(_)
+        | ClientMessage::Unblock(_)
         | ClientMessage::Ping(_)
         | ClientMessage::Pong(_) => Ok(()),
     }
@@ -222,7 +234,7 @@ fn depth_exceeds(frame: &[u8], max_depth: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ChatText, Kind, MatchId, Path};
+    use crate::{BlockHandle, ChatText, DeviceName, Kind, MatchId, Path};
 
     fn read(frame: &str) -> Result<ClientMessage, Refusal> {
         read_client_message(frame, &Limits::default())
@@ -260,6 +272,43 @@ mod tests {
     }
 
     #[test]
+    fn half_an_emoji_is_replaced_where_people_write() {
+        let text = |frame: &str| match read(frame).unwrap() {
+            ClientMessage::Message(message) => message.text.0,
+            other => panic!("{other:?}"),
+        };
+        for (given, wanted) in [
+            (r"hi \ud83d", "hi \u{fffd}"),
+            (r"\ud83d\ud83d\ude00\ude00", "\u{fffd}😀\u{fffd}"),
+            (r"\ude00\uD83D", "\u{fffd}\u{fffd}"),
+            (r"\\ud83d \u00e9 \ud83d\\", "\\ud83d é \u{fffd}\\"),
+            (r#"\ud83d\" 😀"#, "\u{fffd}\" 😀"),
+        ] {
+            assert_eq!(text(&format!(r#"{{"type":"message","text":"{given}"}}"#)), wanted, "{given}");
+        }
+        let ClientMessage::FindPartner(wanted) =
+            read(r#"{"type":"find_partner","kind":"text","interests":["jazz \ud83c","\udfb7"]}"#).unwrap()
+        else {
+            panic!("a search");
+        };
+        let interests = crate::read_interests(&wanted.interests, &Limits::default()).unwrap();
+        assert_eq!(interests, ["jazz"]);
+        refused(r#"{"type":"message","text":"\ud8"}"#, ErrorCode::BadJson, "not JSON");
+    }
+
+    #[test]
+    fn a_text_in_which_nothing_can_be_seen_is_refused_for_that() {
+        for text in ["", " \n", "\u{200b}\u{200d}", "\u{3164}", "\u{202e}\u{e0041}"] {
+            let frame = serde_json::json!({"type": "message", "text": text}).to_string();
+            refused(&frame, ErrorCode::BadField, "text");
+        }
+        for text in ["x", " 👍🏽 ", "می\u{200c}خواهم", "ㅤ."] {
+            let frame = serde_json::json!({"type": "message", "text": text}).to_string();
+            assert!(read(&frame).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn every_message_reads_back_as_it_was_written() {
         let sdp = Sdp::from_text("v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\n").unwrap();
         let id = MatchId(0xfeed);
@@ -268,7 +317,14 @@ mod tests {
         );
         let messages = [
             ClientMessage::Hello(Hello::plain()),
-            ClientMessage::Hello(Hello { received: Some(7), answers_ping: true, ..Hello::plain() }),
+            ClientMessage::Hello(Hello {
+                received: Some(7),
+                answers_ping: true,
+                device: Some(DeviceName("AbCdEfGhIjKlMnOp-_01".into())),
+                blocks: vec![BlockHandle("q83v".into())],
+                ..Hello::plain()
+            }),
+            ClientMessage::Unblock(Unblock { block: BlockHandle("q83v".into()) }),
             ClientMessage::Ping(Ping {}),
             ClientMessage::Pong(Pong {}),
             ClientMessage::FindPartner(FindPartner {
@@ -396,6 +452,17 @@ mod tests {
                 "{id:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_device_is_named_by_random_letters_and_nothing_else() {
+        for wrong in ["", "too-short", "sixteen letters!", "ä-is-not-base64url", &"x".repeat(65)] {
+            let frame = serde_json::json!({"type": "hello", "version": 1, "device": wrong}).to_string();
+            refused(&frame, ErrorCode::BadField, "device");
+        }
+        let frame = r#"{"type":"hello","version":1,"device":"AbCdEfGhIjKlMnOp","blocks":["x"]}"#;
+        let printed = format!("{:?}", read(frame).unwrap());
+        assert!(!printed.contains("AbCd") && !printed.contains("\"x\""), "{printed}");
     }
 
     #[test]

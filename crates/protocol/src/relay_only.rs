@@ -41,6 +41,7 @@ impl ClientMessage {
             | ClientMessage::Message(_)
             | ClientMessage::Typing(_)
             | ClientMessage::Block(_)
+            | ClientMessage::Unblock(_)
             | ClientMessage::Ping(_)
             | ClientMessage::Pong(_) => Some(self),
         }

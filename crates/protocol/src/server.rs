@@ -1,8 +1,8 @@
 //! Server → client. Clients ignore types and fields that they do not know.
 
 use crate::{
-    Candidate, ChatText, ErrorCode, IceToken, Language, MatchId, MessageType, Offer, Refusal, ResumeToken,
-    Sdp,
+    BlockHandle, Candidate, ChatText, ErrorCode, IceToken, Language, MatchId, MessageType, Offer, Refusal,
+    ResumeToken, Sdp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +124,24 @@ pub enum ServerMessage {
         #[cfg_attr(test, ts(optional))]
         nth: Option<u32>,
     },
+    /// To the blocker only: these two will not meet again.
+    Blocked {
+        /// The match that `block` named.
+        #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
+        match_id: MatchId,
+        /// Keep it, and send it in every `hello`.
+        block: BlockHandle,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resume_token: Option<ResumeToken>,
+    },
+    /// The block was taken back.
+    Unblocked {
+        block: BlockHandle,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        resume_token: Option<ResumeToken>,
+    },
     /// Asks a client that said `answers_ping` whether it is there. Not counted in `hello.received`.
     Ping {},
     /// Answers `ping`. Not counted in `hello.received`.
@@ -174,6 +192,8 @@ impl ServerMessage {
             | ServerMessage::PartnerReconnecting { .. }
             | ServerMessage::PartnerBack { .. }
             | ServerMessage::Stopped { .. }
+            | ServerMessage::Blocked { .. }
+            | ServerMessage::Unblocked { .. }
             | ServerMessage::Ping {}
             | ServerMessage::Pong { .. }
             | ServerMessage::Draining { .. } => 0,
@@ -247,12 +267,25 @@ pub enum LeftReason {
     Closed,
     /// No sign of life, or the socket ended without a close frame.
     Lost,
+    /// Never said to anybody: who was blocked hears `next`.
     Blocked,
     /// The server ended it.
     Server,
 }
 
 impl LeftReason {
+    /// The reason as the survivor hears it. That it was blocked would only tell it to come back as somebody else.
+    pub fn told(self) -> Self {
+        match self {
+            LeftReason::Blocked => LeftReason::Next,
+            LeftReason::Next
+            | LeftReason::Stop
+            | LeftReason::Closed
+            | LeftReason::Lost
+            | LeftReason::Server => self,
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             LeftReason::Next => "next",

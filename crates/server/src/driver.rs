@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use visavis_lobby::{
-    Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, Output, Outputs, Span, Time,
+    Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Span, Time,
 };
 use visavis_protocol::{CloseCode, IceToken, ServerMessage};
 
@@ -93,7 +93,7 @@ impl Driver {
     /// With `passes`, every `welcome` carries one; with `requests`, other nodes can be asked.
     pub(crate) fn new(
         config: Config,
-        seed: u64,
+        key: LobbyKey,
         bounds: QueueBounds,
         passes: Option<Arc<IcePasses>>,
         requests: Option<Requests>,
@@ -103,7 +103,7 @@ impl Driver {
         let everywhere = Arc::new(AtomicUsize::new(0));
         let link = Link { inbox: sender, online: Arc::clone(&online), everywhere: Arc::clone(&everywhere) };
         let driver = Driver {
-            lobby: Lobby::new(config, seed),
+            lobby: Lobby::new(config, key),
             started: Instant::now(),
             started_at: wall_clock(),
             inbox,

@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use visavis_lobby::LobbyKey;
 
 /// At the end of the stop timeout: time to close the sockets of those who did not move.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -106,7 +107,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         (_, _) => (None, None, None),
     };
     let requests = nodes.as_ref().map(Nodes::requests);
-    let (driver, link) = Driver::new(lobby, seed()?, bounds, passes.clone(), requests);
+    let (driver, link) = Driver::new(lobby, lobby_key()?, bounds, passes.clone(), requests);
     let mut driver = tokio::spawn(driver.run());
     let leaving = nodes.map(|nodes| nodes.start(link.clone()));
 
@@ -233,12 +234,12 @@ async fn end_of(relay: Option<relay::Ended>) {
     }
 }
 
-fn seed() -> Result<u64, Failure> {
-    let mut bytes = [0; 8];
+fn lobby_key() -> Result<LobbyKey, Failure> {
+    let mut bytes = [0; 32];
     SystemRandom::new()
         .fill(&mut bytes)
         .map_err(|_| Failure::Runtime("the operating system gives no randomness".into()))?;
-    Ok(u64::from_ne_bytes(bytes))
+    Ok(LobbyKey::new(bytes))
 }
 
 /// Says where it listens, as an address to click on.

@@ -215,7 +215,9 @@ impl<'a> From<&'a ServerMessage> for Heard<'a> {
             }
             ServerMessage::Typing { .. } => Heard::Typing,
             ServerMessage::Ping {} => Heard::Ping,
-            ServerMessage::Pong { .. } => Heard::Unknown,
+            ServerMessage::Pong { .. } | ServerMessage::Blocked { .. } | ServerMessage::Unblocked { .. } => {
+                Heard::Unknown
+            }
             ServerMessage::PartnerLeft { match_id, reason, requeued, resume_token } => Heard::PartnerLeft {
                 match_id: *match_id,
                 reason: *reason,

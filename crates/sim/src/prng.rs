@@ -1,6 +1,6 @@
 //! Chance as a value: SplitMix64 (Steele, Lea, Flood 2014). The same seed gives the same visits.
 
-use visavis_lobby::Span;
+use visavis_lobby::{LobbyKey, Span};
 
 /// A seeded source of chance.
 #[derive(Clone, Debug)]
@@ -17,6 +17,15 @@ impl Prng {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// A key for a lobby that does the same in every run. Anybody can guess it.
+    pub fn lobby_key(&mut self) -> LobbyKey {
+        let mut key = [0; 32];
+        for part in key.chunks_mut(8) {
+            part.copy_from_slice(&self.next_u64().to_be_bytes());
+        }
+        LobbyKey::new(key)
     }
 
     /// Below `bound`; 0 if that is 0.

@@ -6,7 +6,7 @@ use visavis_lobby::{
 };
 use visavis_protocol::{Kind, ServerMessage};
 use visavis_sim::{
-    Act, Allowance, Habit, Heard, Input, Meeting, Note, Order, Script, Status, Visitor, audit,
+    Act, Allowance, Habit, Heard, Input, Meeting, Note, Order, Prng, Script, Status, Visitor, audit,
 };
 
 struct World {
@@ -30,7 +30,7 @@ impl World {
     fn new(visitors: u32, script: Script) -> Self {
         let config = Config { next_burst: 1_000_000, message_burst: 1_000_000, ..Config::default() };
         let mut world = World {
-            lobby: Lobby::new(config, 11),
+            lobby: Lobby::new(config, Prng::new(11).lobby_key()),
             now: Time::from_micros(1_000_000),
             visitors: (0..visitors).map(|id| Visitor::new(id, script, 5)).collect(),
             sockets: vec![None; visitors as usize],

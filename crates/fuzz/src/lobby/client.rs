@@ -56,6 +56,7 @@ impl Client {
                 );
             }
             ServerMessage::Pong { received } => assert_eq!(*received, self.said),
+            ServerMessage::Blocked { .. } | ServerMessage::Unblocked { .. } => {}
             ServerMessage::Ping {} | ServerMessage::Draining { .. } => {}
         }
     }

@@ -3,9 +3,9 @@
 use super::client::Known;
 use crate::choices::Choices;
 use visavis_protocol::{
-    Block, Candidate, ChatText, ClientMessage, Connected, FindPartner, Hello, IceCandidate, Kind, Limits,
-    MatchId, Message, Next, Offer, Path, Pin, Refusal, ResumeToken, Sdp, Signal, Stop, TicketOffer, Typing,
-    VERSION, read_client_message,
+    Block, Candidate, ChatText, ClientMessage, Connected, DeviceName, FindPartner, Hello, IceCandidate, Kind,
+    Limits, MatchId, Message, Next, Offer, Path, Pin, Refusal, ResumeToken, Sdp, Signal, Stop, TicketOffer,
+    Typing, VERSION, read_client_message,
 };
 
 const KINDS: [Kind; 3] = [Kind::Text, Kind::Video, Kind::Audio];
@@ -95,7 +95,12 @@ fn hello(choices: &mut Choices<'_>, known: &Known) -> Hello {
         _ => known.tokens.get(usize::from(which & 15)).cloned(),
     };
     let received = choices.among(&[None, Some(0), Some(1), Some(3), Some(u32::MAX)]);
-    Hello { version, resume, received, answers_ping: choices.below(2) == 0 }
+    let device = match choices.below(4) {
+        0 => Some(DeviceName("the-only-device-here".to_owned())),
+        1 => Some(DeviceName("the-other-device-here".to_owned())),
+        _ => None,
+    };
+    Hello { version, resume, received, answers_ping: choices.below(2) == 0, device, blocks: Vec::new() }
 }
 
 /// Mostly the present match; sometimes none, an earlier one, another's, or one that never was.

@@ -92,6 +92,7 @@ fn within_limits(message: &ClientMessage, limits: &Limits) {
         | ClientMessage::Stop(_)
         | ClientMessage::Typing(_)
         | ClientMessage::Block(_)
+        | ClientMessage::Unblock(_)
         | ClientMessage::Ping(_)
         | ClientMessage::Pong(_) => {}
     }

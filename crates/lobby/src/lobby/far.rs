@@ -12,10 +12,12 @@ mod pairs;
 mod proposals;
 
 use super::{Due, Lobby};
-use crate::matches::{Ids, MatchKey, Side};
+use crate::matches::{MatchKey, Side};
 use crate::nodes::Say;
 use crate::nodes::{Bucket, Frame, Lease, NodeId, Partner, Reply, Request, Sighting, TicketId, Veil};
+use crate::persons::Someone;
 use crate::planted::planted;
+use crate::random::{LobbyKey, Random};
 use crate::session::SessionKey;
 use crate::tokens::SessionId;
 use crate::{Config, ConnectionId, Outputs, Span, Time};
@@ -45,7 +47,7 @@ pub(super) struct Far {
     pub(super) arrivals: FxHashMap<ConnectionId, Arrival>,
     /// Sessions that were resumed by nothing but their token, while it says so.
     pub(super) believed: FxHashMap<SessionId, Believed>,
-    ticket_ids: Ids,
+    ticket_ids: Random,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,7 @@ impl Far {
     /// How long a handshake with another node may go without a way to it.
     const SHUT: Span = Span::from_secs(1);
 
-    pub(super) fn new(config: &Config, seed: u64) -> Self {
+    pub(super) fn new(config: &Config, key: &LobbyKey) -> Self {
         Far {
             me: config.node,
             reach: Reach::Away { since: Time::ZERO },
@@ -99,7 +101,7 @@ impl Far {
             touched: Vec::new(),
             arrivals: FxHashMap::default(),
             believed: FxHashMap::default(),
-            ticket_ids: Ids::new(seed.rotate_left(16)),
+            ticket_ids: key.random("visavis ticket 1"),
         }
     }
 
@@ -336,6 +338,11 @@ impl Lobby {
         self.sessions.get(key).map_or(SessionId(0), |session| session.id)
     }
 
+    pub(super) fn someone(&self, key: SessionKey) -> Someone {
+        let nobody = Someone { session: SessionId(0), device: None };
+        self.sessions.get(key).map_or(nobody, |session| session.who())
+    }
+
     pub(super) fn sessions_elsewhere(&self) -> usize {
         let elsewhere = |far: &&FarMatch| self.far_seat_of(far.key).is_some_and(|far| far.node.is_some());
         self.far.matches.values().filter(elsewhere).count()
@@ -345,7 +352,12 @@ impl Lobby {
     fn partner_of(&self, key: SessionKey) -> Option<Partner> {
         let session = self.sessions.get(key)?;
         let wishes = session.wishes.as_deref().cloned()?;
-        Some(Partner { session: session.id, resumable: session.is_resumable(), wishes })
+        Some(Partner {
+            session: session.id,
+            resumable: session.is_resumable(),
+            device: session.device,
+            wishes,
+        })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Leaving: who goes is out, who stays is told at once and goes back to the line if it wants that.
 
-use super::{Due, Lobby};
+use super::{Due, Lobby, acquaintance};
 use crate::Outputs;
-use crate::matches::{Match, MatchKey, Seat};
+use crate::acquaintances::Acquaintance;
+use crate::matches::{Match, MatchKey, Seat, Side};
 use crate::planted::planted;
 use crate::replay::Replay;
 use crate::session::{AgeCredit, SessionKey, State};
-use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage};
+use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage, Unblock};
 
 impl Lobby {
     pub(super) fn on_stop(&mut self, key: SessionKey, outputs: &mut Outputs) {
@@ -21,7 +22,7 @@ impl Lobby {
     pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(key) else { return };
         let state = session.state();
-        let present = self.present_match(state).map(|(id, partner)| (id, self.session_id(partner)));
+        let present = self.present_match(state).map(|(id, partner)| (id, self.someone(partner)));
         let partner = match (present, session.last_match) {
             (Some((id, partner)), _) if id == named => partner,
             (_, Some((id, partner))) if id == named => partner,
@@ -35,7 +36,7 @@ impl Lobby {
             }
         };
         let Some(session) = self.sessions.get_mut(key) else { return };
-        let forgotten = session.acquaintances_mut().block(partner);
+        let forgotten = session.acquaintances_mut().block(partner.person());
         if let (Some(_), State::Waiting { ticket }) = (forgotten, state) {
             // Whose block was forgotten may be waiting too, and fit again.
             if let Some(ticket) = self.take_ticket(ticket) {
@@ -44,19 +45,58 @@ impl Lobby {
         }
         self.note_session(key, outputs);
         // Not only if the present match was named: the last one may have been with the same person.
-        if let Some((id, _)) = present.filter(|(_, present)| *present == partner) {
+        if let Some((id, _)) = present.filter(|(_, present)| present.person() == partner.person()) {
             self.leave(key, LeftReason::Blocked, outputs);
             if id != named {
                 // The client cannot know that the two strangers were one.
                 let resume_token = self.mint(key);
                 let left = ServerMessage::PartnerLeft {
                     match_id: id,
-                    reason: LeftReason::Blocked,
+                    reason: LeftReason::Blocked.told(),
                     requeued: false,
                     resume_token,
                 };
                 self.say(key, left, outputs);
             }
+        }
+        if let Some(block) = self.persons.seal(partner.person()) {
+            let resume_token = self.mint(key);
+            self.say(key, ServerMessage::Blocked { match_id: named, block, resume_token }, outputs);
+        }
+    }
+
+    pub(super) fn on_unblock(&mut self, key: SessionKey, unblock: Unblock, outputs: &mut Outputs) {
+        let Some(person) = self.persons.open(&unblock.block) else {
+            let message = "block: no handle of this server, or of a secret that is no longer in use";
+            return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
+        };
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.acquaintances_mut().unblock(person);
+        if let State::Waiting { ticket } = session.state()
+            && let Some(ticket) = self.take_ticket(ticket)
+        {
+            // They may be waiting, too, and fit again.
+            self.enter_line(ticket, outputs);
+        }
+        self.note_session(key, outputs);
+        let resume_token = self.mint(key);
+        self.say(key, ServerMessage::Unblocked { block: unblock.block, resume_token }, outputs);
+    }
+
+    /// Ends a match of two of whom one turns out to have blocked the other: by a reload, or in another tab.
+    pub(super) fn part_if_blocked(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(State::Matched { key: present, side }) = self.state(key) else { return };
+        let Some(partner) = self.matches.get(present).map(|present| present.seat(side.other()).session)
+        else {
+            return;
+        };
+        if acquaintance(&self.sessions, key, partner) != Acquaintance::Blocked {
+            return;
+        }
+        let Some(ended) = self.end_match(present) else { return };
+        self.counters.count_end(LeftReason::Blocked);
+        for side in [Side::Initiator, Side::Responder] {
+            self.survive(&ended, ended.seat(side), LeftReason::Blocked, outputs);
         }
     }
 
@@ -102,10 +142,10 @@ impl Lobby {
         self.far.matches.remove(&ended.id);
         let (one, other) = (ended.initiator.session, ended.responder.session);
         for (mine, theirs) in [(one, other), (other, one)] {
-            let theirs = self.session_id(theirs);
+            let theirs = self.someone(theirs);
             if let Some(session) = self.sessions.get_mut(mine) {
                 session.last_match = Some((ended.id, theirs));
-                session.acquaintances_mut().met(theirs, self.config.recent_partners);
+                session.acquaintances_mut().met(theirs.person(), self.config.recent_partners);
                 session.transition_to_idle(None);
                 // A client that is here needs no signal of this match again; one that is away reads them when it is back.
                 if session.connection().is_some()
@@ -122,6 +162,7 @@ impl Lobby {
         if planted!(SurvivorIsNotTold) && reason == LeftReason::Next {
             return;
         }
+        let reason = reason.told();
         let Some(session) = self.sessions.get_mut(seat.session) else { return };
         if session.is_elsewhere() {
             let left = ServerMessage::PartnerLeft {

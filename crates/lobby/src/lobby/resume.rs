@@ -5,9 +5,10 @@
 //! match or its place in line for a while, but nobody is given to it.
 
 use super::{Due, Lobby};
-use crate::acquaintances::Acquaintance;
+use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::admission::Admittance;
 use crate::matches::{Match, MatchKey, Seat, Side};
+use crate::persons::{DeviceId, PersonId, Someone};
 use crate::planted::planted;
 use crate::replay::{Bounds, Replay};
 use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
@@ -34,6 +35,9 @@ struct Shell {
     limiting: Limiting,
     said: Said,
     answers_ping: bool,
+    hides_on_arrival: bool,
+    device: Option<DeviceId>,
+    blocked: Vec<PersonId>,
 }
 
 impl Lobby {
@@ -47,9 +51,7 @@ impl Lobby {
             let message = "resume: only in the first message of a socket";
             return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
         }
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.answers_ping = hello.answers_ping;
-        }
+        self.note_greeting(key, &hello, outputs);
         if let Some(token) = hello.resume {
             match self.resume(key, &token, hello.received, outputs) {
                 Resumption::Done => {
@@ -62,6 +64,33 @@ impl Lobby {
         }
         self.identify(key);
         self.welcome(key, asked.then_some(false), outputs);
+    }
+
+    /// What a client says about itself and its blocks; the latter once, as opening handles costs something.
+    fn note_greeting(&mut self, key: SessionKey, hello: &Hello, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.answers_ping = hello.answers_ping;
+        if session.greeted {
+            return;
+        }
+        session.greeted = true;
+        let device = hello.device.as_ref().filter(|_| !planted!(DevicesAreForgotten));
+        let device = device.map(|name| self.persons.device(name));
+        session.device = session.device.or(device);
+        let surplus = hello.blocks.len().saturating_sub(Acquaintances::MAX_BLOCKED);
+        let handles = hello.blocks.iter().skip(surplus).filter(|_| !planted!(HandlesOpenNothing));
+        let blocked: Vec<PersonId> = handles.filter_map(|handle| self.persons.open(handle)).collect();
+        if session.device.is_none() && blocked.is_empty() {
+            return;
+        }
+        session.remember(Vec::new(), blocked, self.config.recent_partners);
+        if let State::Waiting { ticket } = session.state()
+            && let Some(ticket) = self.take_ticket(ticket)
+        {
+            // It searched first: who fits may be somebody else now.
+            self.enter_line(ticket, outputs);
+        }
+        self.part_if_blocked(key, outputs);
     }
 
     /// Whether a session has done nothing yet, so that an older one can take its socket over.
@@ -127,9 +156,11 @@ impl Lobby {
                     side,
                     since: present.seat(side).since,
                     partner: partner.is_resumable().then_some(partner.id),
+                    device: partner.device.filter(|_| partner.is_resumable()),
                 })
             }
         };
+        let known = session.acquaintances();
         let claims = Claims {
             session: session.id,
             generation: identity.generation,
@@ -138,12 +169,22 @@ impl Lobby {
             wishes: session.wishes.as_deref().cloned(),
             place,
             heard: self.heard(session.id),
-            blocked: self.blocked_to_carry(session),
+            device: session.device,
+            recent: known.map(|known| known.recent().collect()).unwrap_or_default(),
+            blocked: known
+                .filter(|_| !planted!(TokensForgetBlocks))
+                .map(|known| known.blocked().collect())
+                .unwrap_or_default(),
+            last_match: session.last_match,
             kept: None,
             sealed_by: None,
             received: None,
         };
-        self.tokens.seal(&claims)
+        let token = self.tokens.seal(&claims);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.owes_token = false;
+        }
+        token
     }
 
     /// The socket is gone without a word. Who can come back keeps what it has for a while.
@@ -242,6 +283,7 @@ impl Lobby {
         self.note_taken(known, taken);
         self.note_session(known, outputs);
         self.greet_back(known, received, outputs);
+        self.part_if_blocked(known, outputs);
         Resumption::Done
     }
 
@@ -273,11 +315,17 @@ impl Lobby {
         generation: u32,
         outputs: &mut Outputs,
     ) {
-        let Some(Shell { connection, limiting, said, answers_ping }) = self.dissolve(fresh) else { return };
+        let Some(shell) = self.dissolve(fresh) else { return };
+        let Shell { connection, limiting, said, answers_ping, hides_on_arrival, device, blocked } = shell;
         let now = self.now;
         let Some(session) = self.sessions.get_mut(known) else { return };
         session.said = said;
         session.answers_ping = answers_ping;
+        session.hides_on_arrival = hides_on_arrival;
+        session.greeted = true;
+        // Whoever is known by one device does not become another by a resume.
+        session.device = session.device.or(device);
+        session.remember(Vec::new(), blocked, self.config.recent_partners);
         let old = std::mem::replace(&mut session.link, Link::Attached(connection));
         let old_limiting = std::mem::replace(&mut session.limiting, limiting);
         session.admittance = Admittance::Inside;
@@ -371,6 +419,10 @@ impl Lobby {
         let kept = claims.take_kept();
         self.become_restored(key, claims.session, claims.generation, claims.requeue, claims.wishes);
         self.remember_kept(key, kept);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.device = claims.device.or(session.device);
+            session.last_match = claims.last_match;
+        }
         self.restore_place(key, claims.place, outputs);
         Resumption::Done
     }
@@ -396,7 +448,9 @@ impl Lobby {
         session.identity = Some(Box::new(Identity::new(presented.saturating_add(1), Origin::Restored)));
         session.names_matches = true;
         session.requeue = requeue;
-        session.wishes = wishes.map(Arc::new);
+        let hides = session.hides_on_arrival;
+        session.wishes =
+            wishes.map(|wishes| Arc::new(Wishes { relay_only: wishes.relay_only || hides, ..wishes }));
         self.identities.insert(id, key);
     }
 
@@ -414,12 +468,10 @@ impl Lobby {
             }
             _ => false,
         };
+        let kept = claims.kept.iter().flat_map(|kept| &kept.blocked);
+        let all_blocked: Vec<PersonId> = claims.blocked.iter().chain(kept).copied().collect();
         let blocked = |claim: &MatchClaim| {
-            claims
-                .kept
-                .as_ref()
-                .zip(claim.partner)
-                .is_some_and(|(kept, partner)| kept.blocked.contains(&partner))
+            claim.partner().is_some_and(|partner| all_blocked.iter().any(|person| partner.is(*person)))
         };
         let agrees = agrees && !matches!(&claims.place, PlaceClaim::Matched(claim) if blocked(claim));
         if !agrees && !planted!(RestoredPairsDisagree) {
@@ -433,6 +485,8 @@ impl Lobby {
             session.names_matches = true;
             session.requeue = claims.requeue;
             session.wishes = claims.wishes.map(Arc::new);
+            session.device = session.device.or(claims.device);
+            session.last_match = session.last_match.or(claims.last_match);
             if let Some(identity) = &mut session.identity {
                 identity.origin = Origin::Restored;
             }
@@ -440,6 +494,7 @@ impl Lobby {
         self.take_over(fresh, known, claims.generation, outputs);
         self.greet_back(known, None, outputs);
         self.tell_partner_is_here(known, outputs);
+        self.part_if_blocked(known, outputs);
         Resumption::Done
     }
 
@@ -453,11 +508,12 @@ impl Lobby {
                 self.search_again(key, since, outputs);
             }
             PlaceClaim::Matched(claim) => {
-                let Some(partner) = claim.partner else { return };
+                let Some(someone) = claim.partner() else { return };
+                let partner = someone.session;
                 if self
                     .sessions
                     .get(key)
-                    .is_some_and(|session| session.sees(partner) == Acquaintance::Blocked)
+                    .is_some_and(|session| session.sees(someone) == Acquaintance::Blocked)
                 {
                     // A block ends a match and brings no token: this one is from before.
                     return self.welcome(key, Some(true), outputs);
@@ -471,7 +527,7 @@ impl Lobby {
                     return self.tell_match_is_over(key, claim.id, outputs);
                 }
                 let match_id = claim.id;
-                self.restore_half(key, &claim, partner);
+                self.restore_half(key, &claim, someone);
                 self.welcome(key, Some(true), outputs);
                 let grace_ms = self.config.half_pair_grace.as_millis_ceil();
                 self.say(key, ServerMessage::PartnerReconnecting { match_id, grace_ms }, outputs);
@@ -514,10 +570,13 @@ impl Lobby {
     }
 
     /// Rebuilds a match of which one side is back; the other is awaited.
-    fn restore_half(&mut self, key: SessionKey, claim: &MatchClaim, partner: SessionId) {
+    fn restore_half(&mut self, key: SessionKey, claim: &MatchClaim, partner: Someone) {
+        let Someone { session: partner, device } = partner;
         let until = self.now + self.config.half_pair_grace;
         let until = if planted!(HalfPairsStay) { until + self.config.half_pair_grace } else { until };
-        let session = Session::known_by_hearsay(partner, Link::Detached { until }, Origin::Awaited, self.now);
+        let mut session =
+            Session::known_by_hearsay(partner, Link::Detached { until }, Origin::Awaited, self.now);
+        session.device = device;
         let awaited = self.sessions.insert(session);
         self.identities.insert(partner, awaited);
         if let Some(session) = self.sessions.get_mut(awaited) {
@@ -556,6 +615,9 @@ impl Lobby {
             limiting: session.limiting,
             said: session.said,
             answers_ping: session.answers_ping,
+            hides_on_arrival: session.hides_on_arrival,
+            device: session.device,
+            blocked: session.take_blocked(),
         })
     }
 

@@ -37,10 +37,12 @@ impl Lobby {
             Some(State::Waiting { ticket: old }) => {
                 let Some(old) = self.take_ticket(old) else { return };
                 ticket.inherit(old);
+                self.owe_token(key);
             }
             Some(State::Reserved { by }) => {
                 let Some(old) = self.cancel_reservation(by, outputs) else { return };
                 ticket.inherit(old);
+                self.owe_token(key);
             }
             Some(State::Matched { .. }) => self.leave(key, LeftReason::Next, outputs),
             Some(State::Idle { credit: Some(credit) }) if self.now <= credit.valid_until => {
@@ -75,7 +77,7 @@ impl Lobby {
             }
             State::Reserved { by } => {
                 if let Some(offer) = next.offer {
-                    self.replace_reserved_offer(by, offer, outputs);
+                    self.replace_reserved_offer(by, Some(offer), outputs);
                 }
             }
             State::Matched { .. } => {
@@ -99,7 +101,7 @@ impl Lobby {
         let offer = Offer { sdp: fresh.sdp };
         match self.state(key) {
             Some(State::Waiting { ticket }) => self.replace_offer(ticket, offer),
-            Some(State::Reserved { by }) => self.replace_reserved_offer(by, offer, outputs),
+            Some(State::Reserved { by }) => self.replace_reserved_offer(by, Some(offer), outputs),
             Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => {}
         }
     }
@@ -273,7 +275,8 @@ impl Lobby {
         let online = self.online_for_clients();
         let interval = self.waiting_interval();
         let Some(ticket) = self.matchmaker.ticket(key) else { return };
-        if ticket.told.is_some_and(|told| self.now < told + interval) {
+        let owes_token = self.sessions.get(ticket.session).is_some_and(|session| session.owes_token);
+        if ticket.told.is_some_and(|told| self.now < told + interval) && !owes_token {
             return;
         }
         let waited = self.now.since(ticket.since).as_micros();
@@ -284,9 +287,24 @@ impl Lobby {
             ticket.told = Some(self.now);
         }
         let estimate_ms = left.map(Span::as_millis_ceil);
-        let resume_token = if first { self.mint(session) } else { None };
+        let resume_token = if first || owes_token { self.mint(session) } else { None };
         let message = ServerMessage::Waiting { online, estimate_ms, resume_token };
         self.say(session, message, outputs);
+    }
+
+    /// What the newest token says does not hold any more.
+    pub(super) fn owe_token(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.owes_token = session.identity.is_some() && !planted!(WishesStayOld);
+        }
+    }
+
+    /// Who waits with other wishes than its newest token says gets a new one at once: a server may end at any moment.
+    pub(super) fn settle_token(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get(key).filter(|session| session.owes_token) else { return };
+        if let State::Waiting { ticket } = session.state() {
+            self.tell_waiting(ticket, outputs);
+        }
     }
 
     /// Stretched when very many wait, so that telling them never costs more than 2,000 messages a second.
@@ -303,7 +321,8 @@ impl Lobby {
         // A session that came by its token may have forgotten whom it met; they have not.
         let met_anyone = self.sessions.get(ticket.session).is_some_and(|session| {
             let returned = session.identity.as_ref().is_some_and(|identity| identity.origin != Origin::Here);
-            session.met_anyone() || returned
+            // And those who know the device may have met it in an earlier session.
+            session.met_anyone() || returned || session.device.is_some()
         });
         let changes_at = [
             // Due already, and not looked at yet: what came first after a sleep may schedule anew.

@@ -3,6 +3,7 @@
 use super::TicketId;
 use crate::Span;
 use crate::matches::Side;
+use crate::persons::{DeviceId, PersonId, Someone};
 use crate::tokens::SessionId;
 use serde::{Deserialize, Serialize};
 use visavis_protocol::{
@@ -89,7 +90,15 @@ pub(crate) struct Partner {
     pub(crate) session: SessionId,
     /// Whether it holds a token and can come back.
     pub(crate) resumable: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<DeviceId>,
     pub(crate) wishes: Wishes,
+}
+
+impl Partner {
+    pub(crate) fn who(&self) -> Someone {
+        Someone { session: self.session, device: self.device }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,9 +126,11 @@ pub(crate) struct Standing {
     pub(crate) wishes: Option<Wishes>,
     pub(crate) requeue: bool,
     pub(crate) place: Place,
-    pub(crate) recent: Vec<SessionId>,
-    pub(crate) blocked: Vec<SessionId>,
-    pub(crate) last_match: Option<(MatchId, SessionId)>,
+    #[serde(default)]
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) recent: Vec<PersonId>,
+    pub(crate) blocked: Vec<PersonId>,
+    pub(crate) last_match: Option<(MatchId, Someone)>,
     pub(crate) missed: Vec<Carried>,
     /// How many frames of its last socket were taken.
     #[serde(default)]
@@ -177,6 +188,8 @@ impl Carried {
             ServerMessage::Welcome { .. }
             | ServerMessage::Waiting { .. }
             | ServerMessage::Stopped { .. }
+            | ServerMessage::Blocked { .. }
+            | ServerMessage::Unblocked { .. }
             | ServerMessage::Error { .. }
             | ServerMessage::Ping {}
             | ServerMessage::Pong { .. }

@@ -2,6 +2,7 @@
 //! speaks or has met.
 
 use super::Tag;
+use crate::persons::PersonId;
 use crate::tokens::{SessionId, SessionSecret};
 use ring::hmac;
 
@@ -30,6 +31,11 @@ impl Veil {
 
     pub(crate) fn session(&self, session: SessionId) -> Tag {
         self.tag(b"session", &session.0.to_be_bytes())
+    }
+
+    /// Of a session, or of the device of its visitor.
+    pub(crate) fn person(&self, person: PersonId) -> Tag {
+        self.tag(b"person", &person.0.to_be_bytes())
     }
 
     fn tag(&self, what: &[u8], content: &[u8]) -> Tag {

@@ -107,8 +107,10 @@ fn one_memory_of_a_meeting_is_enough_to_pause() {
 fn block_ends_the_match_and_tells_the_other() {
     let (mut script, present) = Script::matched(find!("video", requeue: true));
     script.say(A, frame!("block", match_id: present));
-    script.expect_left(B, present, "blocked", Requeued::Yes);
+    // Kindly: that it was blocked is told to the blocker alone.
+    script.expect_left(B, present, "next", Requeued::Yes);
     script.expect_waiting(B);
+    script.expect_blocked(A, present);
     // A is idle: it says itself whether it goes on.
     script.open(C);
     script.say(C, find!("video"));
@@ -122,7 +124,8 @@ fn a_blocked_pair_never_meets_again_whoever_blocked_and_whoever_comes_first() {
             let (mut script, present) = Script::matched(find!("video"));
             script.say(blocker, frame!("block", match_id: present));
             let other = if blocker == A { B } else { A };
-            script.expect_left(other, present, "blocked", Requeued::No);
+            script.expect_left(other, present, "next", Requeued::No);
+            script.expect_blocked(blocker, present);
             script.say(first, frame!("next"));
             script.expect_waiting(first);
             script.say(second, frame!("next"));
@@ -136,6 +139,7 @@ fn a_blocked_pair_never_meets_again_whoever_blocked_and_whoever_comes_first() {
 fn the_last_match_can_be_blocked_after_its_end() {
     let (mut script, last) = parted();
     script.say(B, frame!("block", match_id: last));
+    script.expect_blocked(B, last);
     script.say(A, frame!("next"));
     script.expect_waiting(A);
     script.say(B, frame!("next"));
@@ -149,6 +153,7 @@ fn blocking_the_last_match_leaves_the_present_one_alone() {
     script.open(C);
     let present = script.pair(A, C, find!("video"));
     script.say(A, frame!("block", match_id: last));
+    script.expect_blocked(A, last);
     script.say(A, frame!("message", match_id: present, text: "back"));
     script.expect(C, frame!("message", match_id: present, text: "back"));
 }
@@ -163,9 +168,10 @@ fn blocking_the_last_match_ends_the_present_one_if_it_is_the_same_person() {
     script.advance_ms(3_000);
     let present = script.expect_match(A, B);
     script.say(A, frame!("block", match_id: last));
-    script.expect_left(B, present, "blocked", Requeued::No);
+    script.expect_left(B, present, "next", Requeued::No);
     // It could not know that the two strangers were one, and would wait for somebody who is gone.
-    script.expect_left(A, present, "blocked", Requeued::No);
+    script.expect_left(A, present, "next", Requeued::No);
+    script.expect_blocked(A, last);
 }
 
 #[test]
@@ -217,12 +223,14 @@ fn a_block_forgotten_for_a_newer_one_leaves_nobody_waiting_in_vain() {
     script.open(B);
     let first = script.pair(A, B, find!("text"));
     script.say(A, frame!("block", match_id: first));
-    script.expect_left(B, first, "blocked", Requeued::No);
+    script.expect_left(B, first, "next", Requeued::No);
+    script.expect_blocked(A, first);
     for stranger in (10..265).map(Visitor) {
         script.open(stranger);
         let present = script.pair(A, stranger, find!("text"));
         script.say(A, frame!("block", match_id: present));
-        script.expect_left(stranger, present, "blocked", Requeued::No);
+        script.expect_left(stranger, present, "next", Requeued::No);
+        script.expect_blocked(A, present);
     }
     let last = Visitor(300);
     script.open(last);
@@ -238,4 +246,5 @@ fn a_block_forgotten_for_a_newer_one_leaves_nobody_waiting_in_vain() {
     script.advance_ms(10_000);
     script.say(A, frame!("block", match_id: present));
     script.expect_found(A, B, super::Found { mode: "text", ..super::Found::default() });
+    script.expect_blocked(A, present);
 }

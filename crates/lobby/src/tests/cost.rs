@@ -1,5 +1,6 @@
 //! The cost of an arrival: how many tickets a search looks at does not depend on how many wait.
 
+use super::key;
 use crate::{Config, ConnectionId, Input, Limiting, Lobby, Output, Outputs, Span, Time};
 use visavis_protocol::{Block, ClientMessage, FindPartner, Kind, MatchId, Pin, ServerMessage};
 
@@ -16,7 +17,7 @@ struct Crowd {
 impl Crowd {
     /// So many people wait, none of whom fits another.
     fn waiting(people: u64, wishes: fn(u64) -> FindPartner) -> Self {
-        let lobby = Lobby::new(Config::default(), 1);
+        let lobby = Lobby::new(Config::default(), key(1));
         let mut crowd = Crowd { lobby, now: Time::ZERO, outputs: Outputs::new(), people: 0 };
         for n in 0..people {
             assert_eq!(crowd.arrive(wishes(n)), 0, "they must not fit");

@@ -84,7 +84,8 @@ fn pools_that_nobody_is_in_are_forgotten_the_one_longest_empty_first() {
         script.say(B, find!("text", pool: pool));
         let present = script.expect_found(A, B, Found { mode: "text", ..Found::default() });
         script.say(B, frame!("block", match_id: present));
-        script.expect_left(A, present, "blocked", Requeued::No);
+        script.expect_left(A, present, "next", Requeued::No);
+        script.expect_blocked(B, present);
         script.say(B, frame!("stop"));
         script.expect(B, frame!("stopped"));
     };

@@ -8,7 +8,7 @@ mod crossing;
 mod faults;
 mod moving;
 
-use super::{Value, frame, wire};
+use super::{Value, frame, key, wire};
 use crate::nodes::{
     Claimed, Export, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag, TicketId,
 };
@@ -116,7 +116,7 @@ impl Town {
             waiting_interval: Span::from_secs(1_000_000),
             ..Config::default()
         };
-        let lobby = Lobby::new(config, id.name.wrapping_mul(31).wrapping_add(id.epoch));
+        let lobby = Lobby::new(config, key(id.name.wrapping_mul(31).wrapping_add(id.epoch)));
         self.nodes.push(Node { lobby, id, alive: true, next_connection: 0 });
         self.nodes.len() - 1
     }

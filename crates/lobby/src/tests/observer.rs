@@ -180,7 +180,8 @@ impl Observer {
                 if let Some(client) = self.clients.get_mut(&connection).filter(|_| ends) {
                     client.searching = false;
                 }
-                ends.then_some(LeftReason::Blocked)
+                // Who was blocked hears a kinder word.
+                ends.then_some(LeftReason::Next)
             }
             _ => None,
         };
@@ -255,6 +256,11 @@ impl Observer {
                 assert_eq!(self.meetings[match_id].other(from), to);
                 assert!(is_what_was_said(message, said), "{message:?} is not {said:?}");
                 assert!(named_in(said).is_none_or(|named| named == *match_id), "it named another match");
+            }
+            ServerMessage::Blocked { .. } => {
+                self.note("blocked");
+                let blocker = matches!(sent, Some((from, ClientMessage::Block(_))) if from == to);
+                assert!(blocker, "{to:?} has blocked nobody");
             }
             other => panic!("{other:?} is not sent by a lobby"),
         }

@@ -1,5 +1,6 @@
 //! Thousands of random inputs a seed: the audit looks after every one, and an observer from outside.
 
+use super::key;
 use super::observer::Observer;
 use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +73,7 @@ impl World {
             ..Config::default()
         };
         World {
-            lobby: Lobby::new(config.clone(), seed),
+            lobby: Lobby::new(config.clone(), key(seed)),
             observer: Observer::new(config),
             dice,
             clock: Time::from_micros(1_000_000_000),

@@ -137,6 +137,73 @@ fn after_a_restart_nobody_knows_how_much_was_taken() {
 }
 
 #[test]
+fn wishes_that_are_replaced_while_waiting_hold_after_a_restart() {
+    let mut town = Town::new();
+    town.arrive(A);
+    town.script.say(A, find!("text", requeue: true));
+    town.hear_type(A, "waiting");
+    town.script.say(A, find!("text", requeue: true, pool: "adults"));
+    town.hear_type(A, "waiting");
+    town.script.restart(config(), 9);
+    town.come_back(A, A2);
+    town.hear_type(A2, "welcome");
+    town.hear_type(A2, "waiting");
+    town.arrive(B);
+    town.script.say(B, find!("text"));
+    town.hear_type(B, "waiting");
+    town.arrive(C);
+    town.script.say(C, find!("text", pool: "adults"));
+    assert_eq!(
+        town.hear_type(A2, "partner_found")["match_id"],
+        town.hear_type(C, "partner_found")["match_id"]
+    );
+}
+
+#[test]
+fn what_is_typed_takes_no_place_from_what_is_said_to_somebody_who_is_away() {
+    let mut town =
+        Town { script: Script::with(Config { replay_messages: 12, ..config() }), tokens: BTreeMap::new() };
+    town.arrive(A);
+    town.arrive(B);
+    let id = town.pair(A, B, "text");
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    for _ in 0..40 {
+        town.script.say(B, frame!("typing", match_id: id, on: true));
+        town.script.say(B, frame!("typing", match_id: id, on: false));
+    }
+    // What it heard of its match is one of the twelve.
+    for n in 0..11 {
+        town.script.say(B, frame!("message", match_id: id, text: (n.to_string())));
+    }
+    town.script.say(B, frame!("typing", match_id: id, on: true));
+    town.script.say(B, frame!("message", match_id: id, text: "one too many"));
+    assert_eq!(town.hear_type(B, "error")["code"], "too_fast");
+    town.come_back(A, A2);
+    town.hear_type(B, "partner_back");
+    town.hear_type(A2, "welcome");
+    town.hear_type(A2, "partner_found");
+    for n in 0..11 {
+        assert_eq!(town.hear(A2)["text"], n.to_string());
+    }
+}
+
+#[test]
+fn of_what_is_typed_to_somebody_who_is_away_the_latest_alone_is_kept() {
+    let (mut town, id) = Town::matched("text");
+    town.lose(A);
+    town.hear_type(B, "partner_reconnecting");
+    for on in [true, false, true] {
+        town.script.say(B, frame!("typing", match_id: id, on: on));
+    }
+    town.come_back(A, A2);
+    town.hear_type(B, "partner_back");
+    town.hear_type(A2, "welcome");
+    town.hear_type(A2, "partner_found");
+    assert_eq!(town.hear(A2), frame!("typing", match_id: id, on: true));
+}
+
+#[test]
 fn pings_do_not_count_among_what_was_heard() {
     let (mut town, id) = Town::matched("text");
     town.script.say(A, frame!("ping"));
@@ -329,16 +396,16 @@ fn a_stranger_who_is_away_takes_only_so_much() {
     town.hear_type(B, "partner_reconnecting");
     // `partner_found` is one of the 64.
     for _ in 0..63 {
-        town.script.say(B, frame!("typing", match_id: id, on: true));
+        town.script.say(B, frame!("ice_candidate", match_id: id, candidate: {}));
     }
-    town.script.say(B, frame!("typing", match_id: id, on: true));
+    town.script.say(B, frame!("answer", match_id: id, sdp: "one too many"));
     assert_eq!(town.hear_type(B, "error")["code"], "too_fast");
     town.come_back(A, A2);
     town.hear_type(B, "partner_back");
     town.hear_type(A2, "welcome");
     town.hear_type(A2, "partner_found");
     for _ in 0..63 {
-        town.hear_type(A2, "typing");
+        town.hear_type(A2, "ice_candidate");
     }
 }
 

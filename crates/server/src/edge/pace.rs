@@ -4,7 +4,7 @@
 //! from visitors, and an answer costs little.
 
 use super::address::Subscriber;
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,14 @@ pub(crate) struct Pace {
 
 struct Window {
     began: Instant,
-    hosts: FxHashMap<u64, u32>,
-    sites: FxHashMap<u64, u32>,
+    // Keyed by what strangers choose, so hashed with the standard library's random keys.
+    hosts: HashMap<u64, u32>,
+    sites: HashMap<u64, u32>,
 }
 
 impl Pace {
     pub(crate) fn new(per_minute: u32, now: Instant) -> Self {
-        let window = Window { began: now, hosts: FxHashMap::default(), sites: FxHashMap::default() };
+        let window = Window { began: now, hosts: HashMap::default(), sites: HashMap::default() };
         Pace { per_minute, window: Mutex::new(window) }
     }
 
@@ -41,7 +42,7 @@ impl Pace {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         let age = now.saturating_duration_since(window.began);
         if age >= WINDOW {
-            *window = Window { began: now, hosts: FxHashMap::default(), sites: FxHashMap::default() };
+            *window = Window { began: now, hosts: HashMap::default(), sites: HashMap::default() };
         }
         let source = subscriber.source();
         let within_host = count(&mut window.hosts, source.host, self.per_minute);
@@ -53,7 +54,7 @@ impl Pace {
 }
 
 /// Whether one more is within the bound. What is refused counts no further.
-fn count(counts: &mut FxHashMap<u64, u32>, key: u64, most: u32) -> bool {
+fn count(counts: &mut HashMap<u64, u32>, key: u64, most: u32) -> bool {
     if counts.len() >= MAX_COUNTED && !counts.contains_key(&key) {
         return true;
     }

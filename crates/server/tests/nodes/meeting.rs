@@ -47,7 +47,8 @@ async fn a_block_holds_across_nodes_and_everybody_is_counted() {
     let [a, b, c] = guests.as_mut_slice() else { panic!("three") };
     let id = match_up(a, b, "text").await;
     a.say(json!({ "type": "block", "match_id": id })).await;
-    assert_eq!(b.hear("partner_left").await["reason"], "blocked");
+    assert_eq!(b.hear("partner_left").await["reason"], "next");
+    assert_eq!(a.hear("blocked").await["match_id"], id);
     a.search("text").await;
     a.hear("waiting").await;
     // Longer than partners pause: it is the block that keeps them apart.

@@ -157,7 +157,7 @@ async fn every_message_does_what_its_row_says() {
                 "#,
             ),
             (
-                "who is blocked is told, and they never meet again",
+                "who is blocked hears a kind word, and the blocker that it holds",
                 r#"
                 a > {"type":"find_partner","kind":"text","pool":"$pool"}
                 a < {"type":"waiting","online":"*"}
@@ -165,7 +165,14 @@ async fn every_message_does_what_its_row_says() {
                 a < {"type":"partner_found","match_id":"$m","initiator":true,"mode":"text","shared_interests":[],"language":null}
                 b < {"type":"partner_found","match_id":"$m","initiator":false,"mode":"text","shared_interests":[],"language":null}
                 a > {"type":"block","match_id":"$m"}
-                b < {"type":"partner_left","match_id":"$m","reason":"blocked","requeued":false}
+                b < {"type":"partner_left","match_id":"$m","reason":"next","requeued":false}
+                a < {"type":"blocked","match_id":"$m","block":"$block"}
+                a > {"type":"unblock","block":"$block"}
+                a < {"type":"unblocked","block":"$block"}
+                a > {"type":"unblock","block":"none"}
+                a < {"type":"error","code":"bad_field","message":"*","retry":false,"of":"unblock","nth":4}
+                a > {"type":"ping"}
+                a < {"type":"pong","received":5}
                 "#,
             ),
             (

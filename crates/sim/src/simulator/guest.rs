@@ -6,8 +6,9 @@
 use super::script::{Deed, Micros, Persona, Wish};
 use visavis_lobby::ConnectionId;
 use visavis_protocol::{
-    Block, Candidate, ChatText, ClientMessage, Connected, ErrorCode, Hello, IceCandidate, MatchId, Message,
-    Mode, Next, Offer, Path, Ping, Pong, ResumeToken, Sdp, ServerMessage, Signal, Stop, TicketOffer, Typing,
+    Block, BlockHandle, Candidate, ChatText, ClientMessage, Connected, DeviceName, ErrorCode, Hello,
+    IceCandidate, MatchId, Message, Mode, Next, Offer, Path, Ping, Pong, ResumeToken, Sdp, ServerMessage,
+    Signal, Stop, TicketOffer, Typing, Unblock,
 };
 
 pub(crate) struct Guest {
@@ -25,6 +26,8 @@ pub(crate) struct Guest {
     /// Messages since the last `welcome`.
     received: u32,
     pub(crate) last_match: Option<MatchId>,
+    /// Of those whom it has blocked. Its page keeps them, whatever becomes of the session.
+    blocks: Vec<BlockHandle>,
     serial: u32,
 }
 
@@ -97,6 +100,7 @@ impl Guest {
             used: Vec::new(),
             received: 0,
             last_match: None,
+            blocks: Vec::new(),
             serial: 0,
         }
     }
@@ -149,8 +153,15 @@ impl Guest {
             resume: resume.clone(),
             received,
             answers_ping: self.persona.answers,
+            device: self.device(),
+            blocks: if self.persona.device { self.blocks.clone() } else { Vec::new() },
             ..Hello::plain()
         })));
+    }
+
+    /// What its page calls its device, in every session.
+    fn device(&self) -> Option<DeviceName> {
+        self.persona.device.then(|| DeviceName(format!("device{:010}", self.id)))
     }
 
     /// On a session of its own.
@@ -211,6 +222,7 @@ impl Guest {
             Deed::Stop {} => self.stop(acts),
             Deed::Block {} => self.block(self.met(), acts),
             Deed::BlockLast {} => self.block(self.last_match, acts),
+            Deed::Unblock {} => self.unblock(acts),
             Deed::Write { messages } => {
                 let met = self.met();
                 (0..(*messages).clamp(0, 200)).for_each(|_| self.write(met, acts));
@@ -295,6 +307,15 @@ impl Guest {
             self.last_match = Some(match_id);
             self.stand = Stand::Idle;
             acts.push(Act::Later(200_000, Alarm::Again));
+        }
+    }
+
+    /// Takes its latest block back.
+    fn unblock(&mut self, acts: &mut Vec<Act>) {
+        if self.is_ready()
+            && let Some(block) = self.blocks.last().cloned()
+        {
+            acts.push(Act::Say(ClientMessage::Unblock(Unblock { block })));
         }
     }
 
@@ -460,6 +481,14 @@ impl Guest {
             },
             ServerMessage::Draining { reconnect_after_ms } => {
                 acts.push(Act::Later(reconnect_after_ms * 1_000, Alarm::Move));
+            }
+            ServerMessage::Blocked { block, resume_token, .. } => {
+                self.keep(resume_token.as_ref());
+                self.blocks.push(block.clone());
+            }
+            ServerMessage::Unblocked { block, resume_token } => {
+                self.keep(resume_token.as_ref());
+                self.blocks.retain(|kept| kept != block);
             }
             ServerMessage::Ping {} => acts.push(Act::Say(ClientMessage::Pong(Pong {}))),
             ServerMessage::Pong { .. }

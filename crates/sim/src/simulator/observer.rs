@@ -46,6 +46,8 @@ pub(crate) struct Observer {
     tokens: FxHashMap<u64, Minted>,
     /// Who made which waiting offer, and when.
     offers: FxHashMap<u64, WaitingOffer>,
+    /// Whom which handle names.
+    handles: FxHashMap<u64, Person>,
     /// Who waits and can be given away.
     line: BTreeSet<VisitId>,
     /// What the server has to do by itself, and when.
@@ -64,6 +66,13 @@ enum Due {
     Absence(VisitId),
     /// The sides of a match must have shown themselves.
     Ghost(MatchId),
+}
+
+/// By what a visit remembers others: a device, or, of a visitor without one, a visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Person {
+    Visit(VisitId),
+    Device(u64),
 }
 
 struct WaitingOffer {
@@ -89,8 +98,14 @@ struct Visit {
     requeue: bool,
     stand: Stand,
     last_match: Option<MatchId>,
-    recent: VecDeque<VisitId>,
-    blocked: Vec<VisitId>,
+    /// What its device is called, as a digest.
+    device: Option<u64>,
+    /// Said `hello` on this socket or an earlier one.
+    greeted: bool,
+    recent: VecDeque<Person>,
+    blocked: Vec<Person>,
+    /// Its newest token.
+    token: Option<u64>,
     generation: u32,
     last_seen: Time,
     /// When its last frame came; what its socket answers is not counted.
@@ -112,6 +127,8 @@ struct Visit {
 #[derive(Clone, Copy)]
 struct Letter {
     position: u32,
+    /// That somebody types: the latest alone is kept, where there is room.
+    is_typing: bool,
     /// From the partner, and of no use when the match is over.
     is_signal: bool,
     /// Says nothing of where the session stands: goes first when there is too much.
@@ -160,8 +177,11 @@ impl Visit {
             requeue: false,
             stand: IDLE,
             last_match: None,
+            device: None,
+            greeted: false,
             recent: VecDeque::new(),
             blocked: Vec::new(),
+            token: None,
             generation: 0,
             last_seen: now,
             last_frame: now,
@@ -228,6 +248,7 @@ impl Observer {
             meetings: FxHashMap::default(),
             tokens: FxHashMap::default(),
             offers: FxHashMap::default(),
+            handles: FxHashMap::default(),
             line: BTreeSet::new(),
             due: BTreeSet::new(),
             silences: BTreeSet::new(),
@@ -334,6 +355,26 @@ impl Observer {
             Stand::Waiting(_) => Standing::Waiting,
             Stand::Met(id) => Standing::Met(id),
         }
+    }
+
+    /// By what others remember a visit.
+    fn person(&self, id: VisitId) -> Person {
+        self.visit(id).device.map_or(Person::Visit(id), Person::Device)
+    }
+
+    fn is(&self, id: VisitId, person: &Person) -> bool {
+        match *person {
+            Person::Visit(visit) => visit == id,
+            Person::Device(device) => self.visit(id).device == Some(device),
+        }
+    }
+
+    fn has_blocked(&self, one: VisitId, other: VisitId) -> bool {
+        self.visit(one).blocked.iter().any(|person| self.is(other, person))
+    }
+
+    fn has_met(&self, one: VisitId, other: VisitId) -> bool {
+        self.visit(one).recent.iter().any(|person| self.is(other, person))
     }
 
     fn visit(&self, id: VisitId) -> &Visit {

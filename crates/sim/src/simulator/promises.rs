@@ -54,6 +54,8 @@ promises! { SERVER {
     WaitingIsTrue: "Only who waits is told so, and of the right number of people.", "Observer::hears";
     SurvivorsAreTold: "Who is left hears so at once, with the true reason, and nobody else does.", "Observer::conclude";
     RequeuedIsTrue: "Who is left is told truly whether it waits again.", "Observer::is_left";
+    BlocksAreConfirmed: "Who blocks somebody, or takes a block back, hears so, and nobody else does.", "Observer::hears";
+    TokensAreNew: "The newest token of whoever was just heard says what it wishes, whom it has blocked, and which device it is.", "Observer::conclude";
     PingsAreAnswered: "A ping is answered at once, with the number of frames taken; who answers none is asked none.", "Observer::hears";
     WhatIsTakenIsTold: "Who comes back hears how much of its last socket was taken.", "Observer::hears";
     LossIsAnnounced: "Who is in a match with a lost socket hears that, and hears when it is back.", "Observer::conclude";

@@ -62,6 +62,8 @@ pub struct Persona {
     pub hello: bool,
     /// Answers the server's `ping`. Its browser answers WebSocket pings even while the page is frozen.
     pub answers: bool,
+    /// Names its device in every `hello`, and brings the blocks that it has kept.
+    pub device: bool,
     /// Tells how many messages it has when it comes back.
     pub counts: bool,
     /// Believes after a resume that it still waits; others ask again.
@@ -224,6 +226,7 @@ impl fmt::Display for Persona {
         for (is, word) in [
             (self.hello, "hello"),
             (self.answers, "answers"),
+            (self.device, "device"),
             (self.counts, "counts"),
             (self.trusting, "trusting"),
             (self.handshake, "handshake"),

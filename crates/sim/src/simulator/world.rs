@@ -85,7 +85,7 @@ impl<'s> World<'s> {
             opened: FxHashMap::default(),
             observer: Observer::new(config.clone()),
             node: Node {
-                lobby: Some(Lobby::new(config.clone(), script.seed)),
+                lobby: Some(Lobby::new(config.clone(), Prng::new(script.seed).lobby_key())),
                 config,
                 skew: 0,
                 hung: false,
@@ -336,8 +336,8 @@ impl<'s> World<'s> {
     fn begin_life(&mut self) {
         self.tell_story(|| "the server is up".to_owned());
         self.node.lives += 1;
-        let seed = Prng::new(self.script.seed ^ self.node.lives << 32).next_u64();
-        self.node.lobby = Some(Lobby::new(self.node.config.clone(), seed));
+        let key = Prng::new(self.script.seed ^ self.node.lives << 32).lobby_key();
+        self.node.lobby = Some(Lobby::new(self.node.config.clone(), key));
     }
 
     fn wake_up(&mut self) -> Result<(), Breach> {

@@ -4,7 +4,7 @@ use super::habits::ABSENCE;
 use super::script::{Act, Habit, Note, Then};
 use super::{Past, Phase, Visitor};
 use visavis_lobby::Time;
-use visavis_protocol::{ClientMessage, Hello, MatchId, Stop};
+use visavis_protocol::{ClientMessage, DeviceName, Hello, MatchId, Stop};
 
 impl Visitor {
     pub(super) fn on_opened(&mut self, now: Time, acts: &mut Vec<Act>) {
@@ -29,7 +29,9 @@ impl Visitor {
     /// Says `hello`, with the newest token. It is kept until the answer: a server that takes nobody in yet has not used it.
     pub(super) fn greet(&self, acts: &mut Vec<Act>) {
         let received = self.token.as_ref().map(|_| self.received);
-        let hello = Hello { resume: self.token.clone(), received, answers_ping: true, ..Hello::plain() };
+        let device = DeviceName(format!("visitor{:010}", self.id));
+        let (resume, device) = (self.token.clone(), Some(device));
+        let hello = Hello { resume, received, answers_ping: true, device, ..Hello::plain() };
         acts.push(Act::Send(ClientMessage::Hello(hello)));
     }
 

@@ -29,12 +29,6 @@ impl Lobby {
         self.far.believed.get(&session).map(|believed| believed.heard.clone()).unwrap_or_default()
     }
 
-    /// Whom a token names as blocked: another node may have nobody to ask.
-    pub(in crate::lobby) fn blocked_to_carry(&self, session: &Session) -> Vec<SessionId> {
-        let known = session.acquaintances().filter(|_| self.far.is_one_of_several());
-        known.map(|known| known.newest_blocked()).unwrap_or_default()
-    }
-
     /// Notes that what a token says counts from now on.
     pub(in crate::lobby) fn note_belief(&mut self, claims: &Claims) {
         // Of a node that is alone there is nothing left elsewhere.
@@ -98,6 +92,7 @@ impl Lobby {
             self.leave(left, LeftReason::Lost, outputs);
         }
         if let Some(session) = self.sessions.get_mut(left) {
+            session.device = session.device.or(claims.device);
             session.requeue = claims.requeue;
             session.wishes = claims.wishes.map(Arc::new).or(session.wishes.take());
         }

@@ -245,6 +245,7 @@ impl Lobby {
             wishes: known.wishes.as_deref().cloned(),
             requeue: known.requeue,
             place: Place::Idle,
+            device: known.device,
             recent: known.acquaintances().map(|known| known.recent().collect()).unwrap_or_default(),
             blocked: known.acquaintances().map(|known| known.blocked().collect()).unwrap_or_default(),
             last_match: known.last_match,
@@ -299,7 +300,7 @@ impl Lobby {
         let partner = self.partner_of(present.seat(side.other()).session).or_else(|| {
             // Awaited after a restart: its wishes are not known, so those of its partner stand for them.
             let wishes = self.sessions.get(present.seat(side).session)?.wishes.as_deref().cloned()?;
-            Some(Partner { session: other.id, resumable: true, wishes })
+            Some(Partner { session: other.id, resumable: true, device: other.device, wishes })
         })?;
         let here = !other.is_known_by_hearsay();
         let place = Place::Matched {
@@ -431,7 +432,8 @@ impl Lobby {
         standing: Standing,
         outputs: &mut Outputs,
     ) {
-        let Standing { wishes, requeue, place, recent, blocked, last_match, missed, taken, back } = standing;
+        let Standing { wishes, requeue, place, device, recent, blocked, last_match, missed, taken, back } =
+            standing;
         let id = claims.session;
         let taken_over = match &place {
             Place::Matched { id, .. } => Some(*id),
@@ -464,6 +466,7 @@ impl Lobby {
         };
         self.become_restored(key, id, claims.generation, requeue, wishes);
         if let Some(session) = self.sessions.get_mut(key) {
+            session.device = device.or(claims.device).or(session.device);
             session.last_match = last_match;
             session.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }

@@ -60,7 +60,7 @@ impl Lobby {
         Some(Export {
             bucket: Bucket { kind: wishes.kind, pool: veil.pool(&wishes.pool) },
             ticket: id,
-            session: veil.session(session.id),
+            session: veil.person(session.who().person()),
             interests: wishes.interests.iter().map(|interest| veil.interest(interest)).collect(),
             languages: primaries(wishes).map(|language| veil.language(language)).collect(),
             insists_on_interest: insists(
@@ -77,10 +77,10 @@ impl Lobby {
             made: self.now.since(ticket.created),
             recent_pause: self.config.recent_pause,
             recent: acquaintances
-                .map(|known| known.recent().map(|other| veil.session(other)).collect())
+                .map(|known| known.recent().map(|other| veil.person(other)).collect())
                 .unwrap_or_default(),
             blocked: acquaintances
-                .map(|known| known.blocked().map(|other| veil.session(other)).collect())
+                .map(|known| known.blocked().map(|other| veil.person(other)).collect())
                 .unwrap_or_default(),
             lease: Span::from_micros(interval.as_micros() * 3),
         })

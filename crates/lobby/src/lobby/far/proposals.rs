@@ -113,17 +113,17 @@ impl Lobby {
         self.back_to_line(id, outputs);
     }
 
-    /// A fresh offer of somebody who is reserved. One that was promised is in other hands already: then nothing comes
+    /// A fresh offer, or none any more, of somebody who is reserved. One that was promised is in other hands already: then nothing comes
     /// of the promise, or the answer would be to an offer that its client has given up.
     pub(in crate::lobby) fn replace_reserved_offer(
         &mut self,
         id: MatchId,
-        offer: Offer,
+        offer: Option<Offer>,
         outputs: &mut Outputs,
     ) {
         let expires = self.now + self.config.offer_ttl;
         let Some(reserved) = self.far.reservations.get_mut(&id) else { return };
-        let offer = Some(offer).filter(|_| reserved.ticket.wishes.kind != visavis_protocol::Kind::Text);
+        let offer = offer.filter(|_| reserved.ticket.wishes.kind != visavis_protocol::Kind::Text);
         reserved.ticket.offer = offer.map(|offer| WaitingOffer { offer, expires });
         match reserved.role {
             Role::Proposer { .. } | Role::Promiser { side: Side::Responder, .. } => {}
@@ -161,7 +161,7 @@ impl Lobby {
                     (&theirs, theirs.needs(self.now, &self.config)),
                     self.now,
                     &self.config,
-                    self.sessions.get(mine.session)?.sees(party.partner.session),
+                    self.sessions.get(mine.session)?.sees(party.partner.who()),
                 );
             if !fits {
                 return None;
@@ -221,7 +221,7 @@ impl Lobby {
 
     /// Whether one of ours may meet somebody of another node at all.
     fn is_acceptable(&self, mine: &Ticket, partner: &Partner) -> bool {
-        let blocked = |session: &Session| session.sees(partner.session) == Acquaintance::Blocked;
+        let blocked = |session: &Session| session.sees(partner.who()) == Acquaintance::Blocked;
         let here = self.identities.get(&partner.session).is_some_and(|key| !self.is_known_by_hearsay(*key));
         !here && self.sessions.get(mine.session).is_some_and(|session| !blocked(session))
     }
@@ -390,6 +390,7 @@ impl Lobby {
         }
         let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
         let mut session = Session::known_by_hearsay(partner.session, link, origin, self.now);
+        session.device = partner.device;
         session.wishes = Some(Arc::new(partner.wishes));
         let key = self.sessions.insert(session);
         self.identities.insert(partner.session, key);

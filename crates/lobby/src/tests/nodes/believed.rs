@@ -283,6 +283,7 @@ fn a_block_holds_where_nobody_can_be_asked() {
     let (a, b) = (town.greeted(0), town.greeted(0));
     let id = pair_here(&mut town, a, b);
     town.say(a, frame!("block", match_id: id));
+    town.hear_type(a, "blocked");
     town.hear_type(b, "partner_left");
     town.hear_type(b, "waiting");
     town.say(a, with_requeue(find!("text")));

@@ -135,7 +135,8 @@ fn stop_and_close_and_a_lost_socket_tell_the_partner_each_in_its_way() {
 fn a_block_holds_across_nodes() {
     let (mut town, a, b, id) = Town::matched(find!("text"));
     town.say(a, frame!("block", match_id: id));
-    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "blocked", requeued: true));
+    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "next", requeued: true));
+    town.hear_type(a, "blocked");
     town.hear_type(b, "waiting");
     town.say(a, frame!("find_partner", kind: "text"));
     town.hear_type(a, "waiting");

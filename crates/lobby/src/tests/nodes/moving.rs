@@ -177,6 +177,7 @@ fn a_block_moves_with_the_session_and_outlives_its_node() {
     for dies in [false, true] {
         let (mut town, a, b, id) = Town::matched(find!("text"));
         town.say(a, frame!("block", match_id: id));
+        town.hear_type(a, "blocked");
         town.hear_type(b, "partner_left");
         town.hear_type(b, "waiting");
         if dies {
@@ -264,13 +265,13 @@ fn the_partner_of_a_session_that_comes_to_a_node_too_late_does_not_wait_for_it()
     town.hear_type(b, "waiting");
 }
 
-/// A block brings no new token: the one of the match would put the two together again.
 #[test]
 fn whom_a_session_has_blocked_is_not_its_partner_again_when_its_node_dies() {
     let (mut town, a, b, id) = Town::matched(find!("text"));
     // Word of it does not reach the other one, who comes back with a token of the match, too.
     let token = town.tokens[&b].clone();
     town.say(a, frame!("block", match_id: id));
+    town.hear_type(a, "blocked");
     town.hear_type(b, "partner_left");
     town.hear_type(b, "waiting");
     town.tokens.insert(b, token);
@@ -291,7 +292,11 @@ fn whom_a_session_has_blocked_is_not_its_partner_again_when_its_node_dies() {
     town.nothing_left();
     // And the other way round.
     let (mut town, a, _, id) = Town::matched(find!("text"));
+    let before = town.tokens[&a].clone();
     town.say(a, frame!("block", match_id: id));
+    town.hear_type(a, "blocked");
+    // Word of it does not reach the blocker either.
+    town.tokens.insert(a, before);
     town.kill(0);
     town.heartbeat();
     let a2 = town.come_back(2, a);

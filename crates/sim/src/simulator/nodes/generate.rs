@@ -129,6 +129,7 @@ fn persona(chance: &mut Prng, hello: u64) -> Persona {
         wish,
         hello,
         answers: counts && trusting,
+        device: false,
         counts,
         trusting,
         handshake: chance.below(4) > 0,

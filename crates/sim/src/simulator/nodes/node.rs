@@ -82,7 +82,7 @@ impl Node {
         self.id.epoch += 1;
         let mut chance = Prng::new(self.seed ^ self.id.name ^ self.id.epoch << 32);
         let config = Config { node: Some(self.id), ..self.config.clone() };
-        self.lobby = Some(Lobby::new(config, chance.next_u64()));
+        self.lobby = Some(Lobby::new(config, chance.lobby_key()));
         self.shell = Shell::new(self.id, now, chance.next_u64());
         self.draining = false;
     }

@@ -225,6 +225,8 @@ impl Watcher {
             }
             ServerMessage::Welcome { resume_token, .. }
             | ServerMessage::Waiting { resume_token, .. }
+            | ServerMessage::Blocked { resume_token, .. }
+            | ServerMessage::Unblocked { resume_token, .. }
             | ServerMessage::Stopped { resume_token } => self.keep(visit, resume_token.as_ref()),
             _ => {}
         }

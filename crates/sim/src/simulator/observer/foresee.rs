@@ -1,14 +1,14 @@
 //! What must follow from an input, before anybody hears of it.
 
 use super::returning::Verdict;
-use super::{IDLE, Link, Mark, Observer, Promise, Stand, Visit, VisitId, WaitingOffer, digest, hold};
+use super::{IDLE, Link, Mark, Observer, Person, Promise, Stand, Visit, VisitId, WaitingOffer, digest, hold};
 use crate::simulator::promises::Breach;
 use std::sync::Arc;
 use visavis_lobby::{Ending, Input, Limiting, Span};
 use visavis_protocol::{
     Block, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Kind, LeftReason, Limits,
-    MatchId, Message, Next, Offer, Pin, ResumeToken, Signal, TicketOffer, Typing, Wishes, read_interests,
-    read_languages,
+    MatchId, Message, Next, Offer, Pin, ResumeToken, Signal, TicketOffer, Typing, Unblock, Wishes,
+    read_interests, read_languages,
 };
 
 /// What shows that somebody is there.
@@ -144,6 +144,7 @@ impl Observer {
                 self.turn.stopped = Some(id);
             }
             ClientMessage::Block(Block { match_id }) => self.foresee_block(id, *match_id),
+            ClientMessage::Unblock(Unblock { block }) => self.foresee_unblock(id, digest(&block.0)),
             ClientMessage::Ping(_) => self.turn.pong = Some((id, self.visit(id).frames)),
             ClientMessage::Pong(_) => {}
             ClientMessage::TicketOffer(_) => {}
@@ -177,7 +178,22 @@ impl Observer {
 
     /// The token that it brings.
     fn takes_greeting<'h>(&mut self, id: VisitId, hello: &'h Hello) -> Option<&'h ResumeToken> {
-        self.visit_mut(id).answers = hello.answers_ping;
+        let blocked = hello.blocks.iter().filter_map(|block| self.handles.get(&digest(&block.0)).copied());
+        let blocked: Vec<Person> = blocked.collect();
+        let visit = self.visit_mut(id);
+        visit.answers = hello.answers_ping;
+        if !visit.greeted {
+            visit.greeted = true;
+            visit.device = visit.device.or(hello.device.as_ref().map(|device| digest(&device.0)));
+            for person in blocked {
+                if !visit.blocked.contains(&person) {
+                    visit.blocked.push(person);
+                }
+            }
+            if !visit.blocked.is_empty() {
+                self.note(Mark::BlocksBrought);
+            }
+        }
         hello.resume.as_ref()
     }
 
@@ -328,13 +344,28 @@ impl Observer {
             return;
         }
         let Some(partner) = self.partner(named, id) else { return };
-        self.visit_mut(id).blocked.push(partner);
-        if met.and_then(|met| self.partner(met, id)) == Some(partner) {
+        let person = self.person(partner);
+        self.turn.blocked = Some((id, named, person));
+        if !self.visit(id).blocked.contains(&person) {
+            self.visit_mut(id).blocked.push(person);
+        }
+        let present = met.and_then(|met| self.partner(met, id));
+        if present.is_some_and(|present| self.person(present) == person) {
             self.leave(id, LeftReason::Blocked);
             self.visit_mut(id).stand = IDLE;
             if let Some(present) = met.filter(|present| *present != named) {
-                self.turn.left.push((id, present, LeftReason::Blocked));
+                self.turn.left.push((id, present, LeftReason::Next));
             }
+        }
+    }
+
+    fn foresee_unblock(&mut self, id: VisitId, handle: u64) {
+        let Some(person) = self.handles.get(&handle).copied() else { return };
+        self.turn.unblocked = Some(id);
+        self.note(Mark::BlockTakenBack);
+        self.visit_mut(id).blocked.retain(|known| *known != person);
+        if let Stand::Waiting(place) = self.visit(id).stand {
+            self.enter_line(id, place.since, place.created, place.passed);
         }
     }
 
@@ -360,7 +391,11 @@ impl Observer {
         if self.visit(partner).is_attached() {
             self.turn.forward = Some((partner, met, content));
         } else {
-            let full = self.visit(partner).mail.len() >= self.config.replay_messages;
+            if !unique {
+                self.mail_typing(partner);
+                return Ok(Some(met));
+            }
+            let full = self.mail_said(partner) >= self.config.replay_messages;
             hold(!full, Promise::MailboxesAreBounded, || {
                 format!("visit {id} was not refused, visit {partner}'s mailbox is full")
             })?;

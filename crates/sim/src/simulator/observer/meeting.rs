@@ -95,6 +95,7 @@ impl Observer {
         let other = meeting.other(one)?;
         let keep = self.config.recent_partners;
         for (mine, theirs) in [(one, other), (other, one)] {
+            let theirs = self.person(theirs);
             let visit = self.visit_mut(mine);
             visit.last_match = Some(met);
             visit.recent.retain(|known| *known != theirs);
@@ -118,7 +119,7 @@ impl Observer {
         let visit = self.visit_mut(id);
         let requeued = visit.requeue && visit.wishes.is_some();
         if visit.is_attached() {
-            self.turn.left.push((id, met, reason));
+            self.turn.left.push((id, met, reason.told()));
         } else {
             self.mail(id, false, false);
         }
@@ -166,12 +167,31 @@ impl Observer {
         let visit = self.visit_mut(id);
         visit.sent += 1;
         let position = visit.sent;
-        visit.mail.push_back(Letter { position, is_signal, is_passing });
+        if visit.mail.len() >= bound {
+            visit.mail.retain(|letter| !letter.is_typing);
+        }
+        visit.mail.push_back(Letter { position, is_typing: false, is_signal, is_passing });
         if visit.mail.len() > bound {
             let passing = visit.mail.iter().position(|letter| letter.is_passing).unwrap_or(0);
             visit.mail.remove(passing);
             self.lose_mail(id);
         }
+    }
+
+    pub(super) fn mail_typing(&mut self, id: VisitId) {
+        let bound = self.config.replay_messages;
+        let visit = self.visit_mut(id);
+        visit.sent += 1;
+        let position = visit.sent;
+        visit.mail.retain(|letter| !letter.is_typing);
+        if visit.mail.len() < bound {
+            visit.mail.push_back(Letter { position, is_typing: true, is_signal: true, is_passing: true });
+        }
+    }
+
+    /// How much of a mailbox is taken by what is said.
+    pub(super) fn mail_said(&self, id: VisitId) -> usize {
+        self.visit(id).mail.iter().filter(|letter| !letter.is_typing).count()
     }
 
     fn lose_mail(&mut self, id: VisitId) {
@@ -185,12 +205,20 @@ impl Observer {
     /// Counts a message that went out to a visit. It is kept in a match, behind what may not have arrived, and if it
     /// did not arrive the first time.
     pub(super) fn count_message(&mut self, id: VisitId, keep: bool, is_signal: bool, is_passing: bool) {
+        self.count(id, keep, |observer| observer.mail(id, is_signal, is_passing));
+    }
+
+    pub(super) fn count_typing(&mut self, id: VisitId) {
+        self.count(id, true, |observer| observer.mail_typing(id));
+    }
+
+    fn count(&mut self, id: VisitId, keep: bool, mail: impl FnOnce(&mut Self)) {
         let visit = self.visit(id);
         if !visit.named {
             return;
         }
         if keep && (visit.met().is_some() || !visit.mail.is_empty() || self.is_behind(id)) {
-            return self.mail(id, is_signal, is_passing);
+            return mail(self);
         }
         self.visit_mut(id).sent += 1;
     }

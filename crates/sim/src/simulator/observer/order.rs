@@ -71,8 +71,8 @@ impl Observer {
             let language = needs.0.1 || needs.1.1;
             add((interest && !shares.0) || (language && !shares.1), bit);
         }
-        add(a.blocked.contains(&other) || b.blocked.contains(&one), Obstacles::BLOCKED);
-        let recent = a.recent.contains(&other) || b.recent.contains(&one);
+        add(self.has_blocked(one, other) || self.has_blocked(other, one), Obstacles::BLOCKED);
+        let recent = self.has_met(one, other) || self.has_met(other, one);
         let pause_over = self.now >= my.created.max(their.created) + self.config.recent_pause;
         add(recent && !pause_over, Obstacles::RECENT);
         Obstacles(found)
@@ -109,9 +109,7 @@ impl Observer {
         if self.line.len() > JUDGED || self.late {
             return Ok(());
         }
-        let met_before = |one: VisitId, other: VisitId| {
-            self.visit(one).recent.contains(&other) || self.visit(other).recent.contains(&one)
-        };
+        let met_before = |one: VisitId, other: VisitId| self.has_met(one, other) || self.has_met(other, one);
         if met_before(seeker.0, chosen.0) {
             return Ok(());
         }
@@ -123,10 +121,7 @@ impl Observer {
             .copied()
             .filter(|other| *other != seeker.0 && *other != chosen.0)
             .filter(|other| self.obstacles(seeker.0, *other) == Obstacles(0))
-            .filter(|other| {
-                let recent = self.visit(seeker.0).recent.contains(other);
-                !recent && !self.visit(*other).recent.contains(&seeker.0)
-            })
+            .filter(|other| !self.has_met(seeker.0, *other) && !self.has_met(*other, seeker.0))
             .filter_map(|other| match self.visit(other).stand {
                 Stand::Waiting(place) => Some((place.since, other)),
                 Stand::Idle { .. } | Stand::Met(_) => None,

@@ -18,7 +18,9 @@ impl Observer {
         hold(self.turn.finished != Some(id), Promise::StoppedIsTheEnd, || {
             format!("{message:?} to visit {id}")
         })?;
-        if !matches!(message, ServerMessage::Welcome { .. } | ServerMessage::PartnerFound(_))
+        if matches!(message, ServerMessage::Typing { .. }) {
+            self.count_typing(id);
+        } else if !matches!(message, ServerMessage::Welcome { .. } | ServerMessage::PartnerFound(_))
             && !message.is_of_the_socket()
         {
             let is_signal = matches!(
@@ -27,7 +29,6 @@ impl Observer {
                     | ServerMessage::Answer { .. }
                     | ServerMessage::IceCandidate { .. }
                     | ServerMessage::Message { .. }
-                    | ServerMessage::Typing { .. }
             );
             let is_passing =
                 is_signal || matches!(message, ServerMessage::Error { .. } | ServerMessage::Waiting { .. });
@@ -100,6 +101,25 @@ impl Observer {
                 if !blamed {
                     self.is_again(id, Promise::ErrorsAreDeserved, || format!("visit {id}: {message:?}"))?;
                 }
+            }
+            ServerMessage::Blocked { .. } | ServerMessage::Unblocked { .. } if self.is_behind(id) => {
+                self.is_again(id, Promise::BlocksAreConfirmed, String::new)?;
+            }
+            ServerMessage::Blocked { match_id, block, resume_token } => {
+                let due = self.turn.blocked.take().filter(|due| (due.0, due.1) == (id, *match_id));
+                hold(due.is_some(), Promise::BlocksAreConfirmed, || {
+                    format!("visit {id} blocked nobody of {match_id:?}")
+                })?;
+                if let Some((_, _, person)) = due {
+                    self.handles.insert(digest(&block.0), person);
+                }
+                self.keep_token(id, resume_token.as_ref());
+            }
+            ServerMessage::Unblocked { resume_token, .. } => {
+                hold(self.turn.unblocked.take() == Some(id), Promise::BlocksAreConfirmed, || {
+                    format!("visit {id} took no block back")
+                })?;
+                self.keep_token(id, resume_token.as_ref());
             }
             ServerMessage::Draining { .. } => {}
             ServerMessage::Ping {} => {
@@ -306,7 +326,7 @@ impl Observer {
         hold(fits, Promise::WishesAreKept, || {
             format!("{mine:?} since {one_since:?} and {theirs:?} since {other_since:?}")
         })?;
-        let blocked = self.visit(a).blocked.contains(&b) || self.visit(b).blocked.contains(&a);
+        let blocked = self.has_blocked(a, b) || self.has_blocked(b, a);
         hold(!blocked, Promise::BlockedStayApart, || format!("visits {a} and {b}"))?;
         self.judge_recent(a, b)?;
         let (initiator, responder) = if one_found.initiator {
@@ -340,7 +360,7 @@ impl Observer {
     }
 
     fn judge_recent(&mut self, a: VisitId, b: VisitId) -> Result<(), Breach> {
-        if !self.visit(a).recent.contains(&b) && !self.visit(b).recent.contains(&a) {
+        if !self.has_met(a, b) && !self.has_met(b, a) {
             return Ok(());
         }
         let ended = [a, b]
@@ -397,6 +417,10 @@ impl Observer {
         hold(lost.is_none(), Promise::SignalsArrive, || format!("{lost:?} are not sent again"))?;
         hold(turn.news.is_empty(), Promise::WhoSearchesHears, || format!("visits {:?}", turn.news))?;
         hold(turn.welcome.is_none(), Promise::GreetingsAreAnswered, || format!("{:?}", turn.welcome))?;
+        hold(turn.blocked.is_none() && turn.unblocked.is_none(), Promise::BlocksAreConfirmed, || {
+            format!("{:?}, {:?}", turn.blocked, turn.unblocked)
+        })?;
+        self.tokens_are_new(turn.sender)?;
         hold(turn.pong.is_none(), Promise::PingsAreAnswered, || format!("{:?}", turn.pong))?;
         hold(turn.stopped.is_none(), Promise::StoppedIsTheEnd, || format!("{:?} is not told", turn.stopped))?;
         let promise = if turn.is_timeout { Promise::GhostsAreLeft } else { Promise::OneSocketASession };

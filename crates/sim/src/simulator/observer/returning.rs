@@ -1,9 +1,11 @@
 //! Tokens, and who comes back by them.
 
 use super::foresee::Sign;
-use super::{Due, IDLE, Link, Mark, Observer, Place, Stand, VisitId, digest};
+use super::{Due, IDLE, Link, Mark, Observer, Person, Place, Promise, Stand, VisitId, digest, hold};
+use crate::simulator::promises::Breach;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use visavis_lobby::Time;
+use visavis_lobby::{ConnectionId, Time};
 use visavis_protocol::{LeftReason, MatchId, ResumeToken, Wishes};
 
 /// A token, and what it says of its session.
@@ -15,6 +17,10 @@ pub(super) struct Minted {
     expires: Time,
     requeue: bool,
     wishes: Option<Arc<Wishes>>,
+    device: Option<u64>,
+    recent: VecDeque<Person>,
+    blocked: Vec<Person>,
+    last_match: Option<MatchId>,
     place: Claim,
     /// In which of the server's lives it was used.
     used_in: Option<u32>,
@@ -89,12 +95,31 @@ impl Observer {
             expires: self.now + self.config.token_ttl,
             requeue: visit.requeue,
             wishes: visit.wishes.clone(),
+            device: visit.device,
+            recent: visit.recent.clone(),
+            blocked: visit.blocked.clone(),
+            last_match: visit.last_match,
             place,
             used_in: None,
         };
         let key = digest(&token.0);
         self.turn.minted.push(key);
         self.tokens.insert(key, minted);
+        self.visit_mut(id).token = Some(key);
+    }
+
+    /// Whoever is told anything has a token that says what holds: a server may end at any moment.
+    pub(super) fn tokens_are_new(&self, sender: Option<ConnectionId>) -> Result<(), Breach> {
+        let Some(id) = sender.and_then(|sender| self.open.get(&sender)).copied() else { return Ok(()) };
+        let visit = self.visit(id);
+        let Some(minted) = visit.token.and_then(|key| self.tokens.get(&key)).filter(|_| visit.named) else {
+            return Ok(());
+        };
+        let says = (&minted.wishes, minted.requeue, &minted.blocked, &minted.device);
+        let holds = (&visit.wishes, visit.requeue, &visit.blocked, &visit.device);
+        hold(says == holds, Promise::TokensAreNew, || {
+            format!("the newest token of visit {id} says {says:?}, and what holds is {holds:?}")
+        })
     }
 
     /// The first side of a match gets its token before the observer knows the second.
@@ -190,6 +215,9 @@ impl Observer {
             visit.names_matches = true;
             visit.requeue = minted.requeue;
             visit.wishes.clone_from(&minted.wishes);
+            visit.device = visit.device.or(minted.device);
+            visit.last_match = visit.last_match.or(minted.last_match);
+            self.recall(id, minted);
             self.note(Mark::PairRebuilt);
         }
         self.lives(id, Sign::Frame);
@@ -214,10 +242,12 @@ impl Observer {
     }
 
     /// The fresh visit is no more; its socket is the other's.
-    fn hand_over(&mut self, fresh: VisitId, to: VisitId) -> Option<visavis_lobby::ConnectionId> {
+    fn hand_over(&mut self, fresh: VisitId, to: VisitId) -> Option<ConnectionId> {
         let connection = self.visit(fresh).connection()?;
         let (bound, now) = (self.visit(fresh).bound, self.now);
         let (answers, frames) = (self.visit(fresh).answers, self.visit(fresh).frames);
+        let (device, blocked) =
+            (self.visit(fresh).device, std::mem::take(&mut self.visit_mut(fresh).blocked));
         self.visit_mut(fresh).link = Link::Ended;
         self.open.insert(connection, to);
         self.owner.insert(connection, to);
@@ -228,6 +258,9 @@ impl Observer {
         visit.last_frame = now;
         visit.answers = answers;
         visit.frames = frames;
+        visit.greeted = true;
+        visit.device = visit.device.or(device);
+        block_all(visit, blocked);
         Some(connection)
     }
 
@@ -238,13 +271,19 @@ impl Observer {
             // Its partner announced it elsewhere; its own token knows better.
             self.end(id, LeftReason::Lost);
         }
+        // A new life: what it knows of others is what its token says, and what its page brings.
+        self.forget_acquaintances(id);
+        self.visit_mut(id).device = minted.device;
+        self.recall(id, minted);
         let (admitted_by, now, era) = (self.hand_over(fresh, id), self.now, self.era);
         let Some(connection) = admitted_by else { return };
         if minted.secret != self.secret.0 {
             self.note(Mark::SecretRotated);
         }
         self.note(Mark::Resumed);
-        self.forget_acquaintances(id);
+        if !minted.blocked.is_empty() {
+            self.note(Mark::BlockRestored);
+        }
         let visit = self.visit_mut(id);
         visit.era = era;
         visit.awaited = false;
@@ -255,7 +294,7 @@ impl Observer {
         visit.requeue = minted.requeue;
         visit.wishes.clone_from(&minted.wishes);
         visit.stand = IDLE;
-        visit.last_match = None;
+        visit.last_match = minted.last_match;
         visit.sent = 0;
         visit.mail.clear();
         (visit.messages, visit.nexts, visit.texts) = Default::default();
@@ -319,11 +358,27 @@ impl Observer {
         self.turn.away.push((id, met));
     }
 
-    /// A new life: whom it met before is not remembered here.
-    /// ASSUMES: a server alone keeps no acquaintances beyond its process.
+    /// Whom its token names.
+    fn recall(&mut self, id: VisitId, minted: &Minted) {
+        let visit = self.visit_mut(id);
+        let later = std::mem::replace(&mut visit.recent, minted.recent.clone());
+        visit.recent.extend(later);
+        let later = std::mem::replace(&mut visit.blocked, minted.blocked.clone());
+        block_all(visit, later);
+    }
+
+    /// A new life knows nothing of whom it met before.
     fn forget_acquaintances(&mut self, id: VisitId) {
         let visit = self.visit_mut(id);
         visit.recent.clear();
         visit.blocked.clear();
+    }
+}
+
+fn block_all(visit: &mut super::Visit, persons: Vec<Person>) {
+    for person in persons {
+        if !visit.blocked.contains(&person) {
+            visit.blocked.push(person);
+        }
     }
 }

@@ -28,6 +28,9 @@ pub(super) struct Turn {
     pub(super) taken: Option<u32>,
     /// Who has to be answered by `pong`, and with which number.
     pub(super) pong: Option<(VisitId, u32)>,
+    /// Who has to hear that a block holds, of which match, and whom it is about; or that one was taken back.
+    pub(super) blocked: Option<(VisitId, MatchId, super::Person)>,
+    pub(super) unblocked: Option<VisitId>,
     pub(super) stopped: Option<VisitId>,
     /// Who was told `stopped`.
     pub(super) finished: Option<VisitId>,

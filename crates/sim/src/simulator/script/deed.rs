@@ -57,6 +57,8 @@ deeds! {
     Block "block" ();
     /// Blocks whom it met before.
     BlockLast "block-last" ();
+    /// Takes its latest block back.
+    Unblock "unblock" ();
     /// Writes so many messages.
     Write "write" (messages);
     Typing "typing" ();

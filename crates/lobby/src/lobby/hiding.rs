@@ -1,0 +1,88 @@
+//! Visitors who hide their address: from the moment in which they ask for it, whatever becomes of the rest of what they
+//! say.
+//!
+//! What always holds: once somebody has asked to hide, no offer from before waits for a stranger, and nothing from before
+//! lies in a mailbox. A rate, a wrong field or a node that is asked first may refuse the search, but not that.
+
+use super::Lobby;
+use crate::Outputs;
+use crate::session::{SessionKey, State};
+use std::sync::Arc;
+use visavis_protocol::{ClientMessage, FindPartner, MessageType, Refusal};
+
+impl Lobby {
+    /// Before anything may refuse the message.
+    pub(super) fn hide_at_once(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) {
+        let asks = matches!(message, ClientMessage::FindPartner(FindPartner { relay_only: true, .. }));
+        if asks {
+            self.hide(key, outputs);
+        }
+    }
+
+    /// A search that could not be read may have asked to hide: then its sender is better off without an offer in line.
+    pub(super) fn hide_in_doubt(&mut self, key: SessionKey, refusal: &Refusal, outputs: &mut Outputs) {
+        if refusal.of == Some(MessageType::FindPartner) {
+            self.withdraw_offer(key, outputs);
+        }
+    }
+
+    fn hide(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let resumable = self.sessions.get(key).is_some_and(|session| session.identity.is_some());
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.hides_on_arrival = true;
+        let Some(wishes) = session.wishes.as_mut().filter(|wishes| !wishes.relay_only) else { return };
+        Arc::make_mut(wishes).relay_only = true;
+        let wishes = wishes.clone();
+        session.owes_token |= resumable;
+        match session.state() {
+            State::Waiting { ticket } => {
+                if let Some(ticket) = self.matchmaker.ticket_mut(ticket) {
+                    ticket.wishes = wishes;
+                }
+            }
+            State::Reserved { by } => {
+                if let Some(reserved) = self.far.reservations.get_mut(&by) {
+                    reserved.ticket.wishes = wishes;
+                }
+            }
+            State::Matched { key: present, side } => {
+                // A stranger who is away has not read it yet.
+                let partner = self.matches.get(present).map(|present| present.seat(side.other()).session);
+                let partner = partner.and_then(|partner| self.sessions.get_mut(partner));
+                if let Some(identity) = partner.and_then(|partner| partner.identity.as_mut()) {
+                    identity.replay.forget_addresses();
+                }
+            }
+            State::Idle { .. } | State::Held { .. } => {}
+        }
+        self.withdraw_offer(key, outputs);
+    }
+
+    /// No offer waits any more. One that was promised to another node is in other hands: nothing may come of it.
+    fn withdraw_offer(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        match self.state(key) {
+            Some(State::Waiting { ticket }) => {
+                if let Some(ticket) = self.matchmaker.ticket_mut(ticket) {
+                    ticket.offer = None;
+                }
+            }
+            Some(State::Reserved { by }) => self.replace_reserved_offer(by, None, outputs),
+            Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => {}
+        }
+    }
+
+    /// `None`: there was nothing in it but addresses that must not pass.
+    pub(super) fn hide_if_wished(
+        &self,
+        session: SessionKey,
+        message: ClientMessage,
+    ) -> Option<ClientMessage> {
+        let wished = if let ClientMessage::FindPartner(wanted) = &message {
+            wanted.relay_only
+        } else {
+            let wishes = self.sessions.get(session).and_then(|session| session.wishes.as_ref());
+            wishes.is_some_and(|wishes| wishes.relay_only)
+        };
+        if wished || self.config.relay_only { message.through_relays_only() } else { Some(message) }
+    }
+}
