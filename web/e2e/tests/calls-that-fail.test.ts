@@ -45,7 +45,7 @@ describe("with a relay", () => {
     await ben.looking();
     await ann.begin();
     await ann.says(/does not start a call/);
-    expect((await ben.history()).filter((said) => /Connecting|Connected/.test(said))).toEqual([]);
+    expect((await ben.history()).filter((said) => /Found someone|Connected/.test(said))).toEqual([]);
   });
 
   test("a camera that is switched off goes out, and is seen again when it is on, on either side", async () => {
@@ -143,8 +143,8 @@ describe("with a relay", () => {
     await ann.button("Start").click();
     await ann.page.waitForTimeout(2_500);
     await stage.server.revive();
+    // By itself: nobody presses anything.
     await ann.looking();
-    expect((await ann.history()).join("\n")).not.toMatch(/does not answer/);
   });
 });
 
@@ -171,13 +171,13 @@ describe("without a relay", () => {
     await crew.ben.begin();
     await crew.ben.looking();
     await ann.begin();
-    await crew.ben.says(/Connecting/);
+    await crew.ben.says(/Found someone/);
     const metAtMs = Date.now();
     await crew.ben.looking();
     expect(Date.now() - metAtMs).toBeLessThan(15_000);
     await ann.says(/No stranger could be reached from here/);
     await crew.ben.looking();
-    const strangers = (await crew.ben.history()).filter((said) => /Connecting/.test(said));
+    const strangers = (await crew.ben.history()).filter((said) => /Found someone/.test(said));
     expect(strangers.length).toBeLessThanOrEqual(2);
   });
 });
