@@ -296,7 +296,7 @@ export class ServerSocket {
   }
 
   /** The first contact failed: why, and is it worth waiting for? */
-  async #askWhy(sinceMs = this.#environment.now()): Promise<void> {
+  async #askWhy(sinceMs = this.#environment.now(), wasAway = false): Promise<void> {
     const { now, setTimeout } = this.#environment;
     const link: Link = { name: "pausing", timer: 0, retryAtMs: now() };
     this.#link = link;
@@ -304,11 +304,11 @@ export class ServerSocket {
     if (this.#link !== link) return;
     if (finding.outage && now() - sinceMs < OUTAGE_MS) {
       this.#listener.onAway(null);
-      if (this.#link === link) link.timer = setTimeout(() => void this.#askWhy(sinceMs), ASK_AGAIN_MS);
+      if (this.#link === link) link.timer = setTimeout(() => void this.#askWhy(sinceMs, true), ASK_AGAIN_MS);
       return;
     }
-    // It was away, and is there again.
-    if (!finding.outage && now() > sinceMs && BACK.has(finding.reason)) return this.#again();
+    // It was away, and is there again. One that was there all the while would be asked for ever.
+    if (!finding.outage && wasAway && BACK.has(finding.reason)) return this.#again();
     const { reason, message, retryAfterMs } = finding;
     this.#giveUp(new ClientError(reason, message, retryAfterMs));
   }

@@ -70,6 +70,17 @@ describe("a server that does not let the first socket in", () => {
     expect(world.server.of("find_partner")).toHaveLength(1);
   });
 
+  test("but answers over HTTP, however slowly, is not asked for ever", async () => {
+    const world = new World();
+    let answer: () => void = () => undefined;
+    world.ice = () => new Promise((resolve) => (answer = () => void says(true).then(resolve)));
+    await twiceInVain(world);
+    await world.pass(40);
+    answer();
+    await settle();
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "socket_refused" } });
+  });
+
   test("is not waited for after a stop", async () => {
     const world = new World();
     world.ice = down;
