@@ -51,7 +51,12 @@ fn certificates(config: &Config) -> Result<Vec<Arc<Certificates>>, Failure> {
 /// What starts and is unsound.
 fn flaws(config: &Config, certificates: &[Arc<Certificates>]) -> Vec<String> {
     let of_certificates = certificates.iter().filter_map(|certificates| certificates.flaw());
-    config.flaws().into_iter().chain(of_certificates).collect()
+    // Browsers reach the relay over TLS at the site's own listener if there is one.
+    let of_relay = config.turn.public_host.as_ref().filter(|_| config.turn.enabled).and_then(|name| {
+        let shown = certificates.iter().find(|one| one.label() == "https").or(certificates.first())?;
+        shown.flaw_for(name)
+    });
+    config.flaws().into_iter().chain(of_certificates).chain(of_relay).collect()
 }
 
 /// What `check-config` would say, said at the start; the server goes on.

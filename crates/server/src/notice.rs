@@ -12,6 +12,7 @@ const PAUSE_MS: u64 = 60_000;
 
 /// One kind of line.
 pub(crate) struct Notice {
+    pause_ms: u64,
     /// When the next line is due, in milliseconds of the process' life.
     due_ms: AtomicU64,
     held_back: AtomicU64,
@@ -19,7 +20,11 @@ pub(crate) struct Notice {
 
 impl Notice {
     pub(crate) const fn new() -> Self {
-        Notice { due_ms: AtomicU64::new(0), held_back: AtomicU64::new(0) }
+        Notice::every_ms(PAUSE_MS)
+    }
+
+    pub(crate) const fn every_ms(pause_ms: u64) -> Self {
+        Notice { pause_ms, due_ms: AtomicU64::new(0), held_back: AtomicU64::new(0) }
     }
 
     /// How many were held back since the last line, if another one may be said now.
@@ -34,7 +39,7 @@ impl Notice {
         let mine = now_ms >= due_ms
             && self
                 .due_ms
-                .compare_exchange(due_ms, now_ms + PAUSE_MS, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(due_ms, now_ms + self.pause_ms, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok();
         if mine {
             return Some(HeldBack(self.held_back.swap(0, Ordering::Relaxed)));

@@ -362,6 +362,7 @@ mod tests {
                 "turn.listen = \"0.0.0.0:8080\"",
                 "turn.listen: 0.0.0.0:8080 is taken by listen already; leave turn.listen",
             ),
+            ("workers = 100000", "FILE: workers: `100000` is too large"),
             ("base_path = \"/a b/\"", "FILE: base_path: `/a b/` is not a path"),
             ("base_path = \"/../\"", "FILE: base_path: `/../` is not a path"),
             (

@@ -6,6 +6,7 @@
 use super::{Config, TlsSettings, flag_of};
 use crate::failure::Failure;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use visavis_lobby::Span;
 
 /// What surrounds a session description in its frame: the other fields, at most.
@@ -23,6 +24,12 @@ const LEAST_SECRET_BYTES: usize = 16;
 
 /// A call that begins with credentials of less has lost its relay before it is connected.
 const LEAST_TTL_S: u64 = 60;
+
+/// A phone on a bad network is silent for a second.
+const LEAST_PATIENCE_MS: u64 = 1_000;
+
+/// What a match and its first candidates are, at once.
+const LEAST_QUEUE_MESSAGES: usize = 16;
 
 impl Config {
     /// # Errors
@@ -153,10 +160,37 @@ impl Config {
                 ));
             }
         }
+        let of_shell = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        for (key, is_ms, least_ms) in [
+            ("limits.header_timeout_ms", of_shell(self.bounds.header_timeout), LEAST_PATIENCE_MS),
+            (
+                "limits.tls_handshake_timeout_ms",
+                of_shell(self.bounds.tls_handshake_timeout),
+                LEAST_PATIENCE_MS,
+            ),
+            ("limits.write_stall_ms", of_shell(self.bounds.write_stall), LEAST_PATIENCE_MS),
+            ("lobby.sign_of_life_ms", self.lobby.sign_of_life.as_micros() / 1_000, LEAST_PATIENCE_MS),
+            (
+                "lobby.waiting_cut_after_ms",
+                self.lobby.waiting_cut_after.as_micros() / 1_000,
+                LEAST_PATIENCE_MS,
+            ),
+        ] {
+            if is_ms < least_ms {
+                flaws.push(format!("{key}: {is_ms} ms are too short for a slow line; at least {least_ms}"));
+            }
+        }
+        if self.bounds.queue_messages < LEAST_QUEUE_MESSAGES {
+            flaws.push(format!(
+                "limits.queue_messages: living readers are cut at {}; at least {LEAST_QUEUE_MESSAGES}",
+                self.bounds.queue_messages
+            ));
+        }
         if !self.turn.enabled {
             for (key, is_set) in [
                 ("turn.listen", self.turn.listen.is_some()),
                 ("turn.tls_listen", self.turn.tls.listen.is_some()),
+                ("turn.public_host", self.turn.public_host.is_some()),
                 ("turn.relay_address", !self.turn.relay_addresses.is_empty()),
             ] {
                 if is_set {

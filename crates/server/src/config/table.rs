@@ -3,7 +3,8 @@
 use super::Config;
 use super::values::{
     address, base_path, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional,
-    path, ports, positive, public_host, realm, relay_addresses, secret, set, span, switch, turn_secret,
+    path, ports, positive, public_host, realm, relay_addresses, secret, set, span, switch, threads,
+    turn_secret,
 };
 use crate::backend::redis::{NodeName, RedisUrl};
 use crate::edge::{AllowedOrigin, Networks};
@@ -149,7 +150,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |c, v| set(&mut c.log.level, log_level(v)),
     ),
     one("workers", "N", "0", "Threads that serve. 0: one for each core.", |c, v| {
-        set(&mut c.workers, number(v))
+        set(&mut c.workers, threads(v))
     }),
     one(
         "stop_timeout_ms",

@@ -50,6 +50,15 @@ pub(super) fn number<T: FromStr>(value: &str) -> Result<T, String> {
     value.replace('_', "").parse().map_err(|_| format!("`{value}` is not a whole number"))
 }
 
+/// Threads: more than any machine has cores are a slip.
+pub(super) fn threads(value: &str) -> Result<usize, String> {
+    const AT_MOST: usize = 1024;
+    match number(value)? {
+        threads if threads <= AT_MOST => Ok(threads),
+        _ => Err(format!("`{value}` is too large; at most {AT_MOST}")),
+    }
+}
+
 pub(super) fn positive<T: FromStr + PartialOrd + Default>(value: &str) -> Result<T, String> {
     let number: T = number(value)?;
     if number > T::default() { Ok(number) } else { Err(format!("`{value}` is too small; at least 1")) }

@@ -2,7 +2,7 @@
 
 use super::origin::{self, Cause};
 use super::{ClientAddress, Networks};
-use crate::notice::warn_rarely;
+use crate::notice::{Notice, warn_rarely};
 use axum::http::HeaderMap;
 use std::net::IpAddr;
 
@@ -51,13 +51,16 @@ pub(super) fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) {
     if !headers.contains_key("x-forwarded-for") || trusted.contains(peer) {
         return;
     }
+    // Strangers write that header, too: an operator who knows need not read it every minute.
+    static NOTICE: Notice = Notice::every_ms(24 * 3600 * 1000);
+    let Some(held_back) = NOTICE.due() else { return };
     let whose = if origin::is_local(peer) {
         format!("name the proxy with --trusted-proxy {}", peer.to_canonical())
     } else {
         "if it is your proxy, name it with --trusted-proxy".to_owned()
     };
-    warn_rarely!(
+    tracing::warn!(
         "X-Forwarded-For comes from a peer that is not trusted, and is not believed: all behind it count as one \
-         address; {whose} (trusted_proxy)"
+         address; {whose} (trusted_proxy){held_back}"
     );
 }

@@ -76,6 +76,14 @@ impl Certificates {
         self.chain()?.flaw().map(|flaw| self.of_cert(&flaw))
     }
 
+    /// The same where they come by this name.
+    pub(crate) fn flaw_for(&self, name: &str) -> Option<String> {
+        let chain = self.chain()?;
+        let flaw =
+            || format!("is for {}, and turn.public_host is {name}: browsers refuse it", chain.summary());
+        (!chain.is_for(name)).then(|| self.of_cert(&flaw()))
+    }
+
     fn of_cert(&self, flaw: &str) -> String {
         format!("{}cert: {} {flaw}", self.prefix, self.cert.display())
     }

@@ -374,8 +374,17 @@ async fn alone_it_relays_on_its_own_listeners_and_serves_no_pages() {
     let _ = timeout(PATIENCE, page.read_to_end(&mut answer)).await.unwrap();
     assert!(answer.is_empty());
 
-    let signalled = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
-    assert!(signalled.unwrap().success());
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    for ignored in ["USR1", "USR2", "ALRM"] {
+        signal(ignored);
+    }
+    signal("HUP");
+    assert!(lines.any(|line| line.contains("SIGHUP: read the settings again")));
+    assert!(lines.any(|line| line.contains("the new certificate is in use: turn.tls_cert: ")));
+    signal("TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

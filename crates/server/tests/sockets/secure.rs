@@ -209,6 +209,23 @@ fn check_config_finds_certificates_that_browsers_refuse() {
     }
 }
 
+#[test]
+fn check_config_finds_a_certificate_for_another_name_than_the_relays() {
+    let folder = tempfile::tempdir().unwrap();
+    make_certificate(folder.path());
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name).display().to_string());
+    let flags = ["--tls-listen", "127.0.0.1:8443", "--tls-cert", &cert, "--tls-key", &key];
+    let check = |name: &str| {
+        let mut command = visavis();
+        command.arg("check-config").args(flags).args(["--turn-public-host", name]).output().unwrap()
+    };
+    assert_eq!(check("localhost").status.code(), Some(0));
+    let other = check("turn.example");
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert_eq!(other.status.code(), Some(2), "{said}");
+    assert!(said.contains("is for localhost") && said.contains("turn.public_host is turn.example"), "{said}");
+}
+
 #[tokio::test]
 async fn a_hangup_reads_the_certificate_again_and_its_expiry_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -242,4 +259,31 @@ async fn a_hangup_reads_the_certificate_again_and_its_expiry_is_told() {
     server.signal("HUP");
     server.log_says("the new certificate is in use: tls.cert: localhost, good until ");
     assert!(ask(&server, &second).await.is_some());
+}
+
+#[tokio::test]
+async fn why_redis_cannot_be_reached_is_said_with_its_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    make_certificate(folder.path());
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name).display().to_string());
+    // Stands in for whatever answers there: plain on one port, TLS of an unknown authority on the other.
+    let other = Server::start(&["--tls-listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key]);
+    let (plain, tls) = (other.http.port(), other.https.unwrap().port());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for (url, said) in [
+        (
+            format!("redis://:hush@127.0.0.1:{closed}"),
+            "connection refused; nothing listens at the host and port",
+        ),
+        (
+            format!("rediss://:hush@localhost:{tls}"),
+            "the authority that issued its certificate is not trusted",
+        ),
+        (format!("redis://:hush@localhost:{plain}"), "is no Redis, or wants TLS (rediss://)"),
+        (format!("rediss://:hush@localhost:{plain}"), "it does not speak TLS there"),
+    ] {
+        let server = Server::start(&["--redis", &url]);
+        server.log_says(said);
+        assert!(!server.log().contains("hush") && !server.said_at_start().contains("hush"));
+    }
 }

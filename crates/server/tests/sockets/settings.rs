@@ -162,6 +162,8 @@ fn check_config_finds_what_starts_and_cannot_work() {
         (&["--readiness-require-redis"], "readiness.require_redis: there is no Redis"),
         (&["--trusted-proxy", "0.0.0.0/0"], "trusted_proxy: holds every address"),
         (&["--ice-ttl-s", "5"], "ice.ttl_s: credentials of 5 s"),
+        (&["--lobby-sign-of-life-ms", "1"], "lobby.sign_of_life_ms: 1 ms are too short"),
+        (&["--limits-queue-messages", "1"], "limits.queue_messages: living readers are cut at 1"),
         (&["--metrics-listen", "127.0.0.1:8080"], "metrics.listen: 127.0.0.1:8080 is taken by listen"),
     ] {
         let (code, line) = failure(&check_config(flags));

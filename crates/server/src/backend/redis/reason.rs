@@ -9,7 +9,10 @@ pub(super) fn reason(error: &RedisError) -> String {
         let said = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         return of_line(&said);
     }
-    let said = match error.detail() {
+    if error.kind() == ErrorKind::Parse {
+        return "what answers at the host and port of redis.url is no Redis, or wants TLS (rediss://)".into();
+    }
+    let said = match error.detail().and_then(|detail| detail.lines().next()) {
         Some(detail) => format!("{}: {detail}", error.category()),
         None => error.category().to_owned(),
     };
