@@ -1,6 +1,7 @@
 // Cameras and microphones that do not do what one expects of them: the page says what it can.
 
 import { expect, test } from "vitest";
+import { findings } from "../kit/axe";
 import { useCrew, useStage } from "../kit/stage";
 import { meet } from "../kit/visitor";
 
@@ -18,6 +19,7 @@ test("a question that is not answered is explained after a while, and text is of
   await ann.says(/asks for/);
   expect(await ann.page.getByText(/Still waiting for your answer/).count()).toBe(0);
   await ann.page.getByText(/Still waiting for your answer/).waitFor({ timeout: 15_000 });
+  expect(await findings(ann)).toEqual([]);
   await ann.button("Text instead").click();
   await ann.looking();
 });
@@ -57,6 +59,7 @@ test("what the stranger switched off is said, and again when it is back", async 
   await ann.reads("Your camera is off");
   await ann.button("Mute microphone").click();
   await ben.reads("Their microphone is muted.");
+  for (const each of [ann, ben]) expect(await findings(each)).toEqual([]);
   await ann.button("Turn camera off").click();
   await ann.button("Mute microphone").click();
   await ben.page.getByText("Their camera is off.").waitFor({ state: "detached" });

@@ -1,15 +1,12 @@
 // The site around the chat: every page is reached, clean, and readable for everybody.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type Axe from "axe-core";
 import { describe, expect, test } from "vitest";
+import { findings } from "../kit/axe";
 import { useCrew, useStage } from "../kit/stage";
-import { meet, together, type Visitor } from "../kit/visitor";
+import { meet, together } from "../kit/visitor";
 
 const stage = useStage();
 const crew = useCrew(stage, "ann", "ben");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 test("one press on the first page starts, without a reload, and Stop leads to the form", async () => {
   const { ann, ben } = crew;
@@ -165,16 +162,5 @@ for (const colorScheme of ["light", "dark"] as const) {
       await ann.button("Try again").waitFor();
       expect(await findings(ann)).toEqual([]);
     });
-  });
-}
-
-async function findings({ page }: Visitor): Promise<string[]> {
-  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: typeof Axe };
-    const { violations } = await axe.run();
-    return violations.map(
-      ({ id, help, nodes }) => `${id}: ${help} (${nodes.map((node) => node.html).join("; ")})`,
-    );
   });
 }

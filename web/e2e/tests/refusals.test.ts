@@ -3,6 +3,7 @@
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { findings } from "../kit/axe";
 import { useStage } from "../kit/stage";
 import type { Visitor } from "../kit/visitor";
 
@@ -46,6 +47,7 @@ async function hasAWayOn(ann: Visitor, first: string): Promise<void> {
   const ways = ann.page.locator(".ways .button");
   expect((await ways.first().innerText()).trim()).toBe(first);
   expect(await ways.count()).toBeGreaterThan(1);
+  expect(await findings(ann)).toEqual([]);
   expect(((await ann.page.locator(".notice p").first().textContent()) ?? "").trim()).toMatch(/\.$/);
 }
 
