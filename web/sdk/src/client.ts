@@ -56,6 +56,7 @@ export class VisavisClient implements Client {
       ice: this.#ice,
       url,
       offerOrder: options.offerOrder ?? "ticket",
+      kept: options,
       autoContinue: () => this.autoContinue,
     });
     if (options.relayOnly) this.relayOnly = true;
@@ -134,8 +135,12 @@ export class VisavisClient implements Client {
     this.#session.stop(releaseMedia ? "release" : "keep");
   }
 
-  block(): void {
-    this.#session.block();
+  block(matchId?: string): boolean {
+    return this.#session.block(matchId);
+  }
+
+  unblock(block: string): void {
+    this.#session.unblock(block);
   }
 
   send(given: string): void {

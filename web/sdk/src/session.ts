@@ -3,13 +3,14 @@
 // state that does not exist. Decides when a call ends and whether the search goes on; how either works is in
 // `call` and `search`.
 
+import { Blocks, type Kept } from "./blocks.js";
 import type { Call, CallListener, ServerView } from "./call.js";
 import { ClientError } from "./errors.js";
 import type { Emitter } from "./events.js";
 import type { IceSource } from "./ice.js";
 import type { LocalMedia } from "./media.js";
 import type { MediaKind } from "./peer.js";
-import type { ClientMessage, PartnerFound, ServerMessage } from "./protocol.gen.js";
+import type { PartnerFound, ServerMessage } from "./protocol.gen.js";
 import { Outbox, type Signal } from "./outbox.js";
 import { httpFinding } from "./reach.js";
 import { Search } from "./search.js";
@@ -37,6 +38,7 @@ export interface SessionParts {
   url: string;
   offerOrder: "ticket" | "classic";
   autoContinue: () => boolean;
+  kept: Kept;
 }
 
 // After `bye` the server's own word follows within a round trip.
@@ -57,8 +59,8 @@ const ASK_MS = 5_000;
 const ASK_IN_CALL_MS = 20_000;
 const TEXT_CONFIRMED_MS = 1_000;
 
-// A visitor who stops may start again at once; the socket waits for that.
-const LINGER_MS = 30_000;
+// A visitor who stops may start again at once, or block the stranger who was the reason; the socket waits for that.
+const LINGER_MS = 120_000;
 
 export class Session {
   #parts: SessionParts;
@@ -78,8 +80,7 @@ export class Session {
   /** Null while the server is there, or was not yet needed. */
   #away: { retryAtMs: number | null } | null = null;
   #outbox: Outbox;
-  /** Blocks that could not be said yet. */
-  #blocks: ClientMessage[] = [];
+  #blocks: Blocks;
   #outages = 0;
   /** The strangers since the last one who was reached. */
   #unreached: ("silent" | "heard")[] = [];
@@ -101,11 +102,17 @@ export class Session {
         void parts.ice.instead(servers).then((others) => others && this.#search.announce()),
     });
     this.#socket = new ServerSocket(environment, parts.url, {
+      hello: () => this.#blocks.hello,
       onOpen: (resumed) => this.#onOpen(resumed),
       onMessage: (message) => this.#onMessage(message),
       onDead: () => this.#onDead(),
       onAway: (retryAtMs) => this.#onAway(retryAtMs),
       onGaveUp: (error) => this.#onGaveUp(error),
+    });
+    this.#blocks = new Blocks(parts.kept, {
+      send: (message) => this.#socket.send(message),
+      onBlocked: (confirmed) => events.emit("blocked", confirmed),
+      onUnblocked: (confirmed) => events.emit("unblocked", confirmed),
     });
     this.#outbox = new Outbox({
       send: (message) => this.#socket.send(message),
@@ -229,16 +236,22 @@ export class Session {
     else if (activity.name === "call") this.#socket.open();
   }
 
-  block(): void {
+  block(matchId = (this.#call?.match ?? this.#lastMatch)?.id): boolean {
+    if (matchId === undefined) return false;
     const call = this.#call;
-    const match = call?.match ?? this.#lastMatch;
-    if (!match) return;
-    this.#endCall("blocked");
-    const message: ClientMessage = { type: "block", match_id: match.id };
-    if (!this.#socket.send(message)) this.#blocks.push(message);
-    if (!call) return;
+    const present = call?.match.id === matchId;
+    // No more than anybody hears who is left.
+    if (present) this.#endCall("next");
+    const remembered = this.#socket.isOpen || this.#socket.resumable;
+    if (remembered) this.#blocks.block(matchId);
+    if (!present) return remembered;
     this.#search.standing.forgetWishes();
-    this.#goOn(match, "blocked", "now");
+    this.#goOn(call.match, "blocked", "now");
+    return remembered;
+  }
+
+  unblock(block: string): void {
+    this.#blocks.unblock(block);
   }
 
   /** False: nobody is there. */
@@ -325,8 +338,7 @@ export class Session {
     if (again) this.#socket.send(again);
     this.#away = null;
     this.#events.emit("signaling", "open");
-    const blocks = this.#blocks.splice(0);
-    if (resumed) for (const block of blocks) this.#socket.send(block);
+    this.#blocks.onOpen(resumed ? "resumed" : "new");
     const together = call !== null && resumed?.matchId === call.match.id;
     if (together) this.#outbox.resume(resumed.received);
     else this.#outbox.end(resumed?.received ?? null);
@@ -381,7 +393,7 @@ export class Session {
     const call = this.#call;
     const { standing } = this.#search;
     const [asked, knew] = [standing.place.name === "asked", call !== null && standing.knows(call.match.id)];
-    if (!this.#search.handle(message)) return;
+    if (this.#blocks.handle(message) || !this.#search.handle(message)) return;
     if ("online" in message && this.#activity.name === "searching") this.#activity.online = message.online;
     switch (message.type) {
       case "welcome":
@@ -402,7 +414,8 @@ export class Session {
       case "partner_left":
         if (call?.match.id === message.match_id) {
           this.#outbox.end("known");
-          return this.#strangerLeft(message.reason, "now");
+          // Older servers tell who was blocked; it is nobody's business.
+          return this.#strangerLeft(message.reason === "blocked" ? "next" : message.reason, "now");
         }
         if (this.#activity.name === "searching") void this.#search.announce();
         return;

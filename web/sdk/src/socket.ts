@@ -7,7 +7,7 @@
 import { ClientError } from "./errors.js";
 import { parsed } from "./frame.js";
 import { Heartbeat } from "./heartbeat.js";
-import { VERSION, type ClientMessage, type ServerMessage } from "./protocol.gen.js";
+import { VERSION, type ClientMessage, type Hello, type ServerMessage } from "./protocol.gen.js";
 import { whyUnreachable } from "./reach.js";
 import type { Environment } from "./types.js";
 
@@ -20,6 +20,8 @@ export interface Resumed {
 }
 
 export interface SocketListener {
+  /** What a `hello` says besides the version and the session. */
+  hello(): Partial<Hello>;
   /** One may speak. */
   onOpen(standing: Resumed | null): void;
   onMessage(message: ServerMessage): void;
@@ -198,7 +200,12 @@ export class ServerSocket {
   }
 
   #hello(socket: WebSocket): void {
-    const hello: ClientMessage = { type: "hello", version: VERSION, answers_ping: true };
+    const hello: ClientMessage = {
+      type: "hello",
+      version: VERSION,
+      answers_ping: true,
+      ...this.#listener.hello(),
+    };
     if (this.#token !== null) Object.assign(hello, { resume: this.#token, received: this.#received });
     socket.send(JSON.stringify(hello));
     this.#said += 1;

@@ -7,5 +7,5 @@ export function wellFormed(text: string): string {
 
 /** Whether nothing of it can be seen: spaces, joiners, fillers, marks without a letter. */
 export function isBlank(text: string): boolean {
-  return /^[\s\p{Cc}\p{Cf}\p{Mn}\p{Me}\p{Default_Ignorable_Code_Point}\u2800]*$/u.test(text);
+  return /^[\s\p{Cc}\p{M}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffb]*$/u.test(text);
 }

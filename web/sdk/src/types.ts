@@ -34,10 +34,11 @@ export interface MatchInfo {
 export type Signaling = "open" | "away";
 
 /**
- * Why a match ended. The first six come from the server, the others are ours: `silent`, no sign of the stranger for 15 s, or no way
- * between the two browsers for 30 s; `page_left`, this page was left in the middle of the match and came back from the page cache.
+ * Why a match ended. `next` to `server` come from the server or the stranger, the others are ours: `silent`, no sign of the stranger for
+ * 15 s, or no way between the two browsers for 30 s; `blocked`, this visitor blocked the stranger; `page_left`, this page was left in the
+ * middle of the match and came back from the page cache.
  */
-export type LeftReason = "next" | "stop" | "closed" | "lost" | "blocked" | "server" | "silent" | "page_left";
+export type LeftReason = "next" | "stop" | "closed" | "lost" | "server" | "silent" | "blocked" | "page_left";
 
 /** Where the visitor stands: exactly one of these at every moment. */
 export type ChatState =
@@ -171,6 +172,9 @@ export interface ClientEvents {
   level: AudioLevel;
   /** The socket to the server opened or was lost. */
   signaling: Signaling;
+  /** The server has confirmed a block. `block` is its handle: for `unblock`, and to be kept for `ClientOptions.blocks`. */
+  blocked: { matchId: string; block: string };
+  unblocked: { block: string };
   /** Next was pressed too fast: nothing is lost, it will be carried out after this pause. */
   paused: { retryAfterMs: number };
 }
@@ -214,6 +218,13 @@ export interface ClientOptions {
   /** Whether the search goes on by itself when a stranger leaves. Default true. */
   autoContinue?: boolean;
   devices?: MediaDeviceChoice;
+  /**
+   * A name of this device, 16 to 64 random characters of base64url, made once and kept. Without it those who block this visitor meet them
+   * again after a reload. The server tells it to nobody.
+   */
+  device?: string;
+  /** The handles that the event `blocked` brought on earlier visits, oldest first; asked before every connection. */
+  blocks?: () => readonly string[];
   /** The initial `Client.relayOnly`. Default false. */
   relayOnly?: boolean;
   /** `classic` makes the offer only after the match, as other clients do; for comparison. Default `ticket`. */
@@ -246,8 +257,14 @@ export interface Client {
   next(): void;
   /** Leaves and does not search. `releaseMedia` (default true) turns the camera off. */
   stop(options?: { releaseMedia?: boolean }): void;
-  /** Block: ends the match; these two never meet again. */
-  block(): void;
+  /**
+   * Ends the match; these two never meet again, and the stranger sees no more than that somebody left. By default of the present or the
+   * last stranger, who may have left first; `matchId` names which. The event `blocked` confirms it. False: there is nobody to block, or
+   * no session that remembers them.
+   */
+  block(matchId?: string): boolean;
+  /** Takes a block back, by the handle that `blocked` brought. */
+  unblock(block: string): void;
   /**
    * Half a character (a lone surrogate) is sent as U+FFFD; text with nothing to see is not sent. Throws `invalid_argument` above 2,000
    * characters or when nobody is there.

@@ -240,7 +240,7 @@ const WORDS: ReadonlySet<string> = new Set<Word["type"]>([
   "ping",
   "pong",
 ]);
-const REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "blocked", "server", "silent"];
+const REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "server", "silent"];
 
 const DEVICE_STATES: DeviceState[] = ["on", "off", "none", "lost"];
 

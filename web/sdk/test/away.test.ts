@@ -350,7 +350,7 @@ describe("a session that is resumed", () => {
     await world.call("token-1");
     world.client.stop();
     world.server.say({ type: "stopped", resume_token: "token-2" });
-    await world.pass(60_000);
+    await world.pass(120_000);
     expect(world.sockets[0]?.closedWith).toBe(1000);
     void world.client.start({ kind: "text" });
     await world.pass(0);

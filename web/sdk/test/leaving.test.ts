@@ -248,7 +248,7 @@ describe("Stop", () => {
     const world = new World();
     await world.wait({ kind: "text" });
     world.client.stop();
-    await world.pass(29_000);
+    await world.pass(119_000);
     expect(world.server.closedWith).toBeNull();
     await world.pass(1_000);
     expect(world.server.closedWith).toBe(1000);

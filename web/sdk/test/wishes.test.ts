@@ -1,6 +1,8 @@
 // One bad wish, remembered for years, must not keep a visitor out.
 
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { isBlank } from "../src/text.js";
 import type { Wishes } from "../src/types.js";
 import { readWishes } from "../src/wishes.js";
 import { World } from "./world.js";
@@ -88,4 +90,12 @@ describe("a text", () => {
       expect(await written(seen)).toEqual([seen]);
     }
   });
+});
+
+test("what can be seen is seen as the server sees it", () => {
+  const corpus = JSON.parse(
+    readFileSync(new URL("../../../docs/plain-text.json", import.meta.url), "utf8"),
+  ) as Record<"nothing_to_see" | "something_to_see", string[]>;
+  for (const text of corpus.nothing_to_see) expect(isBlank(text), JSON.stringify(text)).toBe(true);
+  for (const text of corpus.something_to_see) expect(isBlank(text), JSON.stringify(text)).toBe(false);
 });

@@ -32,6 +32,8 @@ const EVENTS: (keyof ClientEvents)[] = [
   "deviceTrouble",
   "level",
   "signaling",
+  "blocked",
+  "unblocked",
   "paused",
 ];
 

@@ -18,7 +18,7 @@ import {
   type Wishes,
 } from "@visavis/client";
 import { socketUrl } from "$lib/server";
-import { recall, remember } from "./memory";
+import { deviceToken, recall, remember } from "./memory";
 import { pressNow, Slips, type Press } from "./slips";
 
 export class Conversation {
@@ -110,6 +110,9 @@ export class Conversation {
       url: socketUrl(),
       autoContinue: remembered.autoContinue,
       relayOnly: remembered.hideAddress,
+      device: deviceToken(),
+      // Asked each time: another tab may have blocked somebody.
+      blocks: () => recall().blocks,
       devices: {
         ...(remembered.cameraId === null ? {} : { cameraId: remembered.cameraId }),
         ...(remembered.microphoneId === null ? {} : { microphoneId: remembered.microphoneId }),
@@ -131,6 +134,7 @@ export class Conversation {
       client.on("unsent", ({ id, reason }) => (this.unsent = { ...this.unsent, [id]: reason })),
       client.on("left", ({ reason }) => this.#onLeft(reason)),
       client.on("quality", (quality) => (this.quality = quality)),
+      client.on("blocked", ({ block }) => this.#onBlocked(block)),
       client.on("paused", ({ retryAfterMs }) => this.#onPaused(retryAfterMs)),
     ];
   }
@@ -172,14 +176,16 @@ export class Conversation {
     this.blocked = { handle: null };
     this.unblocked = false;
     this.#showBlockFor(BLOCK_SHOWN_MS);
+    // The one whom the visitor saw: another may arrive in the moment of the press.
+    const stranger = this.match ?? this.lastMatch;
     this.lastMatch = null;
-    this.#client.block();
+    if (!this.#client.block(stranger?.id)) this.blocked = null;
   }
 
   unblock(): void {
     const handle = this.blocked?.handle ?? null;
     if (handle === null) return;
-    (this.#client as Client & { unblock?: (handle: string) => void }).unblock?.(handle);
+    this.#client.unblock(handle);
     remember({ blocks: recall().blocks.filter((each) => each !== handle) });
     this.blocked = null;
     this.unblocked = true;
@@ -311,6 +317,13 @@ export class Conversation {
     if (state.name !== "connected") this.quality = null;
     // Some servers say it only to those whom they know.
     if (state.name === "error") this.askRelays();
+  }
+
+  #onBlocked(handle: string): void {
+    remember({ blocks: [...recall().blocks, handle] });
+    if (this.blocked === null) return;
+    this.blocked = { handle };
+    this.#showBlockFor(BLOCK_SHOWN_MS);
   }
 
   #onMatch(match: MatchInfo): void {

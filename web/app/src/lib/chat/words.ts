@@ -135,7 +135,7 @@ const LEFT: Record<LeftReason, string> = {
   stop: "The stranger left.",
   closed: "The stranger left.",
   lost: "The stranger’s line broke off.",
-  blocked: "The stranger left.",
+  blocked: "You blocked this stranger.",
   server: "The server ended this chat.",
   silent: "No connection to the stranger came about.",
   page_left: "You left this page, and that ended your chat.",
