@@ -342,10 +342,14 @@ export class ServerSocket {
 
 const BACK: ReadonlySet<string> = new Set(["socket_refused", "server_unreachable"]);
 
-/** 0 to 1 s, then 3, 5, and 7 s for good, each ± 50 %: a crowd that was cut off at once does not return at once. */
+/**
+ * 0 to 1 s, then 2 and 3 s, so that three attempts fit into the server's ten seconds of grace, then 7 s for good, all with jitter: a
+ * crowd that was cut off at once does not return at once.
+ */
 export function backoffMs(failures: number, random: number): number {
-  const base = [1_000, 3_000, 5_000][failures] ?? 7_000;
-  return failures === 0 ? base * random : base * (0.5 + random);
+  if (failures === 0) return 1_000 * random;
+  if (failures < 3) return (failures + 1) * 1_000 * (0.75 + random / 2);
+  return 7_000 * (0.5 + random);
 }
 
 /** At least what was asked for, at most half as much again. */

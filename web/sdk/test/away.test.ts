@@ -5,13 +5,17 @@ import { FakeConnection, World } from "./world.js";
 const WELCOME = { type: "welcome", version: 1, online: 1 } as const;
 
 describe("the socket", () => {
-  test("comes back after 0 to 1 s, 3, 5, then 7 s, each with jitter", () => {
+  test("comes back after 0 to 1 s, 2, 3, then 7 s, each with jitter", () => {
     expect([0, 1, 2, 3, 9].map((failures) => backoffMs(failures, 0.5))).toEqual([
-      500, 3_000, 5_000, 7_000, 7_000,
+      500, 2_000, 3_000, 7_000, 7_000,
     ]);
     expect([backoffMs(0, 0), backoffMs(0, 1), backoffMs(3, 0), backoffMs(3, 1)]).toEqual([
       0, 1_000, 3_500, 10_500,
     ]);
+  });
+
+  test("has tried three times, unlucky as it may be, when the server's grace is not nearly over", () => {
+    expect(backoffMs(0, 1) + backoffMs(1, 1) + backoffMs(2, 1)).toBeLessThan(8_000);
   });
 
   test("that never reached the server is tried twice and then given up", async () => {

@@ -265,14 +265,14 @@ impl Worker {
         }
     }
 
-    /// As the SDK does: 0 to 1 s, then 3, 5, and 7 s for good, each ± 50 %.
+    /// As the SDK does: 0 to 1 s, then 2 and 3 s, each ± 25 %, then 7 s for good, ± 50 %.
     pub(super) fn backoff(&mut self, index: usize) -> Span {
         let failures = &mut self.clients[index].failures;
         *failures += 1;
         match *failures {
             1 => Span::from_micros(self.chance.below(1_000_000)),
-            2 => self.chance.about(Span::from_secs(3)),
-            3 => self.chance.about(Span::from_secs(5)),
+            2 => Span::from_micros(1_500_000 + self.chance.below(1_000_000)),
+            3 => Span::from_micros(2_250_000 + self.chance.below(1_500_000)),
             _ => self.chance.about(Span::from_secs(7)),
         }
     }
