@@ -47,3 +47,29 @@ test("while waiting there is nobody to leave: Stop is the one to press, and Next
   expect(await next.getAttribute("aria-disabled")).toBe("false");
   expect(await colour("Next")).not.toBe(await colour("Stop"));
 });
+
+test("a double click on Start starts and does not stop, and one on Stop does not start again", async () => {
+  const { ann } = crew;
+  await ann.openChat();
+  // Where they lie over each other, each is pressed where the other will be.
+  await ann.begin("Text");
+  const stop = await ann.button("Stop").boundingBox();
+  await ann.stop();
+  const start = await ann.button("Start").boundingBox();
+  const at = {
+    x: Math.max(start?.x ?? 0, stop?.x ?? 0) + 8,
+    y: Math.max(start?.y ?? 0, stop?.y ?? 0) + 8,
+  };
+  await ann.page.waitForTimeout(600);
+  const before = (await ann.history()).length;
+  await ann.page.mouse.dblclick(at.x, at.y, { delay: 20 });
+  await ann.looking();
+  await ann.page.waitForTimeout(600);
+  expect(await ann.status.innerText()).toMatch(/Looking/);
+  await ann.page.mouse.dblclick(at.x, at.y, { delay: 20 });
+  await ann.says(/Ready/);
+  await ann.page.waitForTimeout(600);
+  expect(await ann.button("Start").isVisible()).toBe(true);
+  const searches = (await ann.history()).slice(before).filter((words) => /^Looking/.test(words));
+  expect(searches).toHaveLength(1);
+});

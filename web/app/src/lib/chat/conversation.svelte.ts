@@ -140,7 +140,7 @@ export class Conversation {
   }
 
   start(wishes: Wishes, press: Press = pressNow()): void {
-    this.#slips.started(press);
+    if (!this.#slips.start(press)) return;
     this.#wishes = wishes;
     this.#forget();
     void this.#client.start(wishes);
@@ -164,7 +164,13 @@ export class Conversation {
     this.draftAsks = true;
   }
 
-  stop(): void {
+  /** Whether a press in a call was meant for what it hit. */
+  isMeant(press: Press): boolean {
+    return this.#slips.other(press);
+  }
+
+  stop(press: Press = pressNow()): void {
+    if (!this.#slips.stop(press)) return;
     this.#forget();
     this.lastMatch = null;
     this.blocked = null;

@@ -29,7 +29,7 @@ test("a_press_made_for_the_wait_does_not_hit_the_stranger_who_comes_just_then", 
 
 test("the_first_press_after_start_or_after_a_stranger_who_left_is_meant_at_once", () => {
   const slips = new Slips();
-  slips.started(key(0));
+  slips.start(key(0));
   slips.found(50);
   expect(slips.next(key(60))).toBe(true);
   slips.wrote();
@@ -39,7 +39,7 @@ test("the_first_press_after_start_or_after_a_stranger_who_left_is_meant_at_once"
 
 test("a_double_click_on_start_does_not_press_what_takes_its_place", () => {
   const slips = new Slips();
-  slips.started(click(0));
+  slips.start(click(0));
   slips.found(50);
   expect(slips.next(click(200, 104, 803))).toBe(false);
   expect(slips.next(click(250, 400, 803))).toBe(true);
@@ -51,4 +51,27 @@ test("who_has_written_to_the_stranger_means_it", () => {
   slips.found(100);
   slips.wrote();
   expect(slips.next(key(300))).toBe(true);
+});
+
+test("nor_does_it_stop_what_it_started_or_turn_a_device_off", () => {
+  const slips = new Slips();
+  expect(slips.start(click(0))).toBe(true);
+  expect(slips.stop(click(180))).toBe(false);
+  expect(slips.other(click(180))).toBe(false);
+  expect(slips.stop(click(180, 400))).toBe(true);
+});
+
+test("a_double_click_on_stop_does_not_start_again", () => {
+  const slips = new Slips();
+  slips.start(click(0));
+  expect(slips.stop(click(5_000))).toBe(true);
+  expect(slips.start(click(5_180))).toBe(false);
+  expect(slips.start(click(5_000 + SLIP_MS))).toBe(true);
+});
+
+test("a_key_is_always_meant_where_another_button_was", () => {
+  const slips = new Slips();
+  slips.start(key(0));
+  expect(slips.stop(key(50))).toBe(true);
+  expect(slips.start(key(100))).toBe(true);
 });

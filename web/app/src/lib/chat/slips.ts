@@ -13,14 +13,28 @@ export interface Press {
 }
 
 export class Slips {
-  #last: (Press & { of: "start" | "next" }) | null = null;
+  #last: (Press & { of: "start" | "stop" | "next" }) | null = null;
   /** When the stranger came whom our own Next asked for. */
   #foundAtMs: number | null = null;
 
-  /** A double click on Start ends on what takes its place. */
-  started(press: Press): void {
+  /** Whether it was meant: a double click on Stop ends on Start, which takes its place. */
+  start(press: Press): boolean {
+    if (this.#isSecondOf("stop", press)) return false;
     this.#last = { ...press, of: "start" };
     this.#foundAtMs = null;
+    return true;
+  }
+
+  stop(press: Press): boolean {
+    if (!this.other(press)) return false;
+    this.#last = { ...press, of: "stop" };
+    this.#foundAtMs = null;
+    return true;
+  }
+
+  /** Whether a press of anything in a call was meant: a double click on Start ends on what takes its place. */
+  other(press: Press): boolean {
+    return !this.#isSecondOf("start", press);
   }
 
   found(atMs: number): void {
@@ -41,6 +55,11 @@ export class Slips {
     this.#last = { ...press, of: "next" };
     this.#foundAtMs = null;
     return true;
+  }
+
+  #isSecondOf(first: "start" | "stop", press: Press): boolean {
+    const last = this.#last;
+    return last?.of === first && press.atMs - last.atMs < SLIP_MS && near(last, press);
   }
 }
 
