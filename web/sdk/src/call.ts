@@ -82,7 +82,8 @@ const NO_WAY_OUT_MS = 5_000;
 // A stranger who leaves this late in the attempt has given up, too.
 const UNREACHED_MS = 8_000;
 // Outages heal by themselves within seconds, a change of network does not.
-const RESTART_DISCONNECTED_MS = 4_000;
+// A path that the browser holds for sound, though nothing comes over it, it never mends: a Firefox that slept has such.
+const RESTART_MS = { failed: 0, disconnected: 4_000, connected: 6_000 };
 const RESTART_AGAIN_MS = 6_000;
 // Either side may restart. The initiator goes first, so that offers seldom cross.
 const YIELD_MS = 2_000;
@@ -457,8 +458,8 @@ export class Call {
       phase.restartedAtMs = now;
       return this.#peer?.repeat();
     }
-    if (state !== "failed" && state !== "disconnected") return;
-    const patienceMs = (state === "failed" ? 0 : RESTART_DISCONNECTED_MS) + (this.initiator ? 0 : YIELD_MS);
+    if (state !== "failed" && state !== "disconnected" && state !== "connected") return;
+    const patienceMs = RESTART_MS[state] + (this.initiator ? 0 : YIELD_MS);
     if (when === "due" && now - phase.sinceMs < patienceMs) return;
     if (when === "now" && state === "failed" && !this.initiator && now - phase.sinceMs < YIELD_MS) return;
     phase.restartedAtMs = now;

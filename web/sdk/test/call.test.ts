@@ -162,6 +162,20 @@ describe("a call", () => {
     expect(world.server.of("offer")).toHaveLength(1);
   });
 
+  test("that the browser holds for sound, though nothing comes, is restarted by whoever hears nothing", async () => {
+    const world = new World();
+    const connection = await world.call();
+    for (let n = 1; n <= 4; n += 1) {
+      connection.report({ bytes: n * 1_000, received: n * 90, lost: 0, trip: 0.1 });
+      await world.pass(500);
+    }
+    await world.pass(3_000);
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "media" });
+    expect(world.server.of("offer")).toEqual([]);
+    await world.pass(8_000);
+    expect(world.server.of("offer")).toHaveLength(1);
+  });
+
   test("that cannot be mended in 20 s is lost", async () => {
     const world = new World();
     const connection = await world.call();
