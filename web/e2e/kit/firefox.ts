@@ -1,7 +1,7 @@
 // Firefox, and a visitor in it. Playwright drives only a Firefox of its own make; this one is what people have, over
 // WebDriver BiDi. It knows of a visitor what the stories need, by the same names as `visitor.ts`.
 
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { launch, type Browser, type Page } from "puppeteer-core";
 import { expect } from "vitest";
 import { countConnections } from "./census";
@@ -141,6 +141,19 @@ export class FirefoxVisitor {
     return this.press("Stop");
   }
 
+  /** As a laptop that is shut: nothing is sent or answered, and nobody is told. Of the whole browser, until `wake`. */
+  sleep(): void {
+    this.#signal("SIGSTOP");
+  }
+
+  wake(): void {
+    this.#signal("SIGCONT");
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    for (const pid of family(this.page.browser().process()?.pid)) process.kill(pid, signal);
+  }
+
   /** Everything that a visit must not leave behind, since the last time. */
   troubles(): string[] {
     return this.#troubles.splice(0);
@@ -149,6 +162,16 @@ export class FirefoxVisitor {
   async leave(): Promise<void> {
     await this.page.browserContext().close();
   }
+}
+
+/** A process and all that it started: Firefox has one for pages, one for sockets, and others. */
+function family(pid: number | undefined): number[] {
+  if (pid === undefined) return [];
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const children = threads.flatMap((id) =>
+    readFileSync(`/proc/${pid}/task/${id}/children`, "utf8").split(" "),
+  );
+  return [pid, ...children.filter(Boolean).map(Number).flatMap(family)];
 }
 
 /** Runs in the page before its own scripts: Firefox counts the frames of no stream that comes from afar. */

@@ -7,6 +7,7 @@ import { FirefoxVisitor, launchFirefox } from "../kit/firefox";
 import { hearsStranger, seesStranger } from "../kit/media";
 import { useStage } from "../kit/stage";
 import type { Kind, Visitor } from "../kit/visitor";
+import { Wiretap } from "../natlab/wiretap";
 
 type Person = FirefoxVisitor | Visitor;
 
@@ -14,11 +15,13 @@ const stage = useStage("--lobby-recent-pause-ms", "100");
 let browser: Browser;
 let fox: FirefoxVisitor;
 let cat: Visitor;
+let tap: Wiretap;
 
 beforeAll(async () => {
   browser = await launchFirefox();
   fox = await FirefoxVisitor.in(browser, "fox", stage.server.url);
   cat = await stage.visitor({ name: "cat", stays: true });
+  tap = new Wiretap(cat.page);
 }, 60_000);
 afterEach(async () => {
   await fox.page.goto("about:blank");
@@ -60,6 +63,22 @@ describe.each(["Firefox", "Chromium"])("where %s waits and the other comes", (fi
     for (const device of ["Turn camera off", "Mute microphone"]) await comes.press(device);
     await Promise.all([seesStranger(waits), hearsStranger(waits)]);
     await write(comes, waits);
+  });
+
+  test("Firefox sleeps until Chromium makes a new offer, and the call comes back", async () => {
+    await met();
+    await Promise.all([seesStranger(fox), seesStranger(cat)]);
+    tap.clear();
+    fox.sleep();
+    try {
+      await cat.says(/Reconnecting/);
+      await expect.poll(() => tap.last("offer"), { message: "an offer", timeout: 20_000 }).toBeTruthy();
+    } finally {
+      fox.wake();
+    }
+    await Promise.all([fox.connected(), cat.connected()]);
+    await Promise.all([seesStranger(fox, 10), seesStranger(cat, 10)]);
+    await write(fox, cat);
   });
 
   test("voices alone are heard", async () => {
