@@ -71,6 +71,71 @@ async fn a_waiting_visitor_who_answers_no_ping_is_cut_and_given_to_nobody() {
     drop(ghost);
 }
 
+/// A browser answers WebSocket pings for a page that is frozen, as this client's library does.
+#[tokio::test]
+async fn a_frozen_page_that_waits_is_cut_though_its_socket_answers() {
+    let server =
+        Server::start(&["--lobby-waiting-ping-after-ms", "150", "--lobby-waiting-cut-after-ms", "400"]);
+    let hello = json!({ "type": "hello", "version": 1, "answers_ping": true });
+    let (mut living, _) = greet(&server, hello.clone()).await;
+    let (mut frozen, _) = greet(&server, hello).await;
+    frozen.say(&FIND.replace("text", "audio")).await;
+    living.say(FIND).await;
+    frozen.hear_type("waiting").await;
+    living.hear_type("waiting").await;
+    // One answers, the other does not.
+    for _ in 0..4 {
+        living.hear_type("ping").await;
+        living.say(r#"{"type":"pong"}"#).await;
+    }
+    frozen.hear_type("ping").await;
+    assert_eq!(frozen.closed().await.0, 1001);
+    let mut next = server.connect().await;
+    next.say(&FIND.replace("text", "audio")).await;
+    assert_eq!(next.hear().await["type"], "waiting", "nobody else is in line");
+    next.say(FIND).await;
+    next.hear_type("partner_found").await;
+}
+
+#[tokio::test]
+async fn a_block_holds_after_a_crash_and_a_reload() {
+    let secret = "07".repeat(32);
+    let flags = ["--session-secret", &secret, "--lobby-recent-pause-ms", "50"];
+    let server = Server::start(&flags);
+    let hello = |device: &str| json!({ "type": "hello", "version": 1, "device": device });
+    let (mut anne, _) = greet(&server, hello("anne-keeps-this-name")).await;
+    let (mut bert, _) = greet(&server, hello("bert-keeps-this-name")).await;
+    anne.say(FIND).await;
+    anne.hear_type("waiting").await;
+    bert.say(FIND).await;
+    let found = bert.hear_type("partner_found").await;
+    anne.say(&json!({ "type": "block", "match_id": found["match_id"] }).to_string()).await;
+    let block = anne.hear_type("blocked").await["block"].clone();
+    assert_eq!(bert.hear_type("partner_left").await["reason"], "next");
+    server.signal("KILL");
+    drop((anne, bert));
+    let server = Server::start(&flags);
+    // He comes back by a token of the match that was blocked, she by a page that was opened anew.
+    let back = json!({ "type": "hello", "version": 1, "resume": found["resume_token"] });
+    let (mut bert, welcome) = greet(&server, back).await;
+    assert_eq!(welcome["resumed"], true);
+    let mut again = hello("anne-keeps-this-name");
+    again["blocks"] = json!([block]);
+    let (mut anne, _) = greet(&server, again).await;
+    bert.say(&json!({ "type": "stop" }).to_string()).await;
+    bert.hear_type("stopped").await;
+    for client in [&mut bert, &mut anne] {
+        client.say(FIND).await;
+        client.hear_type("waiting").await;
+    }
+    // Longer than old partners pause, they still wait: whoever comes is given to one of them.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let (mut third, _) = greet(&server, hello("third-keeps-this-name")).await;
+    third.say(FIND).await;
+    third.hear_type("partner_found").await;
+    bert.hear_type("partner_found").await;
+}
+
 #[tokio::test]
 async fn a_lost_socket_is_waited_for_and_what_it_missed_is_kept_within_bounds() {
     let server = Server::start(&[]);
@@ -79,21 +144,21 @@ async fn a_lost_socket_is_waited_for_and_what_it_missed_is_kept_within_bounds() 
     let told = stays.hear_type("partner_reconnecting").await;
     assert_eq!((&told["match_id"], &told["grace_ms"]), (&id, &json!(10_000)));
     // `partner_found` was read, but nothing has said so: it is one of the 64.
-    let typing = json!({ "type": "typing", "match_id": id, "on": true }).to_string();
+    let candidate = json!({ "type": "ice_candidate", "match_id": id, "candidate": null }).to_string();
     for _ in 0..64 {
-        stays.say(&typing).await;
+        stays.say(&candidate).await;
     }
     let full = stays.hear_type("error").await;
     assert_eq!(
         (&full["code"], &full["of"], &full["nth"]),
-        (&json!("too_fast"), &json!("typing"), &json!(66))
+        (&json!("too_fast"), &json!("ice_candidate"), &json!(66))
     );
     let resume = json!({ "type": "hello", "version": 1, "resume": token, "received": 2 });
     let (mut back, welcome) = greet(&server, resume.clone()).await;
     assert_eq!((&welcome["resumed"], &welcome["match_id"]), (&json!(true), &id));
     stays.hear_type("partner_back").await;
     for _ in 0..63 {
-        assert_eq!(back.hear().await["type"], "typing");
+        assert_eq!(back.hear().await["type"], "ice_candidate");
     }
     // The token is used up. It opens a new session, and closes nobody's.
     let (_other, welcome) = greet(&server, resume).await;
