@@ -20,16 +20,17 @@ use ring::digest;
 use std::sync::Arc;
 
 pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Response {
-    let accept = match read_handshake(request.method(), request.headers()) {
-        Ok(accept) => accept,
-        Err(fault) => return fault.answer(),
-    };
+    // Before the handshake is read: a page whose socket was refused asks again with a plain GET, to learn why.
     let visitor = match admit(&edge, &request) {
         Ok(visitor) => visitor,
         Err(refusal) => {
             edge.tallies.refused(refusal);
             return answer_refused(refusal);
         }
+    };
+    let accept = match read_handshake(request.method(), request.headers()) {
+        Ok(accept) => accept,
+        Err(fault) => return fault.answer(),
     };
     let upgrading = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {

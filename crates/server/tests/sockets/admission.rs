@@ -128,9 +128,11 @@ async fn without_a_trusted_proxy_the_header_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_refusal_says_why_and_when_to_come_back() {
-    let server = Server::start(&["--limits-connections-per-address", "1"]);
-    let _one = server.connect().await;
+async fn a_refusal_says_why_and_when_to_come_back_to_a_socket_and_to_a_plain_request() {
+    let server = Server::start(&["--limits-connections-per-address", "1", "--metrics-listen", "127.0.0.1:0"]);
+    let plain = server.get("/ws").await;
+    assert_eq!((plain.status, plain.header("upgrade")), (426, "websocket"));
+    let mut one = server.connect().await;
     let headers = [
         ("connection", "upgrade"),
         ("upgrade", "websocket"),
@@ -141,7 +143,10 @@ async fn a_refusal_says_why_and_when_to_come_back() {
     assert_eq!((answer.status, answer.header("retry-after")), (429, "30"));
     assert!(answer.text().starts_with("Too many connections"), "{}", answer.text());
     let plain = server.get("/ws").await;
-    assert_eq!((plain.status, plain.header("upgrade")), (426, "websocket"));
+    assert_eq!((plain.status, plain.header("retry-after")), (429, "30"));
+    one.0.close(None).await.unwrap();
+    server.figure_becomes("visavis_connections", 0.0).await;
+    assert_eq!(server.get("/ws").await.status, 426, "a plain request takes no place");
 }
 
 #[tokio::test]
