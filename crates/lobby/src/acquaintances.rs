@@ -1,4 +1,5 @@
-//! Whom a session has met: the last partners, which pause, and those it blocked, which never come back.
+//! Whom a session has met: the last partners, which pause, those it blocked, which never come back, and those it could not be
+//! connected with.
 
 use crate::persons::{PersonId, Someone};
 use crate::planted::planted;
@@ -10,7 +11,7 @@ pub(crate) enum Acquaintance {
     Strangers,
     /// One is among the other's last partners.
     Recent,
-    /// One has blocked the other.
+    /// One has blocked the other, or their browsers found no way to each other.
     Blocked,
 }
 
@@ -19,11 +20,16 @@ pub(crate) enum Acquaintance {
 pub(crate) struct Acquaintances {
     recent: VecDeque<PersonId>,
     blocked: VecDeque<PersonId>,
+    /// In memory only, and few: on another network they may well reach each other.
+    unreached: VecDeque<PersonId>,
 }
 
 impl Acquaintances {
     /// A visit in which more people are blocked than this is no ordinary visit.
     pub(crate) const MAX_BLOCKED: usize = 256;
+
+    /// Who could not reach more than these has another trouble than those strangers.
+    const MAX_UNREACHED: usize = 8;
 
     pub(crate) fn met(&mut self, partner: PersonId, keep: usize) {
         if planted!(PartnersAreForgotten) {
@@ -43,6 +49,17 @@ impl Acquaintances {
         }
         self.blocked.push_back(partner);
         (self.blocked.len() > Self::MAX_BLOCKED).then(|| self.blocked.pop_front()).flatten()
+    }
+
+    /// Their browsers found no way to each other: not again.
+    pub(crate) fn did_not_reach(&mut self, partner: PersonId) {
+        if self.unreached.contains(&partner) {
+            return;
+        }
+        self.unreached.push_back(partner);
+        while self.unreached.len() > Self::MAX_UNREACHED {
+            self.unreached.pop_front();
+        }
     }
 
     pub(crate) fn unblock(&mut self, partner: PersonId) {
@@ -74,7 +91,7 @@ impl Acquaintances {
     /// How this side sees the other; both sides have to be asked.
     pub(crate) fn sees(&self, other: Someone) -> Acquaintance {
         let is_among = |known: &VecDeque<PersonId>| known.iter().any(|person| other.is(*person));
-        if is_among(&self.blocked) {
+        if is_among(&self.blocked) || is_among(&self.unreached) {
             Acquaintance::Blocked
         } else if is_among(&self.recent) {
             Acquaintance::Recent
@@ -90,6 +107,8 @@ impl Acquaintances {
             let distinct: std::collections::BTreeSet<_> = known.iter().filter(|key| **key != own).collect();
             distinct.len() == known.len() && known.len() <= bound
         };
-        well_kept(&self.recent, recent_partners) && well_kept(&self.blocked, Self::MAX_BLOCKED)
+        well_kept(&self.recent, recent_partners)
+            && well_kept(&self.blocked, Self::MAX_BLOCKED)
+            && well_kept(&self.unreached, Self::MAX_UNREACHED)
     }
 }

@@ -175,7 +175,11 @@ impl Visitor {
         let offer = self.make_offer(now);
         acts.push(Act::Send(if self.searched {
             // A survivor may already have been given to the next stranger: the id keeps a late Next from leaving them.
-            ClientMessage::Next(Next { match_id: left.filter(|_| self.script.requeue), offer })
+            ClientMessage::Next(Next {
+                match_id: left.filter(|_| self.script.requeue),
+                offer,
+                ..Next::default()
+            })
         } else {
             let requeue = self.script.requeue;
             ClientMessage::FindPartner(FindPartner {

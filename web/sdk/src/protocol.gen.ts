@@ -52,7 +52,11 @@ export type Next = {
 /**
  * If it names another match than the present one, the message is ignored.
  */
-match_id?: string, offer?: Offer, };
+match_id?: string, offer?: Offer, 
+/**
+ * The two browsers found no way to each other: they are not put together again.
+ */
+failed?: boolean, };
 export type Stop = Record<symbol, never>;
 export type Ping = Record<symbol, never>;
 export type Pong = Record<symbol, never>;

@@ -531,7 +531,10 @@ export class Session {
     const call = this.#call;
     if (!call) return;
     const { match } = call;
-    if (reason === "silent" || call.unreached) this.#unreached.push(call.heard ? "heard" : "silent");
+    if (reason === "silent" || call.unreached) {
+      this.#unreached.push(call.heard ? "heard" : "silent");
+      this.#search.standing.failed(match.id);
+    }
     this.#outbox.end(this.#serverView() === "known" ? "known" : null);
     const silently = reason === "lost" || reason === "silent";
     for (const id of call.words.unsent(silently ? "silently" : "with a word")) {

@@ -14,11 +14,17 @@ export type Place =
 export class Standing {
   #place: Place = { name: "idle" };
   #stopsUnanswered = 0;
+  #failed: string | null = null;
   /** The wishes of the last `find_partner`, by identity. */
   #told: object | null = null;
 
   get place(): Place {
     return this.#place;
+  }
+
+  /** The two found no way to each other: the server does not put them together again. */
+  failed(matchId: string): void {
+    this.#failed = matchId;
   }
 
   knows(matchId: string): boolean {
@@ -76,7 +82,8 @@ export class Standing {
     }
     if (place.name === "matched") {
       this.#place = { name: "asked", by: "next", before: place };
-      return { type: "next", match_id: place.matchId, ...offer };
+      const failed = this.#failed === place.matchId ? { failed: true } : {};
+      return { type: "next", match_id: place.matchId, ...failed, ...offer };
     }
     return sdp === null ? null : { type: "ticket_offer", sdp };
   }

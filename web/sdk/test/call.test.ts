@@ -630,6 +630,18 @@ describe("strangers who cannot be reached", () => {
     expect(world.server.types().at(-1)).toBe("stop");
   });
 
+  test("are named to the server, which does not bring them again", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    await world.pass(15_600);
+    expect(world.server.of("next")).toMatchObject([{ match_id: "m1", failed: true }]);
+    await world.find({ match_id: "m2" });
+    world.client.next();
+    await world.pass(100);
+    expect(world.server.of("next")[1]).not.toHaveProperty("failed");
+  });
+
   test("one who is reached in between sets the count back", async () => {
     const world = new World();
     await world.wait();

@@ -21,7 +21,11 @@ pub(crate) fn message(
     Ok(match choices.below(16) {
         0 | 1 => ClientMessage::FindPartner(find_partner(choices)),
         2 => ClientMessage::Hello(hello(choices, known)),
-        3 => ClientMessage::Next(Next { match_id: named(choices, known, present), offer: offer(choices) }),
+        3 => ClientMessage::Next(Next {
+            match_id: named(choices, known, present),
+            offer: offer(choices),
+            ..Next::default()
+        }),
         4 => ClientMessage::Stop(Stop {}),
         5 => match named(choices, known, present) {
             Some(match_id) => ClientMessage::Block(Block { match_id }),

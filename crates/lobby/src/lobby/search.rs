@@ -82,6 +82,12 @@ impl Lobby {
             }
             State::Matched { .. } => {
                 self.leave(key, LeftReason::Next, outputs);
+                if next.failed
+                    && let Some(session) = self.sessions.get_mut(key)
+                    && let Some((_, partner)) = session.last_match
+                {
+                    session.acquaintances_mut().did_not_reach(partner.person());
+                }
                 let ticket = self.new_ticket(key, wishes, next.offer);
                 self.enter_line(ticket, outputs);
             }

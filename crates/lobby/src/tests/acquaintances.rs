@@ -48,6 +48,22 @@ fn a_stranger_goes_before_an_older_recent_partner() {
 }
 
 #[test]
+fn a_pair_that_could_not_connect_is_not_put_together_again() {
+    let (mut script, present) = Script::matched(find!("video", requeue: true));
+    script.say(A, frame!("next", match_id: present, failed: true));
+    script.expect_left(B, present, "next", Requeued::Yes);
+    script.expect_waiting(B);
+    script.expect_waiting(A);
+    // The pause of recent partners is over long since.
+    script.advance_ms(9_000);
+    script.nothing_left();
+    // Somebody else meets the one of them who has waited longer.
+    script.open(C);
+    script.say(C, find!("video"));
+    script.expect_match(B, C);
+}
+
+#[test]
 fn new_wishes_do_not_prolong_the_pause() {
     let (mut script, _) = parted();
     script.say(A, frame!("next"));

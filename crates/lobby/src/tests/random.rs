@@ -124,7 +124,7 @@ impl World {
             0..25 => ClientMessage::FindPartner(self.wishes()),
             25..45 => {
                 let match_id = self.some_id(connection);
-                ClientMessage::Next(Next { match_id, offer: self.some_offer() })
+                ClientMessage::Next(Next { match_id, offer: self.some_offer(), ..Next::default() })
             }
             45..50 => ClientMessage::Stop(Stop {}),
             50..55 => ClientMessage::TicketOffer(TicketOffer { sdp: self.fresh_sdp() }),

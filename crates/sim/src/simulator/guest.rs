@@ -248,7 +248,7 @@ impl Guest {
         };
         let offer = self.offer();
         acts.push(Act::Say(if self.searched && left.is_some() {
-            ClientMessage::Next(Next { match_id: left, offer })
+            ClientMessage::Next(Next { match_id: left, offer, ..Next::default() })
         } else {
             let mut wanted = self.persona.wish.to_message();
             wanted.offer = offer;
@@ -279,7 +279,11 @@ impl Guest {
         }
         let met = self.met();
         let offer = self.offer();
-        acts.push(Act::Say(ClientMessage::Next(Next { match_id: met.filter(|_| !blind), offer })));
+        acts.push(Act::Say(ClientMessage::Next(Next {
+            match_id: met.filter(|_| !blind),
+            offer,
+            ..Next::default()
+        })));
         match self.stand {
             Stand::Met(met) | Stand::Puzzled(met) => self.stand = Stand::Asked { left: Some(met) },
             Stand::Idle | Stand::Stopping => self.stand = Stand::Asked { left: None },
