@@ -1,6 +1,7 @@
 //! One text of a client: what becomes of it, compared with what a JSON parser that knows none of our types makes of it.
 
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use visavis_protocol::{
     Candidate, ClientMessage, ErrorCode, Limits, Refusal, Sdp, ServerMessage, read_client_message,
     read_interests, read_languages,
@@ -15,8 +16,13 @@ pub(super) fn check(text: &str, limits: &Limits) {
 
 fn accepted(text: &str, message: &ClientMessage, limits: &Limits) {
     assert!(text.len() <= limits.max_frame_bytes);
+    // Half an emoji in what people write is taken for an unreadable character; anywhere else it is refused.
+    let whole = match message {
+        ClientMessage::FindPartner(_) | ClientMessage::Message(_) => Cow::Owned(with_halves_replaced(text)),
+        _ => Cow::Borrowed(text),
+    };
     let generic: Value =
-        serde_json::from_str(text).unwrap_or_else(|error| panic!("accepted {text:?}: {error}"));
+        serde_json::from_str(&whole).unwrap_or_else(|error| panic!("accepted {text:?}: {error}"));
     assert!(depth(&generic) <= limits.max_depth);
     let Value::Object(generic) = generic else { panic!("accepted {text:?}, no object") };
     let Value::Object(read) = serde_json::to_value(message).expect("it serialises") else {
@@ -30,6 +36,32 @@ fn accepted(text: &str, message: &ClientMessage, limits: &Limits) {
     let roomy = Limits { max_frame_bytes: limits.max_frame_bytes + 1_024, ..*limits };
     let reread = read_client_message(&again, &roomy);
     assert_eq!(reread.as_ref(), Ok(message), "{again} does not read back as itself");
+}
+
+/// The text with each escaped half of a surrogate pair written as U+FFFD: by another way than the protocol's own.
+fn with_halves_replaced(text: &str) -> String {
+    let mut pieces: Vec<(&str, Option<u16>)> = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match rest.as_bytes() {
+            [b'\\', b'u', ..] => 6,
+            [b'\\', ..] => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+            _ => first.len_utf8(),
+        };
+        let length = if rest.is_char_boundary(length) { length } else { first.len_utf8() };
+        let (piece, after) = rest.split_at(length);
+        let unit = piece.strip_prefix("\\u").and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        pieces.push((piece, unit));
+        rest = after;
+    }
+    let is_high = |at: usize| pieces.get(at).is_some_and(|piece| matches!(piece.1, Some(0xD800..=0xDBFF)));
+    let is_low = |at: usize| pieces.get(at).is_some_and(|piece| matches!(piece.1, Some(0xDC00..=0xDFFF)));
+    (0..pieces.len())
+        .map(|at| {
+            let is_half = is_high(at) && !is_low(at + 1) || is_low(at) && !(at > 0 && is_high(at - 1));
+            if is_half { "\\ufffd" } else { pieces[at].0 }
+        })
+        .collect()
 }
 
 /// Every field that came was read as what it says, and nothing was read that did not come.
