@@ -1,7 +1,8 @@
 //! Takes a visitor's own address out of what it sends to a stranger: only relay candidates pass.
 //!
 //! What always holds: of the result no line and no candidate names an address but that of a relay (or none: `0.0.0.0`,
-//! `::`), whatever the input; a description keeps its sections, fingerprints and codecs.
+//! `::`), whatever the input; a description keeps its sections, fingerprints and codecs. No result is longer than its
+//! input, line by line: what was within its bounds stays within them.
 //! Lines are read by the grammar of RFC 8866 and RFC 8839. Only visitors who ask for it, or whose operator does, pay for
 //! this: everybody else's descriptions are forwarded unread.
 
@@ -53,15 +54,34 @@ fn hide(sdp: &Sdp) -> Option<Sdp> {
     Sdp::from_text(&hide_description(&text))
 }
 
-/// A session description without addresses other than those of relays. Every line ends in CRLF.
+/// A session description without addresses other than those of relays. Each line keeps its end.
 fn hide_description(sdp: &str) -> String {
     let mut hidden = String::with_capacity(sdp.len());
-    // Browsers differ in what ends a line, so everything that does in any of them does here.
-    for line in sdp.split(['\r', '\n']).filter_map(hide_line) {
-        hidden.push_str(&line);
-        hidden.push_str("\r\n");
+    for (line, end) in lines(sdp) {
+        // Only what is no SDP could grow, `o=` alone for instance: it helps nobody.
+        if let Some(kept) = hide_line(line).filter(|kept| kept.len() <= line.len()) {
+            hidden.push_str(&kept);
+            hidden.push_str(end);
+        }
     }
     hidden
+}
+
+/// Lines with their ends. Browsers differ in what ends a line, so everything that does in any of them does here; and a
+/// bare carriage return ends none in the result.
+fn lines(sdp: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    let mut rest = sdp;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Some((line, after)) = rest.split_once(['\r', '\n']) else {
+            return Some((std::mem::take(&mut rest), ""));
+        };
+        let of_two = rest.get(line.len()..).is_some_and(|end| end.starts_with("\r\n"));
+        rest = if of_two { after.strip_prefix('\n').unwrap_or(after) } else { after };
+        Some((line, if of_two { "\r\n" } else { "\n" }))
+    })
 }
 
 /// `None`: the line goes.
@@ -74,15 +94,20 @@ fn hide_line(line: &str) -> Option<String> {
         "o" => {
             let mut words = value.split_ascii_whitespace();
             let mut word = || words.next().filter(|word| !names_address(word)).unwrap_or("0");
-            Some(format!("o={} {} {} IN IP4 0.0.0.0", word(), word(), word()))
+            Some(format!("o={} {} {} {}", word(), word(), word(), nowhere(value)))
         }
-        "c" => Some(if value.contains("IP6") { "c=IN IP6 ::" } else { "c=IN IP4 0.0.0.0" }.to_owned()),
+        "c" => Some(format!("c={}", nowhere(value))),
         "m" => hide_section(value),
         "a" => hide_attribute(value),
         "v" | "s" | "t" | "b" => (!names_address(value)).then(|| line.to_owned()),
         // Links, mail addresses, telephone numbers, keys, and whatever is no SDP.
         _ => None,
     }
+}
+
+/// An address that is none, of the family of the one that it stands for: the other's may be longer.
+fn nowhere(value: &str) -> &'static str {
+    if value.contains("IP6") { "IN IP6 ::" } else { "IN IP4 0.0.0.0" }
 }
 
 /// The port belongs to the address that was in `c=`; 9 stands for none (RFC 8839, section 4.2.1.2), 0 for a section
@@ -98,13 +123,18 @@ fn hide_attribute(value: &str) -> Option<String> {
     let name = value.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
     match name.as_str() {
         "candidate" => hide_candidate(value).map(|candidate| format!("a={candidate}")),
-        "rtcp" => Some("a=rtcp:9 IN IP4 0.0.0.0".to_owned()),
+        // The address is optional (RFC 3605).
+        "rtcp" if value.contains(' ') => Some(format!("a=rtcp:9 {}", nowhere(value))),
+        "rtcp" => Some("a=rtcp:9".to_owned()),
         "remote-candidates" | "source-filter" => None,
         _ => (!names_address(value)).then(|| format!("a={value}")),
     }
 }
 
 /// One candidate as it stands in an attribute or an event, with or without `a=`; `None` unless it is a relay's.
+///
+/// What a relay's candidate is related to is the visitor's own address. Browsers always name it (RFC 8839, section 5.1); a
+/// candidate that does not stays as it is.
 fn hide_candidate(candidate: &str) -> Option<String> {
     let mut words = candidate.split_ascii_whitespace();
     let mut word = || words.next();
@@ -120,15 +150,20 @@ fn hide_candidate(candidate: &str) -> Option<String> {
     if !sound {
         return None;
     }
-    let mut hidden = format!(
-        "candidate:{foundation} {component} {transport} {priority} {address} {port} typ relay raddr 0.0.0.0 rport 9"
-    );
+    let mut hidden =
+        format!("candidate:{foundation} {component} {transport} {priority} {address} {port} typ relay");
     while let (Some(name), Some(value)) = (words.next(), words.next()) {
-        if HARMLESS_EXTENSIONS.contains(&name) && !names_address(value) {
-            hidden.push_str(&format!(" {name} {value}"));
+        match name {
+            "raddr" if value.contains(':') => hidden.push_str(" raddr ::"),
+            "raddr" => hidden.push_str(" raddr 0.0.0.0"),
+            "rport" => hidden.push_str(" rport 9"),
+            _ if HARMLESS_EXTENSIONS.contains(&name) && !names_address(value) => {
+                hidden.push_str(&format!(" {name} {value}"));
+            }
+            _ => {}
         }
     }
-    Some(hidden)
+    (hidden.len() <= candidate.len()).then_some(hidden)
 }
 
 fn hide_candidates(candidate: &Candidate) -> Option<Candidate> {
@@ -161,6 +196,8 @@ fn hide_init(init: Value) -> Option<Value> {
     for name in MEMBERS.into_iter().skip(1) {
         match given.remove(name) {
             Some(Value::String(text)) if names_address(&text) => {}
+            // A number with a fraction or an exponent is none of these members', and might be written longer.
+            Some(Value::Number(number)) if !number.is_u64() => {}
             Some(value @ (Value::String(_) | Value::Number(_) | Value::Null)) => {
                 kept.insert(name.to_owned(), value);
             }

@@ -62,13 +62,14 @@ a=max-message-size:262144\r\n";
 fn a_browsers_description_keeps_everything_but_addresses() {
     assert_eq!(hide_description(OFFER), HIDDEN);
     assert_eq!(hide_description(HIDDEN), HIDDEN, "hidden twice is hidden once");
-    assert_eq!(hide_description(&OFFER.replace("\r\n", "\n")), HIDDEN);
-    assert_eq!(hide_description(&OFFER.replace("\r\n", "\r")), HIDDEN);
+    let with_bare_ends = HIDDEN.replace("\r\n", "\n");
+    assert_eq!(hide_description(&OFFER.replace("\r\n", "\n")), with_bare_ends);
+    assert_eq!(hide_description(&OFFER.replace("\r\n", "\r")), with_bare_ends);
 }
 
 #[test]
 fn a_section_that_is_not_wanted_stays_unwanted() {
-    assert_eq!(hide_description("m=video 0 UDP/TLS/RTP/SAVPF 96"), "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n");
+    assert_eq!(hide_description("m=video 0 UDP/TLS/RTP/SAVPF 96"), "m=video 0 UDP/TLS/RTP/SAVPF 96");
 }
 
 #[test]
@@ -114,19 +115,28 @@ fn what_a_hostile_client_hides_in_a_description_does_not_pass() {
         assert_eq!(hide_description(line), "", "{line:?}");
     }
     for (line, hidden) in [
-        ("c=IN IP4 203.0.113.7/127/3", "c=IN IP4 0.0.0.0\r\n"),
-        ("c=203.0.113.7", "c=IN IP4 0.0.0.0\r\n"),
-        ("o=203.0.113.7 1 1 IN IP6 2001:db8::7", "o=0 1 1 IN IP4 0.0.0.0\r\n"),
-        ("o=", "o=0 0 0 IN IP4 0.0.0.0\r\n"),
-        ("a=rtcp:9", "a=rtcp:9 IN IP4 0.0.0.0\r\n"),
-        ("a=RTCP:9 IN IP6 2001:db8::7", "a=rtcp:9 IN IP4 0.0.0.0\r\n"),
+        ("c=IN IP4 203.0.113.7/127/3", "c=IN IP4 0.0.0.0"),
+        ("c=IN IP6 2001:db8::7", "c=IN IP6 ::"),
+        ("o=203.0.113.7 1 1 IN IP6 2001:db8::7", "o=0 1 1 IN IP6 ::"),
+        ("a=rtcp:51472", "a=rtcp:9"),
+        ("a=RTCP:9 IN IP6 2001:db8::7", "a=rtcp:9 IN IP6 ::"),
+        // Would grow, and say nothing.
+        ("o=", ""),
+        ("c=", ""),
+        ("c=203.0.113.7", ""),
+        ("a=rtcp", ""),
+        ("a=rtcp:1 x", ""),
         (
             "a=candidate:1 1 UDP 1 198.51.100.9 9 typ relay raddr 203.0.113.7 rport 1 raddr 203.0.113.8 x 203.0.113.9",
-            "a=candidate:1 1 UDP 1 198.51.100.9 9 typ relay raddr 0.0.0.0 rport 9\r\n",
+            "a=candidate:1 1 UDP 1 198.51.100.9 9 typ relay raddr 0.0.0.0 rport 9 raddr 0.0.0.0",
+        ),
+        (
+            "a=candidate:1 1 udp 1 2001:db8:9::9 9 typ relay raddr 2001:db8::7 rport 4 generation 0",
+            "a=candidate:1 1 udp 1 2001:db8:9::9 9 typ relay raddr :: rport 9 generation 0",
         ),
         (
             "a=candidate:1 1 udp 1 2001:db8:9::9 9 typ relay ufrag 203.0.113.7 generation 0",
-            "a=candidate:1 1 udp 1 2001:db8:9::9 9 typ relay raddr 0.0.0.0 rport 9 generation 0\r\n",
+            "a=candidate:1 1 udp 1 2001:db8:9::9 9 typ relay generation 0",
         ),
     ] {
         assert_eq!(hide_description(line), hidden, "{line:?}");
@@ -326,6 +336,42 @@ fn a_description_cut_and_mixed_at_random_keeps_hiding() {
             assert!(!hidden.contains(address), "{sdp:?}\n{hidden:?}");
         }
     }
+}
+
+/// The lengths as they count against limits and queues: of the JSON.
+fn lengths(message: ClientMessage) -> (usize, usize) {
+    let length = |message: &ClientMessage| match message {
+        ClientMessage::Offer(Signal { sdp, .. }) => sdp.reveal_json().len(),
+        ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => candidate.reveal_json().len(),
+        other => panic!("{other:?}"),
+    };
+    let before = length(&message);
+    (message.through_relays_only().as_ref().map_or(0, length), before)
+}
+
+#[test]
+fn hiding_never_makes_anything_longer() {
+    let mut dice = Dice(13);
+    let short =
+        ["o=\n", "c=\n", "m=\n", "a=rtcp\n", "a=rtcp:9\n", "o=\r", "c=\r\n", "m=a 1 \n", "a=candidate:\n"];
+    let alike = short.iter().map(|line| line.repeat(1_000));
+    let mixed: Vec<String> = (0..20_000).map(|_| hostile(&mut dice)).collect();
+    let browsers = [OFFER.to_owned(), OFFER.replace("\r\n", "\n"), HIDDEN.replace("\r\n", "\r")];
+    for text in alike.chain(mixed).chain(browsers) {
+        assert!(hide_description(&text).len() <= text.len(), "{text:?}");
+        let sdp = Sdp::from_text(&text).unwrap();
+        let (after, before) = lengths(ClientMessage::Offer(Signal { match_id: None, sdp }));
+        assert!(after <= before, "{text:?}: {before} became {after}");
+        let init = serde_json::json!({ "candidate": text, "sdpMid": text, "sdpMLineIndex": dice.below(9) });
+        for candidate in [init.to_string(), format!("[{init},{init}]")] {
+            let candidate = Candidate::from_json(candidate).unwrap();
+            let (after, before) =
+                lengths(ClientMessage::IceCandidate(IceCandidate { match_id: None, candidate }));
+            assert!(after <= before, "{text:?}: {before} became {after}");
+        }
+    }
+    let spelt = r#"{"candidate":"candidate:1 1 udp 1 198.51.100.9 9 typ relay","sdpMLineIndex":1e9}"#;
+    assert!(candidates_through(spelt).unwrap().len() <= spelt.len());
 }
 
 #[test]
