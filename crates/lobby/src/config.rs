@@ -44,8 +44,13 @@ pub struct Config {
     /// What is kept for a client that may not have got it, per session.
     pub replay_messages: usize,
     pub replay_bytes: usize,
-    /// Sessions taken in per second; the excess is told when to come again.
+    /// Sessions taken in per second; the excess is told when to come again. Who resumes is not counted.
     pub admission_rate: u32,
+    /// Sessions of one address, with those that have lost their socket; of an IPv6 /48 four times as many. Beyond it a lost
+    /// socket ends its session.
+    pub sessions_per_host: u32,
+    /// The same of all together.
+    pub sessions: usize,
     /// A survivor that asks again within this span gets its place back.
     pub age_credit: Span,
     /// `next` (and `find_partner` in a match): a burst, then one per interval.
@@ -57,6 +62,14 @@ pub struct Config {
     /// Chat messages of a connection: a burst, then one per interval.
     pub text_burst: u32,
     pub text_interval: Span,
+    /// What a connection may send to strangers, in bytes: a burst, then so many a second.
+    pub signal_burst_bytes: u32,
+    pub signal_bytes_per_s: u32,
+    /// What all strangers together may put into the queue of one reader.
+    pub reader: ReaderBounds,
+    /// Resumes of one session: a burst, then one per interval.
+    pub resume_burst: u32,
+    pub resume_interval: Span,
     /// What the connections of one address, of one network and of this node may do together.
     pub crowds: CrowdBounds,
     /// Which of several nodes this is. `None`: there is only one.
@@ -67,6 +80,31 @@ pub struct Config {
     pub overflow_after: Span,
     /// Refused for rate this often in a row, a connection is closed with 1008.
     pub max_refusals: u32,
+}
+
+/// What strangers may put into the queue of one reader, with what the server says to it beside.
+///
+/// A reader that reads nothing is cut after `limits.write_stall_ms`, 10 s. Until then a burst and what follows it must not
+/// fill its queue, or a sender could cut its partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderBounds {
+    pub burst_bytes: u32,
+    pub bytes_per_s: u32,
+    pub burst_messages: u32,
+    pub messages_per_s: u32,
+}
+
+impl ReaderBounds {
+    /// For a queue of this size: half of it at once, and a quarter more of its bytes in 8 s, half as much of its messages.
+    pub fn within(queue_bytes: usize, queue_messages: usize) -> Self {
+        let part = |of: usize, divisor: usize| u32::try_from(of / divisor).unwrap_or(u32::MAX).max(1);
+        ReaderBounds {
+            burst_bytes: part(queue_bytes, 2),
+            bytes_per_s: part(queue_bytes, 32),
+            burst_messages: part(queue_messages, 2),
+            messages_per_s: part(queue_messages, 64),
+        }
+    }
 }
 
 impl Default for Config {
@@ -93,6 +131,8 @@ impl Default for Config {
             replay_messages: 64,
             replay_bytes: 64 * 1024,
             admission_rate: 1_000,
+            sessions_per_host: 500,
+            sessions: 20_000,
             age_credit: Span::from_secs(5),
             next_burst: 10,
             next_interval: Span::from_secs(1),
@@ -100,6 +140,11 @@ impl Default for Config {
             message_interval: Span::from_millis(20),
             text_burst: 30,
             text_interval: Span::from_millis(500),
+            signal_burst_bytes: 96 * 1024,
+            signal_bytes_per_s: 16 * 1024,
+            reader: ReaderBounds::within(256 * 1024, 512),
+            resume_burst: 10,
+            resume_interval: Span::from_secs(1),
             crowds: CrowdBounds::default(),
             node: None,
             node_secret: None,

@@ -26,6 +26,14 @@ pub struct Counters {
     pub ended: Vec<(LeftReason, u64)>,
     /// Refused messages, by code.
     pub refused: Vec<(ErrorCode, u64)>,
+    /// Of these, those for a rate, by the rate.
+    pub too_fast: Vec<(RateLimit, u64)>,
+    /// Sessions that ended with their socket, as their address, or all together, had left so many behind.
+    pub not_kept: u64,
+    /// Survivors who were not put back into the line: too much was waiting for them.
+    pub not_requeued: u64,
+    /// Matches made without the offer that was waiting: it did not fit into the queue of its reader.
+    pub offers_withheld: u64,
     /// Signals that named an earlier match, or came after its end.
     pub stale_signals: u64,
     /// Connections closed because nothing was heard of them.
@@ -46,8 +54,86 @@ impl Counters {
         count(&mut self.ended, reason);
     }
 
+    pub(crate) fn count_too_fast(&mut self, limit: RateLimit) {
+        count(&mut self.refused, ErrorCode::TooFast);
+        count(&mut self.too_fast, limit);
+    }
+
     pub(crate) fn count_refusal(&mut self, code: ErrorCode) {
         count(&mut self.refused, code);
+    }
+}
+
+/// What was exceeded when a message was answered by `too_fast`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateLimit {
+    Messages,
+    Nexts,
+    Texts,
+    /// What one sender may send to strangers.
+    SignalBytes,
+    /// What strangers may put into the queue of one reader.
+    Reader,
+    /// What is kept for a stranger whose socket is lost.
+    Mailbox,
+    /// How fast sessions are taken in.
+    Admission,
+    /// How often one session may resume.
+    Resumes,
+    /// What may be said while other nodes are asked for a session.
+    Arrival,
+}
+
+impl RateLimit {
+    /// For metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            RateLimit::Messages => "messages",
+            RateLimit::Nexts => "nexts",
+            RateLimit::Texts => "texts",
+            RateLimit::SignalBytes => "signal_bytes",
+            RateLimit::Reader => "reader",
+            RateLimit::Mailbox => "mailbox",
+            RateLimit::Admission => "admission",
+            RateLimit::Resumes => "resumes",
+            RateLimit::Arrival => "arrival",
+        }
+    }
+
+    /// Which settings bind.
+    pub fn settings(self) -> &'static str {
+        match self {
+            RateLimit::Messages => {
+                "limits.message_burst, limits.message_interval_ms, limits.{address,site,node}_messages_per_s"
+            }
+            RateLimit::Nexts => {
+                "limits.next_burst, limits.next_interval_ms, limits.{address,site,node}_nexts_per_s"
+            }
+            RateLimit::Texts => {
+                "limits.text_burst, limits.text_interval_ms, limits.{address,site,node}_texts_per_s"
+            }
+            RateLimit::SignalBytes => "limits.signal_burst_bytes, limits.signal_bytes_per_s",
+            RateLimit::Reader => "limits.queue_bytes, limits.queue_messages",
+            RateLimit::Mailbox => "lobby.replay_bytes, lobby.replay_messages",
+            RateLimit::Admission => "admission_rate",
+            RateLimit::Resumes => "10 resumes of a session at once, then one a second",
+            RateLimit::Arrival => "32 messages while other nodes are asked",
+        }
+    }
+
+    /// For the client.
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            RateLimit::Messages => "too many messages",
+            RateLimit::Nexts => "Next too often",
+            RateLimit::Texts => "too much text",
+            RateLimit::SignalBytes => "too many bytes",
+            RateLimit::Reader => "too much waits for the stranger",
+            RateLimit::Mailbox => "the stranger is reconnecting",
+            RateLimit::Admission => "many people are coming in",
+            RateLimit::Resumes => "resumed too often",
+            RateLimit::Arrival => "your session is being looked for",
+        }
     }
 }
 

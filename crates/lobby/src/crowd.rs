@@ -3,6 +3,7 @@
 //! A crowd is remembered as long as somebody of it is here or its buckets are not full again, so leaving and coming
 //! back gains nothing. Bounded by the number of connections: full buckets of nobody are swept when they pile up.
 
+use crate::admission::Herd;
 use crate::rates::{Allowance, Rate};
 use crate::{Span, Time};
 use std::collections::BTreeMap;
@@ -22,6 +23,9 @@ impl fmt::Debug for Source {
         f.write_str("Source(‹redacted›)")
     }
 }
+
+/// One customer may hold a whole /48 of IPv6: it may have so many times what a /64 may have.
+const PER_SITE: u32 = 4;
 
 /// How much a crowd may do per second; a burst is four seconds' worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ struct Crowd {
     messages: Rate,
     nexts: Rate,
     texts: Rate,
+    /// Sessions that were taken in, or promised a place.
+    arrivals: Rate,
 }
 
 impl Crowd {
@@ -71,7 +77,8 @@ impl Crowd {
     }
 
     fn is_forgettable(&self, now: Time) -> bool {
-        self.members == 0 && [&self.messages, &self.nexts, &self.texts].iter().all(|rate| rate.is_full(now))
+        self.members == 0
+            && [&self.messages, &self.nexts, &self.texts, &self.arrivals].iter().all(|rate| rate.is_full(now))
     }
 }
 
@@ -127,6 +134,28 @@ impl Crowds {
             crowd.take(now, act, &bounds.site)?;
         }
         self.node.take(now, act, &bounds.node)
+    }
+
+    /// One more session of this source comes in: whether there were few of late.
+    pub(crate) fn arrive(&mut self, now: Time, source: Source, share: Allowance) -> Herd {
+        let of_site = Allowance { burst: share.burst.saturating_mul(PER_SITE), interval: share.interval };
+        let host = self.hosts.get_mut(&source.host).map(|crowd| (crowd, share));
+        let site = source.site.and_then(|site| self.sites.get_mut(&site)).map(|crowd| (crowd, of_site));
+        let all = [host, site];
+        if all.iter().flatten().any(|(crowd, share)| crowd.arrivals.has(now, 1, *share).is_err()) {
+            return Herd::Many;
+        }
+        for (crowd, share) in all.into_iter().flatten() {
+            crowd.arrivals.spend(now, 1, share);
+        }
+        Herd::Few
+    }
+
+    /// Whether a session without a socket may be kept: those with and without one count together.
+    pub(crate) fn may_keep(&self, source: Source, most: u32) -> bool {
+        let of_host = self.hosts.get(&source.host).map_or(0, |crowd| crowd.members);
+        let of_site = source.site.and_then(|site| self.sites.get(&site)).map_or(0, |crowd| crowd.members);
+        of_host <= most && of_site <= most.saturating_mul(PER_SITE)
     }
 
     #[cfg(test)]

@@ -49,8 +49,8 @@ mod tests;
 
 #[cfg(any(test, feature = "audit"))]
 pub use audit::{Invariant, Violation};
-pub use config::Config;
-pub use counters::{Counters, Gauges, Histogram, PerKind};
+pub use config::{Config, ReaderBounds};
+pub use counters::{Counters, Gauges, Histogram, PerKind, RateLimit};
 pub use crowd::{CrowdBounds, CrowdRates, Source};
 pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};
 pub use lobby::{Lobby, Reason};

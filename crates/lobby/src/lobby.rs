@@ -2,7 +2,7 @@
 //!
 //! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
 //! searching (`search`), leaving (`parting`), going away (`draining`), signals between strangers (`switchboard`), rates
-//! (`floods`), signs of life (`liveness`), hidden addresses (`hiding`), sessions that outlive their sockets (`resume`), other nodes (`far`).
+//! (`floods`), coming in (`threshold`), signs of life (`liveness`), hidden addresses (`hiding`), sessions that outlive their sockets (`resume`), other nodes (`far`).
 
 #[cfg(any(test, feature = "audit"))]
 mod audit;
@@ -15,6 +15,7 @@ mod parting;
 mod resume;
 mod search;
 mod switchboard;
+mod threshold;
 
 use crate::acquaintances::Acquaintance;
 use crate::admission::Admission;
@@ -221,7 +222,7 @@ impl Lobby {
     }
 
     fn receive(&mut self, session: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
-        if !self.admit(session, outputs) || self.is_arriving(session, &message, outputs) {
+        if !self.admit(session, &message, outputs) || self.is_arriving(session, &message, outputs) {
             return;
         }
         let Some(message) = self.hide_if_wished(session, message) else { return };
@@ -262,6 +263,7 @@ impl Lobby {
     fn remove_session(&mut self, key: SessionKey) -> Option<Session> {
         let mut session = self.sessions.remove(key)?;
         self.timers.clear(&mut session.timer, Due::Session(key));
+        self.admission.release(self.now, session.admittance);
         self.part_from_crowd(session.limiting);
         if session.identity.is_some() {
             self.identities.remove(&session.id);

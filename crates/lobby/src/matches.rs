@@ -48,6 +48,8 @@ pub(crate) struct Seat {
     pub(crate) since: Time,
     /// Candidates sent since the match or this side's last offer or answer.
     pub(crate) candidates: u32,
+    /// It said how it connected.
+    pub(crate) reported: bool,
     /// A frame of this side came since the match was made.
     pub(crate) alive: bool,
 }
@@ -58,6 +60,11 @@ impl Match {
             Side::Initiator => &self.initiator,
             Side::Responder => &self.responder,
         }
+    }
+
+    /// The session on the other side.
+    pub(crate) fn other(&self, session: SessionKey) -> SessionKey {
+        if self.initiator.session == session { self.responder.session } else { self.initiator.session }
     }
 
     pub(crate) fn seat_mut(&mut self, side: Side) -> &mut Seat {

@@ -90,6 +90,8 @@ mod faults {
         HalfPairsStay: "Half a pair waits for ever after a restart.",
         RestoredPairsDisagree: "After a restart a visitor lands in the match that its partner names.",
         AdmissionIsOpen: "Everybody is taken in at any rate.",
+        ResumesWaitInLine: "Who comes back by a good token waits behind all who come in.",
+        PromisesAreNotReleased: "A place that was promised stays taken when its socket goes.",
         NextIsUnlimited: "Next may be pressed at any rate.",
         OvertakingIsNotCounted: "The oldest in line may be passed over for ever.",
         PinsAreRelaxed: "Waiting relaxes a pinned language.",

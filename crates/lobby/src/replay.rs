@@ -197,7 +197,12 @@ fn is_passing(message: &ServerMessage) -> bool {
 }
 
 /// About how much memory a message holds.
-pub(crate) fn weight(message: &ServerMessage) -> usize {
+fn weight(message: &ServerMessage) -> usize {
+    weight_of(message.payload_bytes())
+}
+
+/// The same of a message with so many bytes of payload.
+pub(crate) fn weight_of(payload_bytes: usize) -> usize {
     const FRAME: usize = 64;
-    FRAME + message.payload_bytes()
+    FRAME + payload_bytes
 }

@@ -62,6 +62,18 @@ pub(crate) struct Session {
     pub(crate) nexts: Rate,
     pub(crate) texts: Rate,
     pub(crate) refusals: Rate,
+    /// Bytes for strangers.
+    pub(crate) signal_bytes: Rate,
+    pub(crate) resumes: Rate,
+    pub(crate) inbox: Inbox,
+}
+
+/// What was put into the queue of its socket of late.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) bytes: Rate,
+    pub(crate) messages: Rate,
+    pub(crate) strangers: Rate,
 }
 
 /// The latest message of a socket.
@@ -185,6 +197,9 @@ impl Session {
             nexts: Rate::default(),
             texts: Rate::default(),
             refusals: Rate::default(),
+            signal_bytes: Rate::default(),
+            resumes: Rate::default(),
+            inbox: Inbox::default(),
         }
     }
 

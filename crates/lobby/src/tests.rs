@@ -9,6 +9,7 @@ mod blocking;
 mod choosing;
 mod cost;
 mod draining;
+mod floods;
 mod ghosts;
 mod greeting;
 mod guessing;

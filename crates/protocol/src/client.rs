@@ -82,6 +82,53 @@ impl MessageType {
 }
 
 impl ClientMessage {
+    /// About how many bytes of a signal reach the stranger; `None` for what does not.
+    pub fn signal_bytes(&self) -> Option<usize> {
+        match self {
+            ClientMessage::Offer(_)
+            | ClientMessage::Answer(_)
+            | ClientMessage::IceCandidate(_)
+            | ClientMessage::Message(_)
+            | ClientMessage::Typing(_) => Some(self.payload_bytes()),
+            ClientMessage::Hello(_)
+            | ClientMessage::FindPartner(_)
+            | ClientMessage::TicketOffer(_)
+            | ClientMessage::Next(_)
+            | ClientMessage::Stop(_)
+            | ClientMessage::Connected(_)
+            | ClientMessage::Block(_)
+            | ClientMessage::Unblock(_)
+            | ClientMessage::Ping(_)
+            | ClientMessage::Pong(_) => None,
+        }
+    }
+
+    /// About how many bytes of it are not of fixed size.
+    pub fn payload_bytes(&self) -> usize {
+        let of_offer =
+            |offer: &Option<Offer>| offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len());
+        match self {
+            ClientMessage::Offer(Signal { sdp, .. })
+            | ClientMessage::Answer(Signal { sdp, .. })
+            | ClientMessage::TicketOffer(TicketOffer { sdp }) => sdp.reveal_json().len(),
+            ClientMessage::Next(next) => of_offer(&next.offer),
+            ClientMessage::FindPartner(wanted) => {
+                let words = wanted.interests.iter().chain(&wanted.languages).chain(&wanted.pool);
+                of_offer(&wanted.offer) + words.map(String::len).sum::<usize>()
+            }
+            ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => candidate.reveal_json().len(),
+            ClientMessage::Message(Message { text, .. }) => text.0.len(),
+            ClientMessage::Hello(hello) => hello.resume.as_ref().map_or(0, |token| token.0.len()),
+            ClientMessage::Typing(_)
+            | ClientMessage::Stop(_)
+            | ClientMessage::Connected(_)
+            | ClientMessage::Block(_)
+            | ClientMessage::Unblock(_)
+            | ClientMessage::Ping(_)
+            | ClientMessage::Pong(_) => 0,
+        }
+    }
+
     pub fn message_type(&self) -> MessageType {
         match self {
             ClientMessage::Hello(_) => MessageType::Hello,

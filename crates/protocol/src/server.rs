@@ -181,19 +181,20 @@ impl ServerMessage {
             ServerMessage::IceCandidate { candidate, .. } => candidate.reveal_json().len(),
             ServerMessage::Message { text, .. } => text.0.len(),
             ServerMessage::PartnerFound(found) => {
-                found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
+                token_bytes(&found.resume_token)
+                    + found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
                     + found.shared_interests.iter().map(String::len).sum::<usize>()
             }
             ServerMessage::Error { message, .. } => message.len(),
-            ServerMessage::Welcome { .. }
-            | ServerMessage::Waiting { .. }
-            | ServerMessage::Typing { .. }
-            | ServerMessage::PartnerLeft { .. }
+            ServerMessage::Welcome { resume_token, .. }
+            | ServerMessage::Waiting { resume_token, .. }
+            | ServerMessage::PartnerLeft { resume_token, .. }
+            | ServerMessage::Stopped { resume_token, .. }
+            | ServerMessage::Blocked { resume_token, .. }
+            | ServerMessage::Unblocked { resume_token, .. } => token_bytes(resume_token),
+            ServerMessage::Typing { .. }
             | ServerMessage::PartnerReconnecting { .. }
             | ServerMessage::PartnerBack { .. }
-            | ServerMessage::Stopped { .. }
-            | ServerMessage::Blocked { .. }
-            | ServerMessage::Unblocked { .. }
             | ServerMessage::Ping {}
             | ServerMessage::Pong { .. }
             | ServerMessage::Draining { .. } => 0,
@@ -296,4 +297,9 @@ impl LeftReason {
             LeftReason::Server => "server",
         }
     }
+}
+
+/// With many blocks or wishes a token has kilobytes.
+fn token_bytes(token: &Option<ResumeToken>) -> usize {
+    token.as_ref().map_or(0, |token| token.0.len())
 }

@@ -98,6 +98,7 @@ pub(crate) struct Bounds {
     pub(crate) queue_messages: usize,
     pub(crate) queue_bytes: usize,
     pub(crate) write_stall: Duration,
+    pub(crate) message_timeout: Duration,
 }
 
 /// Where nodes meet, and what this one is called there.
@@ -139,6 +140,7 @@ impl Default for Config {
                 queue_messages: 0,
                 queue_bytes: 0,
                 write_stall: Duration::ZERO,
+                message_timeout: Duration::ZERO,
             },
             redis: RedisSettings::default(),
             lobby: visavis_lobby::Config::default(),

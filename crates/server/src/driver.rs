@@ -3,12 +3,14 @@
 //! What always holds: the lobby hears one `Closed` for every `Opened`; nothing here waits for a connection, so one
 //! that stalls delays nobody. It decides nothing: who is matched, refused or cut is the lobby's affair.
 
+mod notices;
 mod outbox;
 
 pub(crate) use outbox::{Last, Outbound, Outbox, QueueBounds, Taken};
 
 use crate::backend::Requests;
 use crate::ice::IcePasses;
+use notices::Notices;
 use rustc_hash::FxHashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -79,6 +81,7 @@ pub(crate) struct Driver {
     online: Arc<AtomicUsize>,
     everywhere: Arc<AtomicUsize>,
     phase: Phase,
+    notices: Notices,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,6 +118,7 @@ impl Driver {
             online,
             everywhere,
             phase: Phase::Serving,
+            notices: Notices::default(),
         };
         (driver, link)
     }
@@ -150,6 +154,7 @@ impl Driver {
                 }
             }
             self.route();
+            self.notices.look(self.lobby.counters());
             self.online.store(self.lobby.online(), Ordering::Relaxed);
             self.everywhere.store(self.lobby.online_everywhere(), Ordering::Relaxed);
             // An alarm that rings too early costs an empty turn; setting it anew each turn would cost more.

@@ -53,6 +53,7 @@ pub(crate) struct Edge {
     pub(crate) link: Link,
     pub(crate) limits: Limits,
     pub(crate) write_stall: Duration,
+    pub(crate) message_timeout: Duration,
     pub(crate) trusted_proxies: Networks,
     pub(crate) allowed_origins: RwLock<Arc<[AllowedOrigin]>>,
     /// Of all listeners, for the metrics.

@@ -132,6 +132,29 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         "code",
         refused,
     );
+    let too_fast = counters.too_fast.iter().map(|(limit, count)| (limit.label(), *count));
+    page.labelled(
+        "visavis_too_fast_total",
+        "counter",
+        "Messages answered by `too_fast`, by the rate that was exceeded.",
+        "limit",
+        too_fast,
+    );
+    page.counter(
+        "visavis_sessions_not_kept_total",
+        "Sessions that ended with their socket, as their address had left so many behind.",
+        counters.not_kept,
+    );
+    page.counter(
+        "visavis_not_requeued_total",
+        "Survivors not put back into the line, as too much waited for them.",
+        counters.not_requeued,
+    );
+    page.counter(
+        "visavis_offers_withheld_total",
+        "Waiting offers not handed out, as too much waited for their reader.",
+        counters.offers_withheld,
+    );
     page.counter(
         "visavis_stale_signals_total",
         "Signals of an earlier match, dropped.",

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use visavis_lobby::LobbyKey;
+use visavis_lobby::{LobbyKey, ReaderBounds};
 
 /// At the end of the stop timeout: time to close the sockets of those who did not move.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -71,6 +71,9 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     let admission_rate = config.lobby.admission_rate;
     let mut lobby = config.lobby.clone();
     let ice = config.ice.clone();
+    lobby.reader = ReaderBounds::within(config.bounds.queue_bytes, config.bounds.queue_messages);
+    lobby.sessions_per_host = u32::try_from(config.bounds.connections_per_address).unwrap_or(u32::MAX);
+    lobby.sessions = capacity.visitors.saturating_mul(2);
     lobby.relay_only = ice.policy == IcePolicy::Relay;
     if (config.session_resume || ice.require_session) && lobby.session_secrets.is_empty() {
         lobby.session_secrets.push(session_key::load_or_make(&config.state_dir)?);
@@ -118,6 +121,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         link: link.clone(),
         limits,
         write_stall: config.bounds.write_stall,
+        message_timeout: config.bounds.message_timeout,
         trusted_proxies: config.trusted_proxies,
         allowed_origins: RwLock::new(config.allowed_origins.into()),
         certificates: all_certificates.clone(),

@@ -20,6 +20,11 @@ impl Server {
     }
 
     fn start_with(listen: &str, options: &[&str]) -> Self {
+        Server::start_bound(listen, &[&["--limits-exempt", "127.0.0.0/8"], options].concat())
+    }
+
+    /// With its default limits: nobody is exempt.
+    fn start_bound(listen: &str, options: &[&str]) -> Self {
         let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/checked/visavis");
         let program = std::env::var_os(SERVER).map_or(built, PathBuf::from);
         assert!(
@@ -28,7 +33,7 @@ impl Server {
             program.display()
         );
         let mut child = Command::new(program)
-            .args(["serve", "--listen", listen, "--limits-exempt", "127.0.0.0/8", "--log-format", "json"])
+            .args(["serve", "--listen", listen, "--log-format", "json"])
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -160,24 +165,37 @@ fn when_a_node_drains_its_visitors_take_their_calls_to_the_other() {
 }
 
 #[test]
-fn after_a_kill_everybody_resumes_into_the_same_pair_and_no_faster_than_the_rate() {
+fn after_a_kill_everybody_resumes_into_the_same_pair_before_anybody_else_comes_in() {
     let state_dir = std::env::temp_dir().join(format!("visavis-load-{}", std::process::id()));
     let state_dir = state_dir.to_str().unwrap();
-    let options = ["--session-resume", "on", "--state-dir", state_dir, "--admission-rate", "400"];
-    // Bound by the rate of admission, unlike who is exempt.
-    let bound = [&options[..], &["--limits-exempt", "192.0.2.1/32"]].concat();
-    let mut server = Server::start_with("127.0.0.1:0", &bound);
+    let options = ["--session-resume", "on", "--state-dir", state_dir, "--admission-rate", "100"];
+    let mut server = Server::start_bound("127.0.0.1:0", &options);
     let kill = format!("kill -9 {}", server.child.id());
-    let load = server.begin_load(&["--visitors", "400", "--scenario", "herd", "--herd-command", &kill]);
+    let load = server.begin_load(&[
+        "--visitors",
+        "400",
+        "--source-addresses",
+        "20",
+        "--scenario",
+        "herd",
+        "--herd-command",
+        &kill,
+    ]);
     server.child.wait().unwrap();
     let address = server.address.clone();
-    let second = Server::start_with(&address, &bound);
+    let second = Server::start_bound(&address, &options);
     let result = read_result(load);
     drop(second);
     std::fs::remove_dir_all(state_dir).unwrap();
     assert_eq!((&result["herd"]["resumed"], &result["herd"]["heard_by_partner"]), (&400.into(), &400.into()));
-    let most = result["rounds"][1]["welcomed_per_s_max"].as_u64().unwrap();
-    assert!(most <= 400, "{most} welcomed in one second");
+}
+
+#[test]
+fn when_all_sockets_are_cut_everybody_is_back_in_the_same_pair_with_default_limits() {
+    let server = Server::start_bound("127.0.0.1:0", &["--admission-rate", "100"]);
+    let result = server.load(&["--visitors", "600", "--source-addresses", "40", "--scenario", "herd"]);
+    let herd = &result["herd"];
+    assert_eq!((&herd["resumed"], &herd["heard_by_partner"]), (&600.into(), &600.into()), "{result:#}");
 }
 
 #[test]

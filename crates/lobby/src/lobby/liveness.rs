@@ -141,8 +141,14 @@ impl Lobby {
     /// Who can come back hears then how the match ended, like any survivor: it may not even know that there was one.
     fn dissolve_match(&mut self, key: MatchKey, ghosts: &[SessionKey], outputs: &mut Outputs) {
         let until = self.now + self.config.grace;
+        let mut unkept = Vec::new();
         for ghost in ghosts {
             self.close_silent(*ghost, outputs);
+            let resumable = self.sessions.get(*ghost).is_some_and(|session| session.identity.is_some());
+            if resumable && !self.may_keep(*ghost) {
+                unkept.push(*ghost);
+                continue;
+            }
             let Some(session) = self.sessions.get_mut(*ghost) else { continue };
             if session.identity.is_some() && session.connection().is_some() {
                 session.link = Link::Detached { until };
@@ -153,7 +159,9 @@ impl Lobby {
         self.counters.count_end(LeftReason::Lost);
         for seat in [ended.seat(Side::Initiator), ended.seat(Side::Responder)] {
             let lost = ghosts.contains(&seat.session);
-            if lost && self.sessions.get(seat.session).is_some_and(|session| session.identity.is_none()) {
+            let gone = self.sessions.get(seat.session).is_some_and(|session| session.identity.is_none())
+                || unkept.contains(&seat.session);
+            if lost && gone {
                 self.forget(seat.session, LeftReason::Lost, outputs);
             } else {
                 self.survive(&ended, seat, LeftReason::Lost, outputs);

@@ -176,7 +176,12 @@ impl Lobby {
         }
         // Whoever had a real meeting has had its turn; whoever met a ghost has not.
         let since = if ended.connected || planted!(SurvivorLosesItsAge) { self.now } else { seat.since };
-        let wishes = session.wishes.clone().filter(|_| session.requeue);
+        let mut wishes = session.wishes.clone().filter(|_| session.requeue);
+        if wishes.is_some() && !self.may_requeue(seat.session) {
+            self.counters.not_requeued += 1;
+            wishes = None;
+        }
+        let Some(session) = self.sessions.get_mut(seat.session) else { return };
         if wishes.is_none() {
             let credit = AgeCredit { since, valid_until: self.now + self.config.age_credit };
             session.transition_to_idle((!ended.connected).then_some(credit));
@@ -185,6 +190,7 @@ impl Lobby {
         // Who goes back to the line gets a token with its place there.
         let resume_token = if requeued { None } else { self.mint(seat.session) };
         let left = ServerMessage::PartnerLeft { match_id: ended.id, reason, requeued, resume_token };
+        self.note_queued(seat.session, ended.other(seat.session), &left);
         self.say(seat.session, left, outputs);
         if let Some(wishes) = wishes.filter(|_| !planted!(SurvivorIsForgotten)) {
             let mut ticket = self.new_ticket(seat.session, wishes, None);

@@ -94,7 +94,7 @@ impl Lobby {
     }
 
     /// Whether a session has done nothing yet, so that an older one can take its socket over.
-    fn is_untouched(&self, key: SessionKey) -> bool {
+    pub(super) fn is_untouched(&self, key: SessionKey) -> bool {
         self.sessions.get(key).is_some_and(|session| {
             session.identity.is_none()
                 && session.wishes.is_none()
@@ -191,11 +191,12 @@ impl Lobby {
     pub(super) fn detach(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(connection) = session.connection() else { return };
-        if session.identity.is_none() {
+        let (state, resumable) = (session.state(), session.identity.is_some());
+        if !resumable || !self.may_keep(key) {
             return self.forget(key, LeftReason::Lost, outputs);
         }
         let until = self.now + self.config.grace;
-        match session.state() {
+        match state {
             State::Waiting { ticket } => {
                 if !planted!(AbsentAreGivenAway)
                     && let Some(ticket) = self.take_ticket(ticket)
@@ -264,7 +265,7 @@ impl Lobby {
     }
 
     /// Of the tokens of one session the highest generation counts.
-    fn is_older(&self, claims: &Claims, known: SessionKey) -> bool {
+    pub(super) fn is_older(&self, claims: &Claims, known: SessionKey) -> bool {
         let identity = self.sessions.get(known).and_then(|session| session.identity.as_ref());
         identity.is_none_or(|identity| claims.generation < identity.generation) && !planted!(OldTokensPass)
     }
@@ -582,7 +583,7 @@ impl Lobby {
         if let Some(session) = self.sessions.get_mut(awaited) {
             self.timers.set(&mut session.timer, Due::Session(awaited), until);
         }
-        let seat = |session, since| Seat { session, since, candidates: 0, alive: true };
+        let seat = |session, since| Seat { session, since, candidates: 0, reported: false, alive: true };
         let (mine, theirs) = (seat(key, claim.since.min(self.now)), seat(awaited, self.now));
         let (initiator, responder) = match claim.side {
             Side::Initiator => (mine, theirs),
@@ -636,34 +637,12 @@ impl Lobby {
     ) {
         let Some(present) = self.matches.get(key) else { return };
         let (match_id, partner) = (present.id, present.seat(side.other()).session);
-        self.say(partner, message(match_id), outputs);
+        let (message, own) = (message(match_id), present.seat(side).session);
+        self.note_queued(partner, own, &message);
+        self.say(partner, message, outputs);
     }
 
     pub(super) fn replay_bounds(&self) -> Bounds {
         Bounds { messages: self.config.replay_messages, bytes: self.config.replay_bytes }
-    }
-
-    /// Takes a session in under the admission rate. False: it was told when to come again, and nothing else may happen.
-    pub(super) fn admit(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
-        let Some(session) = self.sessions.get_mut(key) else { return false };
-        session.admittance = match session.limiting {
-            Limiting::Exempt => Admittance::Inside,
-            Limiting::Bound(_) => self.admission.ask(self.now, session.admittance),
-        };
-        match session.admittance {
-            Admittance::Inside => true,
-            Admittance::Promised(at) => {
-                self.refuse_admission(key, at.since(self.now), outputs);
-                false
-            }
-            Admittance::Unasked => false,
-        }
-    }
-
-    fn refuse_admission(&mut self, key: SessionKey, pause: Span, outputs: &mut Outputs) {
-        self.counters.count_refusal(ErrorCode::TooFast);
-        let pause_ms = pause.as_millis_ceil();
-        let message = format!("many people are coming in: ask again in {pause_ms} ms");
-        self.blame(key, ServerMessage::too_fast(message, pause_ms), outputs);
     }
 }

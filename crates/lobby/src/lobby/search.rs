@@ -27,6 +27,7 @@ impl Lobby {
         if !first && !self.take(key, Act::Next, outputs) {
             return;
         }
+        self.note_reading(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.requeue = requeue;
         session.names_matches |= requeue;
@@ -69,6 +70,7 @@ impl Lobby {
         if !self.take(key, Act::Next, outputs) {
             return;
         }
+        self.note_reading(key);
         match state {
             State::Waiting { ticket } => {
                 if let Some(offer) = next.offer {
@@ -227,7 +229,14 @@ impl Lobby {
         let (initiator, responder) = if arrived_initiates { (arrived, waited) } else { (waited, arrived) };
         let kind = initiator.wishes.kind;
         let now = self.now;
-        let offer = initiator.offer.filter(|waiting| waiting.is_live(now)).map(|waiting| waiting.offer);
+        let mut offer = initiator.offer.filter(|waiting| waiting.is_live(now)).map(|waiting| waiting.offer);
+        if let Some(Offer { sdp }) = &offer
+            && !self.offer_fits(responder.session, sdp.reveal_json().len())
+        {
+            // Strangers in turn, each with a large offer, must not fill a queue.
+            self.counters.offers_withheld += 1;
+            offer = None;
+        }
         let fit = fit(&initiator.wishes, &responder.wishes, offer.is_some());
         let Fit { mode, shared_interests, language } = fit;
         *self.counters.matches.of(kind) += 1;
@@ -235,7 +244,7 @@ impl Lobby {
         self.counters.matches_with_offer += u64::from(offer.is_some());
         *self.gauges.matches.of(kind) += 1;
 
-        let seat = |session, since| Seat { session, since, candidates: 0, alive: false };
+        let seat = |session, since| Seat { session, since, candidates: 0, reported: false, alive: false };
         let id = MatchId(self.match_ids.next_id());
         let key = self.matches.insert(Match {
             id,
@@ -254,7 +263,8 @@ impl Lobby {
                 session.transition_to_matched(key, *side);
             }
         }
-        for (session, side, offer) in told {
+        let both = told.each_ref().map(|(session, _, _)| *session);
+        for ((session, side, offer), stranger) in told.into_iter().zip(both.into_iter().rev()) {
             let found = PartnerFound {
                 match_id: id,
                 initiator: side == Side::Initiator,
@@ -264,7 +274,9 @@ impl Lobby {
                 offer,
                 resume_token: self.mint(session),
             };
-            self.say(session, ServerMessage::PartnerFound(found), outputs);
+            let found = ServerMessage::PartnerFound(found);
+            self.note_queued(session, stranger, &found);
+            self.say(session, found, outputs);
         }
     }
 

@@ -5,10 +5,11 @@
 //! match, or comes after the end, is dropped and counted: no late candidate reaches the next stranger.
 
 use super::Lobby;
+use crate::counters::RateLimit;
 use crate::crowd::Act;
 use crate::matches::{MatchKey, Side};
 use crate::planted::planted;
-use crate::replay::weight;
+use crate::replay::weight_of;
 use crate::session::{Link, SessionKey, State};
 use crate::{Outputs, Span};
 use visavis_protocol::{
@@ -56,6 +57,12 @@ impl Lobby {
                 if matches!(message, ClientMessage::Message(_)) && !self.take(key, Act::Text, outputs) {
                     return;
                 }
+                let bytes = message.signal_bytes();
+                if let Some(bytes) = bytes
+                    && let Err((limit, pause)) = self.may_reach(key, partner, &message, bytes)
+                {
+                    return self.refuse_too_fast(key, limit, pause, outputs);
+                }
                 let was_connected = self.is_connected(match_key);
                 if let Err(refusal) = self.note_signal(match_key, side, &message) {
                     return self.refuse(key, refusal, outputs);
@@ -64,9 +71,8 @@ impl Lobby {
                     self.tell_connected(match_key, outputs);
                 }
                 let Some(message) = forward(match_id, message) else { return };
-                if let Some(pause) = self.partner_is_full(partner, &message) {
-                    return self.refuse_too_fast(key, "the stranger is reconnecting", pause, outputs);
-                }
+                self.note_sent(key, bytes.unwrap_or_default());
+                self.note_queued(partner, key, &message);
                 self.say(partner, message, outputs);
             }
             Route::Drop => self.counters.stale_signals += 1,
@@ -93,8 +99,22 @@ impl Lobby {
         Route::Forward { key, side, match_id: present.id, partner: present.seat(side.other()).session }
     }
 
+    /// Whether there is room for a signal on its way and at its end. Before anything comes of it: what is refused has no effect.
+    fn may_reach(
+        &self,
+        key: SessionKey,
+        partner: SessionKey,
+        message: &ClientMessage,
+        bytes: usize,
+    ) -> Result<(), (RateLimit, Span)> {
+        if let Some(pause) = self.partner_is_full(partner, message, bytes) {
+            return Err((RateLimit::Mailbox, pause));
+        }
+        self.may_signal(key, partner, bytes)
+    }
+
     /// A stranger who is away takes only so much: then the sender waits, and nothing is lost.
-    fn partner_is_full(&self, partner: SessionKey, message: &ServerMessage) -> Option<Span> {
+    fn partner_is_full(&self, partner: SessionKey, message: &ClientMessage, bytes: usize) -> Option<Span> {
         let session = self.sessions.get(partner)?;
         let pause = match session.link {
             Link::Attached(_) => return None,
@@ -102,7 +122,7 @@ impl Lobby {
             Link::Elsewhere { .. } => Span::from_secs(1),
         };
         // What is typed is kept only where there is room for it, and is nothing to wait for.
-        let passes = matches!(message, ServerMessage::Typing { .. }) && !planted!(TypingFillsTheMailbox);
+        let passes = matches!(message, ClientMessage::Typing(_)) && !planted!(TypingFillsTheMailbox);
         if passes || planted!(MailIsLostUnsaid) {
             return None;
         }
@@ -110,7 +130,7 @@ impl Lobby {
         if session.is_elsewhere() && self.far.is_near() && identity.replay.is_empty() {
             return None;
         }
-        identity.replay.is_full(weight(message), self.replay_bounds()).then_some(pause)
+        identity.replay.is_full(weight_of(bytes), self.replay_bounds()).then_some(pause)
     }
 
     /// What the lobby itself learns from a signal.
@@ -135,6 +155,10 @@ impl Lobby {
                     self.counters.paths.matches += 1;
                 }
                 present.connected = true;
+                // A client may say it again and again, and is counted once.
+                if std::mem::replace(&mut present.seat_mut(side).reported, true) {
+                    return Ok(());
+                }
                 // The client's word, but no longer than the match is old.
                 let elapsed = Span::from_micros((report.elapsed_ms * 1_000.0) as u64)
                     .min(self.now.since(present.formed));

@@ -185,7 +185,7 @@ fn wishes_beyond_their_limits_are_refused_and_name_the_culprit() {
 
 #[test]
 fn a_socket_that_knocks_on_and_on_does_not_push_back_who_comes_after_it() {
-    let mut script = Script::with(Config { admission_rate: 10, ..Config::default() });
+    let mut script = Script::with(Config { admission_rate: 1, ..Config::default() });
     for visitor in [A, B, C] {
         script.open(visitor);
     }

@@ -105,8 +105,8 @@ impl Config {
                  least {least}"
             ));
         }
-        if self.bounds.queue_bytes < limits.max_frame_bytes {
-            return wrong("limits.queue_bytes: must hold at least one frame of limits.max_frame_bytes");
+        if self.bounds.queue_bytes / 2 < limits.max_frame_bytes {
+            return wrong("limits.queue_bytes: must hold at least two frames of limits.max_frame_bytes");
         }
         Ok(())
     }

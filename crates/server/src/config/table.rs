@@ -402,6 +402,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |c, v| set(&mut c.bounds.write_stall, millis(v)),
     ),
     one(
+        "limits.message_timeout_ms",
+        "MS",
+        "30000",
+        "How long a client may leave a message unfinished before it is cut.",
+        |c, v| set(&mut c.bounds.message_timeout, millis(v)),
+    ),
+    one(
         "limits.max_frame_bytes",
         "BYTES",
         "65536",
@@ -459,6 +466,16 @@ pub(crate) static SETTINGS: &[Setting] = &[
     }),
     one("limits.text_interval_ms", "MS", "500", "After the burst, one chat message in this time.", |c, v| {
         set(&mut c.lobby.text_interval, span(v))
+    }),
+    one(
+        "limits.signal_burst_bytes",
+        "BYTES",
+        "98304",
+        "Descriptions, candidates and text of one connection for strangers, at once.",
+        |c, v| set(&mut c.lobby.signal_burst_bytes, positive(v)),
+    ),
+    one("limits.signal_bytes_per_s", "N", "16384", "The same, a second, after the burst.", |c, v| {
+        set(&mut c.lobby.signal_bytes_per_s, positive(v))
     }),
     one("limits.address_messages_per_s", "N", "2500", "Messages of one IPv4 address or IPv6 /64.", |c, v| {
         set(&mut c.lobby.crowds.host.messages_per_s, positive(v))

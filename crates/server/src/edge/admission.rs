@@ -21,7 +21,14 @@ struct Present {
     total: usize,
     by_subscriber: HashMap<Subscriber, usize>,
     by_site: HashMap<u64, usize>,
+    /// Bytes of messages that are not finished, in all and by subscriber.
+    unfinished: usize,
+    unfinished_by: HashMap<Subscriber, usize>,
 }
+
+/// What the unfinished messages of one subscriber may hold, and those of all.
+const UNFINISHED_BYTES: usize = 8 * 1024 * 1024;
+const ALL_UNFINISHED_BYTES: usize = 128 * 1024 * 1024;
 
 /// One customer may hold a whole /48 of IPv6: it may have so many times what a /64 may have, as with the rates.
 const SUBSCRIBERS_PER_SITE: usize = 4;
@@ -39,6 +46,8 @@ pub(crate) struct Permit {
     admission: Arc<Admission>,
     /// `None` for who is exempt: counted in all, but against no bound of its own.
     subscriber: Option<Subscriber>,
+    /// Bytes of a message that is not finished.
+    unfinished: usize,
 }
 
 impl Admission {
@@ -69,7 +78,7 @@ impl Admission {
         }
         present.total += 1;
         drop(present);
-        Ok(Permit { admission: Arc::clone(self), subscriber })
+        Ok(Permit { admission: Arc::clone(self), subscriber, unfinished: 0 })
     }
 
     pub(super) fn most(&self) -> usize {
@@ -86,6 +95,29 @@ impl Admission {
 }
 
 impl Permit {
+    /// Notes how much of a message came whose end did not.
+    ///
+    /// # Errors
+    /// The subscriber, or all together, hold more than may be.
+    pub(crate) fn hold_unfinished(&mut self, bytes: usize) -> Result<(), Refused> {
+        let Some(subscriber) = self.subscriber.filter(|_| bytes != self.unfinished) else { return Ok(()) };
+        let mut present = self.admission.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, after) = (std::mem::replace(&mut self.unfinished, bytes), bytes);
+        present.unfinished = (present.unfinished + after).saturating_sub(before);
+        let all = present.unfinished;
+        let own = present.unfinished_by.entry(subscriber).or_default();
+        *own = (*own + after).saturating_sub(before);
+        let own = *own;
+        if own == 0 {
+            present.unfinished_by.remove(&subscriber);
+        }
+        match after > before {
+            true if own > UNFINISHED_BYTES => Err(Refused::Subscriber),
+            true if all > ALL_UNFINISHED_BYTES => Err(Refused::Full),
+            true | false => Ok(()),
+        }
+    }
+
     pub(crate) fn limiting(&self) -> Limiting {
         match self.subscriber {
             Some(subscriber) => Limiting::Bound(subscriber.source()),
@@ -96,6 +128,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        let _ = self.hold_unfinished(0);
         let mut present = self.admission.present.lock().unwrap_or_else(PoisonError::into_inner);
         present.total = present.total.saturating_sub(1);
         let Some(subscriber) = self.subscriber else { return };
@@ -152,6 +185,22 @@ mod tests {
         permits.push(admission.admit(of_site(8)).unwrap());
         permits.clear();
         assert_eq!(admission.present.lock().unwrap().by_site.len(), 1, "of nobody nothing is kept");
+    }
+
+    #[test]
+    fn unfinished_messages_of_one_address_have_a_bound_together() {
+        let admission = Admission::new(1_000, 500, Vec::new());
+        let mut permits: Vec<_> = (0..200).map(|_| admission.admit(client("192.0.2.1")).unwrap()).collect();
+        let held = permits.iter_mut().filter_map(|permit| permit.hold_unfinished(64 * 1024).ok()).count();
+        assert_eq!(held, UNFINISHED_BYTES / (64 * 1024));
+        assert_eq!(admission.admit(client("192.0.2.2")).unwrap().hold_unfinished(64 * 1024), Ok(()));
+        for permit in &mut permits {
+            assert_eq!(permit.hold_unfinished(0), Ok(()));
+        }
+        assert_eq!(permits[0].hold_unfinished(64 * 1024), Ok(()));
+        permits.clear();
+        let present = admission.present.lock().unwrap();
+        assert_eq!((present.unfinished, present.unfinished_by.len()), (0, 0));
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub(super) async fn serve(edge: Arc<Edge>, stream: Stream, visitor: Permit, earl
         pong: None,
         sign: None,
         stall: None,
-        _visitor: visitor,
+        unfinished: None,
+        visitor,
     };
     let end = connection.converse().await;
     // Boxed: it runs once, and its future would enlarge every connection's.
@@ -78,7 +79,9 @@ struct Connection {
     sign: Option<Sign>,
     /// Runs while a write is unfinished.
     stall: Option<Pin<Box<Sleep>>>,
-    _visitor: Permit,
+    /// Runs while a message of the client is.
+    unfinished: Option<Pin<Box<Sleep>>>,
+    visitor: Permit,
 }
 
 /// A sign of life beside the messages.
@@ -227,7 +230,10 @@ impl Connection {
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
                 Poll::Pending => {
                     self.unread = Unread::Part(part);
-                    return Poll::Pending;
+                    let late =
+                        self.unfinished.as_mut().is_some_and(|late| late.as_mut().poll(context).is_ready());
+                    let end = || Pause::End(End::Violated(Violation::Unfinished));
+                    return if late { Poll::Ready(Err(end())) } else { Poll::Pending };
                 }
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Pause::End(End::Broken))),
@@ -245,6 +251,19 @@ impl Connection {
     }
 
     fn keep(&mut self, rest: Vec<u8>, result: Result<(), Pause>) -> Result<(), Pause> {
+        // Emptied, it would hold its memory for as long as the connection idles.
+        let rest = if rest.is_empty() { Vec::new() } else { rest };
+        let held = rest.capacity() + self.frames.held();
+        if held == 0 {
+            self.unfinished = None;
+        } else if self.unfinished.is_none() {
+            let patience = self.presence.edge.message_timeout;
+            self.unfinished = Some(Box::pin(tokio::time::sleep(patience)));
+        }
+        let result = match self.visitor.hold_unfinished(held) {
+            Err(_) if result.is_ok() => Err(Pause::End(End::Violated(Violation::TooMuchUnfinished))),
+            Ok(()) | Err(_) => result,
+        };
         self.unread = match &result {
             Ok(()) => Unread::Part(rest),
             Err(_) => Unread::Fresh(rest),
@@ -270,6 +289,8 @@ impl Connection {
             match frame {
                 Frame::Text(text) => {
                     self.presence.edge.tallies.messages_in.add(1);
+                    // The deadline of this one is not that of the next.
+                    self.unfinished = None;
                     inputs.push(match read_client_message(&text, &self.presence.edge.limits) {
                         Ok(message) => Input::Received { connection: id, message },
                         Err(refusal) => Input::Malformed { connection: id, refusal },

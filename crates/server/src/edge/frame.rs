@@ -26,6 +26,10 @@ pub(crate) enum Violation {
     NotUtf8,
     Binary,
     TooBig,
+    /// A frame or a message whose end did not come in time.
+    Unfinished,
+    /// One address holds too much that is not finished.
+    TooMuchUnfinished,
 }
 
 impl Violation {
@@ -36,6 +40,8 @@ impl Violation {
             Violation::Binary => (1003, "text frames only"),
             Violation::NotUtf8 => (1007, "the text is not UTF-8"),
             Violation::TooBig => (1009, "the frame is too large"),
+            Violation::Unfinished => (1008, "a message was not finished in time"),
+            Violation::TooMuchUnfinished => (1008, "too many unfinished messages"),
         }
     }
 }
@@ -88,6 +94,11 @@ struct Header {
 impl FrameReader {
     pub(super) fn new(max_bytes: usize) -> Self {
         FrameReader { max_bytes, parts: None }
+    }
+
+    /// Bytes of a message whose end is still to come.
+    pub(super) fn held(&self) -> usize {
+        self.parts.as_ref().map_or(0, |parts| parts.bytes.capacity().max(1))
     }
 
     /// Reads the first frame of `bytes` and says how many of them it took; `None` if it has not come wholly.

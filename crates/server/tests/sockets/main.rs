@@ -3,6 +3,7 @@
 mod admission;
 mod conformance;
 mod credentials;
+mod floods;
 mod harness;
 mod hosts;
 mod ice;

@@ -92,6 +92,8 @@ struct Visit {
     named: bool,
     names_matches: bool,
     admitted: bool,
+    /// When it was told to come.
+    promised: Option<Time>,
     /// Whether rates bind it.
     bound: bool,
     wishes: Option<Arc<Wishes>>,
@@ -121,6 +123,7 @@ struct Visit {
     messages: Meter,
     nexts: Meter,
     texts: Meter,
+    resumes: Meter,
 }
 
 /// A message that the server still keeps.
@@ -172,6 +175,7 @@ impl Visit {
             named: false,
             names_matches: false,
             admitted: false,
+            promised: None,
             bound,
             wishes: None,
             requeue: false,
@@ -193,6 +197,7 @@ impl Visit {
             messages: Meter::default(),
             nexts: Meter::default(),
             texts: Meter::default(),
+            resumes: Meter::default(),
         }
     }
 

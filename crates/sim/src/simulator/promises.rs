@@ -78,6 +78,8 @@ promises! { SERVER {
     TheLivingAreNotCut: "No socket is closed for silence that spoke a moment ago.", "Observer::closes";
     TheSilentAreCut: "A socket that says nothing is closed in time.", "Observer::settle";
     GhostsAreLeft: "A match with a side that shows no sign of life ends in time.", "Observer::foresee_timeouts";
+    ReturnersComeFirst: "Who comes back by a good token does not wait behind those who come in.", "Observer::judge_pause";
+    PausesAreOfThoseWhoWait: "Nobody is told to wait longer than for those who wait.", "Observer::judge_pause";
     AdmissionIsBounded: "Sessions are taken in no faster than the admission rate.", "Observer::admits";
     NextIsBounded: "A connection presses Next no faster than its rate.", "Observer::charges";
     TextIsBounded: "A connection writes no faster than its rate.", "Observer::charges";

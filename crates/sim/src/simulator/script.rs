@@ -180,7 +180,12 @@ settings! { config, value;
 impl Script {
     /// The lobby's settings in this run.
     pub fn config(&self) -> Config {
-        let mut config = Config { session_secrets: vec![SessionSecret([1; 32])], ..Config::default() };
+        let mut config = Config {
+            session_secrets: vec![SessionSecret([1; 32])],
+            // Half of a world may come from one address, which a server's door would not let in.
+            sessions_per_host: 20_000,
+            ..Config::default()
+        };
         for (name, value) in &self.settings {
             apply(name, *value, &mut config);
         }

@@ -7,6 +7,7 @@
 //! the rules are those of a restart: the highest generation that a node has seen wins there.
 
 use super::{Lobby, NodeId};
+use crate::counters::RateLimit;
 use crate::lobby::Due;
 use crate::lobby::resume::Resumption;
 use crate::matches::{Match, MatchKey, Seat, Side};
@@ -26,6 +27,7 @@ const HANDED_OVER: Span = Span::from_secs(3);
 
 /// What a client may say while others are asked.
 const MAX_BACKLOG: usize = 32;
+const MAX_BACKLOG_BYTES: usize = 64 * 1024;
 
 /// A visitor whose session others are asked about.
 #[derive(Debug)]
@@ -101,10 +103,11 @@ impl Lobby {
         let Some(session) = self.sessions.get(key) else { return false };
         let (Some(connection), said) = (session.connection(), session.said) else { return false };
         let Some(arrival) = self.far.arrivals.get_mut(&connection) else { return false };
-        if arrival.backlog.len() < MAX_BACKLOG {
+        let waiting: usize = arrival.backlog.iter().map(|(_, message)| message.payload_bytes()).sum();
+        if arrival.backlog.len() < MAX_BACKLOG && waiting + message.payload_bytes() <= MAX_BACKLOG_BYTES {
             arrival.backlog.push_back((said, message.clone()));
         } else {
-            self.refuse_too_fast(key, "your session is being looked for", PATIENCE, outputs);
+            self.refuse_too_fast(key, RateLimit::Arrival, PATIENCE, outputs);
         }
         true
     }
@@ -518,8 +521,15 @@ impl Lobby {
                 if let (Link::Detached { until }, Some(session)) = (link, self.sessions.get_mut(proxy)) {
                     self.timers.set(&mut session.timer, Due::Session(proxy), until);
                 }
-                let ours = Seat { session: key, since: self.now - waited, candidates: 0, alive: true };
-                let theirs = Seat { session: proxy, since: self.now, candidates: 0, alive: true };
+                let ours = Seat {
+                    session: key,
+                    since: self.now - waited,
+                    candidates: 0,
+                    reported: false,
+                    alive: true,
+                };
+                let theirs =
+                    Seat { session: proxy, since: self.now, candidates: 0, reported: false, alive: true };
                 let (initiator, responder) = match side {
                     Side::Initiator => (ours, theirs),
                     Side::Responder => (theirs, ours),

@@ -45,7 +45,11 @@ impl Lobby {
         let partner = present.seat(far.side.other()).session;
         match carried {
             Carried::Found(_) | Carried::Left { .. } => debug_assert!(false, "not carried in a match"),
-            carried => self.say(partner, carried.message(id), outputs),
+            carried => {
+                let message = carried.message(id);
+                self.note_queued(partner, far.session, &message);
+                self.say(partner, message, outputs);
+            }
         }
     }
 

@@ -338,8 +338,9 @@ impl Lobby {
         let proxy = self.admit_proxy(partner, Link::Elsewhere { node }, outputs);
         let session = mine.session;
         // Ours shows itself by speaking, as in any match; theirs is watched by its own node.
-        let ours = Seat { session, since: mine.since, candidates: 0, alive: false };
-        let theirs = Seat { session: proxy, since: theirs_since, candidates: 0, alive: answered };
+        let ours = Seat { session, since: mine.since, candidates: 0, reported: false, alive: false };
+        let theirs =
+            Seat { session: proxy, since: theirs_since, candidates: 0, reported: false, alive: answered };
         let (initiator, responder) = match side {
             Side::Initiator => (ours, theirs),
             Side::Responder => (theirs, ours),

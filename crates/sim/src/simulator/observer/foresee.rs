@@ -19,6 +19,14 @@ pub(super) enum Sign {
     Socket,
 }
 
+/// Whether somebody comes back, as far as can be told from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Returns {
+    No,
+    Perhaps,
+    Surely,
+}
+
 impl Observer {
     pub(super) fn foresee(&mut self, input: &Input) -> Result<(), Breach> {
         match input {
@@ -109,7 +117,7 @@ impl Observer {
     fn foresee_received(&mut self, id: VisitId, message: &ClientMessage) -> Result<(), Breach> {
         self.visit_mut(id).frames += 1;
         self.lives(id, Sign::Frame);
-        self.admits(id)?;
+        self.admits(id, message)?;
         self.charges(id, message)?;
         if let Some(code) = self.turn.refused {
             self.note_refusal(id, code, message);
@@ -198,21 +206,75 @@ impl Observer {
     }
 
     /// The first message of a session that is not told to wait takes it in.
-    fn admits(&mut self, id: VisitId) -> Result<(), Breach> {
+    fn admits(&mut self, id: VisitId, message: &ClientMessage) -> Result<(), Breach> {
+        let returns = self.may_return(id, message);
         let (now, rate) = (self.now, self.config.admission_rate.max(1));
         let refused = self.turn.refused == Some(ErrorCode::TooFast);
         let visit = self.visit_mut(id);
         if visit.admitted || !visit.bound || refused {
             if refused && visit.bound && !visit.admitted {
                 self.note(Mark::AdmissionRefused);
+                return self.judge_pause(id, returns);
             }
             return Ok(());
         }
+        let told = visit.promised.take();
         visit.admitted = true;
+        if returns != Returns::No {
+            return Ok(());
+        }
+        if let Some(told) = told {
+            // Its place was set aside. Come late, it counts for the moment that it was told.
+            let place = self.admitted.partition_point(|at| *at <= told);
+            self.admitted.insert(place, told);
+            return Ok(());
+        }
         self.admitted.push_back(now);
         let earlier = if self.admitted.len() > rate as usize { self.admitted.pop_front() } else { None };
         let allowed = earlier.is_none_or(|earlier| now >= earlier + Span::from_secs(1));
         hold(allowed, Promise::AdmissionIsBounded, || format!("more than {rate} in the second until {now:?}"))
+    }
+
+    /// Somebody is told to wait: not somebody who comes back, and nobody longer than for all who were told so before.
+    fn judge_pause(&mut self, id: VisitId, returns: Returns) -> Result<(), Breach> {
+        let (now, rate) = (self.now, self.config.admission_rate.max(1));
+        hold(returns != Returns::Surely, Promise::ReturnersComeFirst, || format!("visit {id} at {now:?}"))?;
+        let pause = Span::from_millis(self.turn.pause_ms.unwrap_or_default());
+        if self.visit(id).promised.is_some() {
+            return Ok(());
+        }
+        let waiting = self.visits.iter().filter(|visit| {
+            visit.era == self.era
+                && !visit.admitted
+                && visit.link != Link::Ended
+                && visit.promised.is_some_and(|at| at > now)
+        });
+        // Three quarters of the rate are for those of whose address there are many, less a tenth that comes in at once.
+        let line = u64::from(if rate < 4 { 1 } else { rate - rate.div_ceil(4) });
+        let interval = 1_000_000_u64.div_ceil(line - (line / 10).max(1) + 1);
+        let longest = Span::from_micros(interval * (waiting.count() as u64 + 2) + 1_000);
+        self.visit_mut(id).promised = Some(now + pause);
+        hold(pause <= longest, Promise::PausesAreOfThoseWhoWait, || {
+            format!("visit {id} is told {pause:?}, with {longest:?} at most before it")
+        })
+    }
+
+    /// Whether a visitor comes back by a good token.
+    fn may_return(&mut self, id: VisitId, message: &ClientMessage) -> Returns {
+        let ClientMessage::Hello(Hello { resume: Some(token), .. }) = message else { return Returns::No };
+        let fresh = self.visit(id);
+        if fresh.named || fresh.wishes.is_some() {
+            return Returns::No;
+        }
+        let now = self.now;
+        let (returns, known) = self.returns_by(token);
+        let Some(known) = known.filter(|_| returns == Returns::Surely) else { return returns };
+        // Not again and again.
+        if self.visit_mut(known).resumes.allows(now, 9, Span::from_secs(1)) {
+            returns
+        } else {
+            Returns::Perhaps
+        }
     }
 
     fn charges(&mut self, id: VisitId, message: &ClientMessage) -> Result<(), Breach> {

@@ -1,6 +1,6 @@
 //! Tokens, and who comes back by them.
 
-use super::foresee::Sign;
+use super::foresee::{Returns, Sign};
 use super::{Due, IDLE, Link, Mark, Observer, Person, Place, Promise, Stand, VisitId, digest, hold};
 use crate::simulator::promises::Breach;
 use std::collections::VecDeque;
@@ -132,6 +132,20 @@ impl Observer {
             if let Some(Minted { place: Claim::Met { partner_named, .. }, .. }) = self.tokens.get_mut(key) {
                 *partner_named = named;
             }
+        }
+    }
+
+    /// Whether a token brings its session back, and which one that is.
+    pub(super) fn returns_by(&self, token: &ResumeToken) -> (Returns, Option<VisitId>) {
+        let Some(minted) = self.tokens.get(&digest(&token.0)) else { return (Returns::No, None) };
+        let visit = self.visit(minted.visit);
+        if minted.expires <= self.now || minted.generation < visit.generation {
+            return (Returns::No, None);
+        }
+        match (visit.era == self.era, visit.link, visit.awaited) {
+            (true, Link::Ended, false) => (Returns::No, None),
+            (true, Link::Attached(_) | Link::Detached { .. }, false) => (Returns::Surely, Some(minted.visit)),
+            (true, _, true) | (false, _, _) => (Returns::Perhaps, None),
         }
     }
 

@@ -9,6 +9,8 @@ pub(super) struct Turn {
     pub(super) sender: Option<ConnectionId>,
     /// The error that the sender was told, if one.
     pub(super) refused: Option<ErrorCode>,
+    /// The pause that it was told with that.
+    pub(super) pause_ms: Option<u64>,
     pub(super) is_timeout: bool,
     /// Who must hear `partner_left`.
     pub(super) left: Vec<(VisitId, MatchId, LeftReason)>,
@@ -61,9 +63,10 @@ impl Turn {
         let refused = to_sender
             .take_while(|message| !matches!(message, ServerMessage::Welcome { .. }))
             .find_map(|message| match message {
-                ServerMessage::Error { code, .. } => Some(*code),
+                ServerMessage::Error { code, retry_after_ms, .. } => Some((*code, *retry_after_ms)),
                 _ => None,
             });
-        Turn { sender, refused, is_timeout: matches!(input, Input::Timeout), ..Turn::default() }
+        let (refused, pause_ms) = refused.map_or((None, None), |(code, pause_ms)| (Some(code), pause_ms));
+        Turn { sender, refused, pause_ms, is_timeout: matches!(input, Input::Timeout), ..Turn::default() }
     }
 }

@@ -1,0 +1,114 @@
+//! Coming in: who is taken in at once, who has to stand in line, and how many without a socket are kept.
+//!
+//! What always holds: a visitor who comes back by a good token waits behind nobody; a forged token buys nothing. What one
+//! address leaves behind counts towards that address.
+
+use super::Lobby;
+use crate::admission::Admittance;
+use crate::counters::RateLimit;
+use crate::planted::planted;
+use crate::session::SessionKey;
+use crate::{Limiting, Outputs, Span};
+use visavis_protocol::{ClientMessage, Hello, ServerMessage, VERSION};
+
+/// What a first message has to show.
+enum Pass {
+    /// A token that brings a session back.
+    Good,
+    /// The same, of a session that comes back again and again.
+    TooOften(Span),
+    None,
+}
+
+impl Lobby {
+    /// Takes a session in. False: it was told when to come again, and nothing else may happen.
+    pub(super) fn admit(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) -> bool {
+        let Some(session) = self.sessions.get(key) else { return false };
+        let before = session.admittance;
+        if before == Admittance::Inside {
+            return true;
+        }
+        let Limiting::Bound(source) = session.limiting else {
+            self.note_admittance(key, Admittance::Inside);
+            return true;
+        };
+        match self.pass(key, message) {
+            Pass::Good => {
+                self.admission.release(self.now, before);
+                self.note_admittance(key, Admittance::Inside);
+                return true;
+            }
+            Pass::TooOften(pause) => {
+                self.refuse_too_fast(key, RateLimit::Resumes, pause, outputs);
+                return false;
+            }
+            Pass::None => {}
+        }
+        let (now, crowds) = (self.now, &mut self.crowds);
+        let admittance = self.admission.ask(now, before, |share| crowds.arrive(now, source, share));
+        self.note_admittance(key, admittance);
+        match admittance {
+            Admittance::Inside => true,
+            Admittance::Promised(promise) => {
+                self.refuse_admission(key, promise.at.since(now), outputs);
+                false
+            }
+            Admittance::Unasked => false,
+        }
+    }
+
+    fn note_admittance(&mut self, key: SessionKey, admittance: Admittance) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.admittance = admittance;
+        }
+    }
+
+    fn pass(&mut self, key: SessionKey, message: &ClientMessage) -> Pass {
+        let ClientMessage::Hello(Hello { version: VERSION, resume: Some(token), .. }) = message else {
+            return Pass::None;
+        };
+        if !self.is_untouched(key) || planted!(ResumesWaitInLine) {
+            return Pass::None;
+        }
+        let Some(opened) = self.tokens.open(token) else { return Pass::None };
+        if opened.claims.expires <= self.now {
+            return Pass::None;
+        }
+        let session = opened.claims.session;
+        let here = self.identities.get(&session).copied().filter(|known| !self.is_known_by_hearsay(*known));
+        let Some(known) = here else {
+            let ended = opened.ours || self.ended.contains(session, opened.claims.generation);
+            return if ended { Pass::None } else { Pass::Good };
+        };
+        if self.is_older(&opened.claims, known) {
+            return Pass::None;
+        }
+        let allowance = self.resume_allowance();
+        let Some(session) = self.sessions.get_mut(known) else { return Pass::None };
+        match session.resumes.take(self.now, allowance) {
+            Ok(()) => Pass::Good,
+            Err(pause) => Pass::TooOften(pause),
+        }
+    }
+
+    fn refuse_admission(&mut self, key: SessionKey, pause: Span, outputs: &mut Outputs) {
+        self.counters.count_too_fast(RateLimit::Admission);
+        let pause_ms = pause.as_millis_ceil();
+        let sentence = RateLimit::Admission.sentence();
+        self.blame(
+            key,
+            ServerMessage::too_fast(format!("{sentence}: ask again in {pause_ms} ms"), pause_ms),
+            outputs,
+        );
+    }
+
+    /// Whether a session whose socket is lost may wait for another: not if its address has left so many behind.
+    pub(super) fn may_keep(&mut self, key: SessionKey) -> bool {
+        let Some(session) = self.sessions.get(key) else { return false };
+        let Limiting::Bound(source) = session.limiting else { return true };
+        let may = self.crowds.may_keep(source, self.config.sessions_per_host)
+            && self.sessions.len() <= self.config.sessions;
+        self.counters.not_kept += u64::from(!may);
+        may
+    }
+}
