@@ -2,7 +2,7 @@
 
 It takes one command a line on its standard input and tells one event a line on its standard output, both as JSON:
 
-    {"do": "search", "kind": "video"}  next  stop  say (text)  restart
+    {"do": "search", "kind": "video"}  next  stop  say (text)  ping
     {"event": "waiting"}  matched  connected  left  text  media  error  frame
 
 Its camera shows stripes that wander, its microphone hums. Texts go through the server: of our data channel it knows
@@ -230,6 +230,9 @@ class Client:
         await self.end_match()
         await self.send(type="stop")
 
+    async def do_ping(self):
+        await self.send(type="ping")
+
     async def do_say(self, text):
         await self.signal("message", text=text)
 
@@ -243,6 +246,9 @@ class Client:
 
     async def on_ping(self, message):
         await self.send(type="pong")
+
+    async def on_pong(self, message):
+        tell("pong", received=message["received"])
 
     async def on_waiting(self, message):
         tell("waiting")

@@ -76,6 +76,19 @@ test("it brings no offer, says no hello, and meets all the same", async () => {
   await bothWrite(ray);
 });
 
+test("while it waits it is asked whether it is there, and is found after it answered", async () => {
+  const ray = raw({ greeting: { answers_ping: true } });
+  await ray.begin();
+  await ray.looking();
+  ray.order({ do: "ping" });
+  // Its hello, its search, and this.
+  expect(await ray.tells("pong")).toMatchObject({ received: 3 });
+  const asked = () => ray.events.some(({ event, type }) => event === "frame" && type === "ping");
+  await expect.poll(asked, { message: "a ping", timeout: 25_000 }).toBe(true);
+  await cat.begin();
+  await Promise.all([ray.connected(), cat.connected()]);
+});
+
 test.each(["it", "the page"])(
   "with a data channel of its own no text is lost, where %s waits",
   async (who) => {
