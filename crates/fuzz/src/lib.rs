@@ -14,6 +14,10 @@ mod wire;
 
 // Private to the server, and pure: compiled here once more, so that a fuzzer need not compile the sockets around it.
 #[path = "../../server/src/edge/frame.rs"]
+#[expect(
+    dead_code,
+    reason = "the connection, which sets deadlines for unfinished messages, is not compiled here"
+)]
 mod frame;
 
 pub use lobby::lobby;
