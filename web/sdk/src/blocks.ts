@@ -8,6 +8,7 @@ import type { ClientEvents } from "./types.js";
 export interface BlocksListener {
   send(message: ClientMessage): void;
   onBlocked(confirmed: ClientEvents["blocked"]): void;
+  onBlockFailed(failed: ClientEvents["blockFailed"]): void;
   onUnblocked(confirmed: ClientEvents["unblocked"]): void;
 }
 
@@ -57,9 +58,21 @@ export class Blocks {
     this.#pledge({ type: "unblock", block: handle });
   }
 
+  /** Whether a block waits for its confirmation. */
+  get pending(): boolean {
+    return this.#unkept.size > 0;
+  }
+
+  /** Whatever was not confirmed never will be. */
+  drop(): void {
+    const lost = this.#unkept;
+    this.#pledges = [];
+    for (const matchId of lost) this.#listener.onBlockFailed({ matchId });
+  }
+
   /** A socket has opened. Another session knows nothing of the matches that blocks name. */
   onOpen(session: "resumed" | "new"): void {
-    if (session === "new") this.#pledges = [];
+    if (session === "new") this.drop();
     for (const pledge of this.#pledges) this.#listener.send(pledge);
   }
 
@@ -82,6 +95,12 @@ export class Blocks {
       return false;
     }
     return true;
+  }
+
+  /** The matches of the blocks that wait. One that was confirmed before is said in every `hello`. */
+  get #unkept(): Set<string> {
+    const ids = this.#pledges.flatMap((pledge) => (pledge.type === "block" ? [pledge.match_id] : []));
+    return new Set(ids.filter((matchId) => !this.#handles.has(matchId)));
   }
 
   #pledge(pledge: Pledge): void {

@@ -112,6 +112,7 @@ export class Session {
     this.#blocks = new Blocks(parts.kept, {
       send: (message) => this.#socket.send(message),
       onBlocked: (confirmed) => events.emit("blocked", confirmed),
+      onBlockFailed: (failed) => events.emit("blockFailed", failed),
       onUnblocked: (confirmed) => events.emit("unblocked", confirmed),
     });
     this.#outbox = new Outbox({
@@ -146,6 +147,12 @@ export class Session {
 
   get strangerDevices(): StrangerDevices | null {
     return this.#strangerDevices;
+  }
+
+  /** Nothing goes on that needs a server. */
+  get #idle(): boolean {
+    const { name } = this.#activity;
+    return name === "idle" || name === "ended" || name === "error";
   }
 
   get #call(): Call | null {
@@ -244,7 +251,14 @@ export class Session {
     if (present) this.#endCall("next");
     const remembered = this.#socket.isOpen || this.#socket.resumable;
     if (remembered) this.#blocks.block(matchId);
-    if (!present) return remembered;
+    if (!present) {
+      if (remembered && this.#idle) {
+        // Only the session that met them can keep the promise.
+        this.#open();
+        this.#linger();
+      }
+      return remembered;
+    }
     this.#search.standing.forgetWishes();
     this.#goOn(call.match, "blocked", "now");
     return remembered;
@@ -370,21 +384,18 @@ export class Session {
     if (retryAtMs !== null || this.#socket.resumable) this.#cutOff = true;
     this.#away = { retryAtMs };
     if (wasThere) this.#events.emit("signaling", "away");
-    switch (this.#activity.name) {
-      case "idle":
-      case "ended":
-      case "error":
-        // Nothing here needs a server; `start` and `next` open the socket again.
-        return this.#socket.close();
-      default:
-        this.#show();
-    }
+    if (!this.#idle) return this.#show();
+    // Nothing here needs a server but a block that waits; `start` and `next` open the socket again.
+    if (!this.#blocks.pending) this.#socket.close();
   }
 
   #onGaveUp(error: ClientError): void {
     this.#away = { retryAtMs: null };
     this.#search.standing.reset();
     this.#outbox.end(null);
+    this.#blocks.drop();
+    // The socket was open for a block alone.
+    if (this.#idle) return;
     if (this.#call?.standsAlone) return this.#show();
     this.fail(error);
   }
@@ -626,10 +637,11 @@ export class Session {
   }
 
   #linger(): void {
-    if (!this.#socket.isOpen) return this.#socket.close();
+    if (!this.#socket.isOpen && !this.#blocks.pending) return this.#socket.close();
     this.#lingerTimer ??= this.#environment.setTimeout(() => {
       this.#lingerTimer = null;
       this.#socket.close();
+      this.#blocks.drop();
     }, LINGER_MS);
   }
 

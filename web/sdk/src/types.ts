@@ -174,6 +174,8 @@ export interface ClientEvents {
   signaling: Signaling;
   /** The server has confirmed a block. `block` is its handle: for `unblock`, and to be kept for `ClientOptions.blocks`. */
   blocked: { matchId: string; block: string };
+  /** A block that `block` promised came to nothing: the server forgot the session before it heard of it. */
+  blockFailed: { matchId: string };
   unblocked: { block: string };
   /** Next was pressed too fast: nothing is lost, it will be carried out after this pause. */
   paused: { retryAfterMs: number };
@@ -259,8 +261,8 @@ export interface Client {
   stop(options?: { releaseMedia?: boolean }): void;
   /**
    * Ends the match; these two never meet again, and the stranger sees no more than that somebody left. By default of the present or the
-   * last stranger, who may have left first; `matchId` names which. The event `blocked` confirms it. False: there is nobody to block, or
-   * no session that remembers them.
+   * last stranger, who may have left first; `matchId` names which. The event `blocked` confirms it; `blockFailed` takes it back, where the
+   * server could not be told. False: there is nobody to block, or no session that remembers them.
    */
   block(matchId?: string): boolean;
   /** Takes a block back, by the handle that `blocked` brought. */

@@ -73,6 +73,63 @@ describe("Block", () => {
     expect(world.server.of("block")).toEqual([]);
   });
 
+  test("says so when the session that it needs is forgotten", async () => {
+    const world = await chat();
+    world.server.drop();
+    expect(world.client.block()).toBe(true);
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2" });
+    expect(world.events("blockFailed")).toEqual([{ matchId: "m1" }]);
+    expect(world.server.of("block")).toEqual([]);
+  });
+
+  test("of a stranger who left is told on a new socket, when the line broke since", async () => {
+    const world = await chat({ autoContinue: false });
+    world.server.say({ ...LEFT, requeued: false });
+    world.server.drop();
+    await world.pass(2_000);
+    expect(world.sockets).toHaveLength(1);
+    expect(world.client.block()).toBe(true);
+    expect(world.sockets).toHaveLength(2);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    expect(world.server.of("block")).toEqual([{ type: "block", match_id: "m1" }]);
+    confirm(world);
+    expect(world.events("blocked")).toHaveLength(1);
+    await world.pass(130_000);
+    expect(world.server.closedWith).not.toBeNull();
+    expect(world.events("blockFailed")).toEqual([]);
+    expect(world.state.name).toBe("ended");
+  });
+
+  test("is still told when the line breaks before it is confirmed, or Stop follows", async () => {
+    for (const stop of [false, true]) {
+      const world = await chat({ autoContinue: false });
+      if (stop) world.server.drop();
+      world.client.block();
+      if (stop) world.client.stop();
+      else world.server.drop();
+      await world.pass(1_000);
+      world.server.accept();
+      world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+      expect(world.server.of("block")).toEqual([{ type: "block", match_id: "m1" }]);
+      expect(world.state.name).toBe(stop ? "idle" : "ended");
+    }
+  });
+
+  test("fails without an error on the page when the server stays away", async () => {
+    const world = await chat({ autoContinue: false });
+    world.server.drop();
+    world.client.block();
+    await world.pass(130_000);
+    expect(world.events("blockFailed")).toEqual([{ matchId: "m1" }]);
+    expect(world.state.name).toBe("ended");
+    const count = world.sockets.length;
+    await world.pass(60_000);
+    expect(world.sockets).toHaveLength(count);
+  });
+
   test("brings the newest token, also between Stop and its answer", async () => {
     const world = await chat();
     world.client.block();

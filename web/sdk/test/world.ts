@@ -33,6 +33,7 @@ const EVENTS: (keyof ClientEvents)[] = [
   "level",
   "signaling",
   "blocked",
+  "blockFailed",
   "unblocked",
   "paused",
 ];
