@@ -30,6 +30,8 @@ export class LocalMedia {
   #on: Record<MediaKind, boolean> = { audio: true, video: true };
   #wanted: MediaKind[] = [];
   #told: Devices = { microphone: "none", camera: "none" };
+  /** What is wanted was there once: only then is a lost device taken up again unasked. */
+  #acquired = false;
   #turn = 0;
 
   constructor(environment: Environment, choice: MediaDeviceChoice, listener: MediaListener) {
@@ -82,6 +84,7 @@ export class LocalMedia {
   /** Brings the devices to what `chat` needs, no more and no less. False: overtaken by `release` or another call. */
   async acquire(chat: ChatKind): Promise<boolean> {
     const turn = ++this.#turn;
+    this.#acquired = false;
     const wanted = (this.#wanted = kindsOf(chat));
     const missing = wanted.filter((kind) => this.#misses(kind));
     this.#put(Object.fromEntries(KINDS.filter((kind) => !wanted.includes(kind)).map((kind) => [kind, null])));
@@ -91,8 +94,10 @@ export class LocalMedia {
         found.forEach((track) => track.stop());
         return false;
       }
-      this.#put(Object.fromEntries(found.map((track) => [track.kind, track])));
+      const kept = found.filter((track) => !this.#isOff(track.kind as MediaKind) || void track.stop());
+      this.#put(Object.fromEntries(kept.map((track) => [track.kind, track])));
     }
+    this.#acquired = true;
     this.#tell();
     return true;
   }
@@ -111,17 +116,18 @@ export class LocalMedia {
       try {
         [track] = await this.#open([kind], "exact").catch((error: ClientError) => {
           // Phones open one camera at a time: the old one has to go first.
-          if (error.reason !== "camera_in_use") throw error;
+          if (error.reason !== "camera_in_use" || turn !== this.#turn || this.#isOff(kind)) throw error;
           this.#track(kind)?.stop();
           return this.#open([kind], "exact");
         });
       } catch (error) {
         this.#choice = before;
-        if (this.#track(kind)?.readyState !== "live") await this.#replace(kind);
+        if (turn === this.#turn && this.#misses(kind)) await this.#replace(kind);
         throw error;
       }
       if (turn !== this.#turn) return track?.stop();
-      this.#put({ [kind]: track ?? null });
+      if (this.#isOff(kind)) track?.stop();
+      else this.#put({ [kind]: track ?? null });
     }
   }
 
@@ -148,17 +154,24 @@ export class LocalMedia {
   release(): void {
     this.#turn += 1;
     this.#wanted = [];
+    this.#acquired = false;
     this.#put({ audio: null, video: null });
     this.#tell();
   }
 
   #onDeviceChange(): void {
+    if (!this.#acquired) return;
     for (const kind of this.#wanted) if (this.#misses(kind)) void this.#replace(kind);
   }
 
   /** Whether a device is wanted on and is not there. */
   #misses(kind: MediaKind): boolean {
-    return this.#track(kind)?.readyState !== "live" && (kind === "audio" || this.#on.video);
+    return this.#track(kind)?.readyState !== "live" && !this.#isOff(kind);
+  }
+
+  /** A camera that is off is not held open, not even one that opens only now. */
+  #isOff(kind: MediaKind): boolean {
+    return kind === "video" && !this.#on.video;
   }
 
   #state(kind: MediaKind): DeviceState {
@@ -190,7 +203,7 @@ export class LocalMedia {
       return [];
     });
     // Meanwhile the visitor stopped or switched the camera off, or another attempt was faster.
-    const unwanted = turn !== this.#turn || (kind === "video" && !this.#on.video);
+    const unwanted = turn !== this.#turn || this.#isOff(kind);
     if (unwanted || this.#track(kind) !== before) track?.stop();
     else this.#put({ [kind]: track ?? null });
     if (turn === this.#turn) this.#tell();

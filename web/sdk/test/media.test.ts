@@ -222,6 +222,70 @@ describe("camera and microphone", () => {
     expect([...FakeTrack.live].map(({ kind }) => kind)).toEqual(["audio"]);
   });
 
+  test("a camera switched off while the browser asks for it is let go at once", async () => {
+    const world = new World();
+    let allow = () => {};
+    world.devices.prompt = new Promise((resolve) => (allow = resolve));
+    void world.client.start({ kind: "video" });
+    await world.pass(0);
+    world.client.setCamera(false);
+    allow();
+    await world.pass(60);
+    expect([...FakeTrack.live].map(({ kind }) => kind)).toEqual(["audio"]);
+    expect(world.client.localStream?.getTracks().map(({ kind }) => kind)).toEqual(["audio"]);
+    expect(world.client.localDevices).toEqual({ microphone: "on", camera: "off" });
+  });
+
+  test("a camera switched off while another one opens stays off", async () => {
+    for (const failure of [null, "NotReadableError"]) {
+      const world = new World();
+      await world.call();
+      let allow = () => {};
+      world.devices.prompt = new Promise((resolve) => (allow = resolve));
+      if (failure) world.devices.failures.push(failure);
+      const switched = world.client.switchDevices({ cameraId: "camera-2" }).catch(() => {});
+      await world.pass(0);
+      world.client.setCamera(false);
+      allow();
+      await switched;
+      await world.pass(0);
+      expect([...FakeTrack.live].map(({ kind }) => kind)).toEqual(["audio"]);
+      expect(world.devices.asked).toHaveLength(2);
+      expect(world.client.localDevices.camera).toBe("off");
+    }
+  });
+
+  test("a switch that fails after Stop opens nothing", async () => {
+    for (const failure of ["NotFoundError", "NotReadableError"]) {
+      const world = new World();
+      await world.call();
+      let allow = () => {};
+      world.devices.prompt = new Promise((resolve) => (allow = resolve));
+      world.devices.failures.push(failure);
+      const switched = world.client.switchDevices({ cameraId: "camera-2" }).catch(() => {});
+      await world.pass(0);
+      world.client.stop();
+      allow();
+      await switched;
+      await world.pass(0);
+      expect(FakeTrack.live.size).toBe(0);
+      expect(world.devices.asked).toHaveLength(2);
+      expect(world.client.localStream).toBeNull();
+    }
+  });
+
+  test("a device that is plugged in after a refusal is not asked for", async () => {
+    const world = new World();
+    world.devices.failures.push("NotAllowedError");
+    await world.client.start({ kind: "video" });
+    world.devices.dispatchEvent(new Event("devicechange"));
+    await world.pass(0);
+    expect(world.devices.asked).toHaveLength(1);
+    expect(FakeTrack.live.size).toBe(0);
+    await world.client.start({ kind: "video" });
+    expect(FakeTrack.live.size).toBe(2);
+  });
+
   test("a camera that does not come back on is said, and the call goes on", async () => {
     const world = new World();
     await world.call();
