@@ -41,8 +41,10 @@ export class Conversation {
   /** Until another one comes, or Stop. */
   lastMatch = $state.raw<MatchInfo | null>(null);
   /** What is said of the last Block, and undoes it; without a handle the server has not answered yet. */
-  blocked = $state.raw<{ handle: string | null } | null>(null);
+  blocked = $state.raw<{ matchId: string; handle: string | null } | null>(null);
   unblocked = $state(false);
+  /** The last Block did not reach the server. */
+  blockFailed = $state(false);
   left = $state.raw<LeftReason | null>(null);
   /** What is read aloud once, however soon the next stranger is there; a number, so that the same words count anew. */
   announced = $state.raw<{ times: number; reason: LeftReason | null }>({ times: 0, reason: null });
@@ -134,7 +136,8 @@ export class Conversation {
       client.on("unsent", ({ id, reason }) => (this.unsent = { ...this.unsent, [id]: reason })),
       client.on("left", ({ reason }) => this.#onLeft(reason)),
       client.on("quality", (quality) => (this.quality = quality)),
-      client.on("blocked", ({ block }) => this.#onBlocked(block)),
+      client.on("blocked", ({ matchId, block }) => this.#onBlocked(matchId, block)),
+      client.on("blockFailed", ({ matchId }) => this.#onBlockFailed(matchId)),
       client.on("paused", ({ retryAfterMs }) => this.#onPaused(retryAfterMs)),
     ];
   }
@@ -174,18 +177,23 @@ export class Conversation {
     this.#forget();
     this.lastMatch = null;
     this.blocked = null;
+    this.blockFailed = false;
     this.#client.stop();
   }
 
-  block(): void {
-    this.#typing = false;
-    this.blocked = { handle: null };
-    this.unblocked = false;
-    this.#showBlockFor(BLOCK_SHOWN_MS);
+  /** Whether the press was meant. */
+  block(press: Press = pressNow()): boolean {
     // The one whom the visitor saw: another may arrive in the moment of the press.
     const stranger = this.match ?? this.lastMatch;
+    if (stranger === null || !this.#slips.block(press)) return false;
+    this.#typing = false;
+    clearTimeout(this.#blockTimer);
+    this.blocked = { matchId: stranger.id, handle: null };
+    this.unblocked = false;
+    this.blockFailed = false;
     this.lastMatch = null;
-    if (!this.#client.block(stranger?.id)) this.blocked = null;
+    if (!this.#client.block(stranger.id)) this.#onBlockFailed(stranger.id);
+    return true;
   }
 
   unblock(): void {
@@ -204,6 +212,7 @@ export class Conversation {
     this.#blockTimer = setTimeout(() => {
       this.blocked = null;
       this.unblocked = false;
+      this.blockFailed = false;
     }, ms);
   }
 
@@ -325,10 +334,17 @@ export class Conversation {
     if (state.name === "error") this.askRelays();
   }
 
-  #onBlocked(handle: string): void {
+  #onBlocked(matchId: string, handle: string): void {
     remember({ blocks: [...recall().blocks, handle] });
-    if (this.blocked === null) return;
-    this.blocked = { handle };
+    if (this.blocked?.matchId !== matchId) return;
+    this.blocked = { matchId, handle };
+    this.#showBlockFor(BLOCK_SHOWN_MS);
+  }
+
+  #onBlockFailed(matchId: string): void {
+    if (this.blocked?.matchId !== matchId) return;
+    this.blocked = null;
+    this.blockFailed = true;
     this.#showBlockFor(BLOCK_SHOWN_MS);
   }
 

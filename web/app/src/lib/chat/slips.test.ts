@@ -75,3 +75,19 @@ test("a_key_is_always_meant_where_another_button_was", () => {
   expect(slips.stop(key(50))).toBe(true);
   expect(slips.start(key(100))).toBe(true);
 });
+
+test("a_double_click_on_block_does_not_block_the_next_stranger", () => {
+  const slips = new Slips();
+  expect(slips.block(click(5_000))).toBe(true);
+  slips.found(5_100);
+  expect(slips.block(click(5_200))).toBe(false);
+  expect(slips.next(key(5_300))).toBe(false);
+  expect(slips.block(click(5_100 + SLIP_MS))).toBe(true);
+});
+
+test("block_is_meant_at_once_for_a_stranger_whom_next_brought", () => {
+  const slips = new Slips();
+  slips.next(key(0));
+  slips.found(50);
+  expect(slips.block(click(100))).toBe(true);
+});

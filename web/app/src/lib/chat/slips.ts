@@ -1,4 +1,4 @@
-// A press of Next that was not meant: the second half of a double click, Esc twice, or a press made for the wait
+// A press of Next or Block that was not meant: the second half of a double click, Esc twice, or a press made for the wait
 // that lands on the stranger who was found in that moment. It would throw away somebody whom the visitor has not
 // even seen.
 
@@ -13,8 +13,8 @@ export interface Press {
 }
 
 export class Slips {
-  #last: (Press & { of: "start" | "stop" | "next" }) | null = null;
-  /** When the stranger came whom our own Next asked for. */
+  #last: (Press & { of: "start" | "stop" | "next" | "block" }) | null = null;
+  /** When the stranger came whom our own Next or Block asked for. */
   #foundAtMs: number | null = null;
 
   /** Whether it was meant: a double click on Stop ends on Start, which takes its place. */
@@ -38,7 +38,7 @@ export class Slips {
   }
 
   found(atMs: number): void {
-    this.#foundAtMs = this.#last?.of === "next" ? atMs : null;
+    this.#foundAtMs = this.#isOf("next", "block") ? atMs : null;
   }
 
   /** Who has written to this stranger has seen them. */
@@ -50,11 +50,28 @@ export class Slips {
   /** Whether this press was meant; one that was not leaves no trace. */
   next(press: Press): boolean {
     const last = this.#last;
-    if (last && press.atMs - last.atMs < SLIP_MS && (last.of === "next" || near(last, press))) return false;
+    if (last && press.atMs - last.atMs < SLIP_MS && (this.#isOf("next", "block") || near(last, press)))
+      return false;
     if (this.#foundAtMs !== null && press.atMs - this.#foundAtMs < SLIP_MS) return false;
     this.#last = { ...press, of: "next" };
     this.#foundAtMs = null;
     return true;
+  }
+
+  /** Whether it was meant: a double click on Block must not block the next stranger as well, who comes in between. */
+  block(press: Press): boolean {
+    if (!this.other(press)) return false;
+    if (this.#isOf("block")) {
+      const sinceMs = Math.max(this.#last?.atMs ?? 0, this.#foundAtMs ?? 0);
+      if (press.atMs - sinceMs < SLIP_MS) return false;
+    }
+    this.#last = { ...press, of: "block" };
+    this.#foundAtMs = null;
+    return true;
+  }
+
+  #isOf(...kinds: ("next" | "block")[]): boolean {
+    return kinds.some((kind) => kind === this.#last?.of);
   }
 
   #isSecondOf(first: "start" | "stop", press: Press): boolean {

@@ -1,0 +1,94 @@
+import type { ChatState, Client, ClientEvents, MatchInfo } from "@visavis/client";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { SLIP_MS } from "./slips";
+
+// What the server and the stranger do comes from here; the client itself is tested in its own package.
+type Told = { [Name in keyof ClientEvents]?: (event: ClientEvents[Name]) => void };
+const world = vi.hoisted(() => ({
+  told: {} as Record<string, unknown>,
+  client: {} as Record<string, unknown>,
+}));
+
+vi.mock("@visavis/client", () => ({ createClient: () => world.client }));
+vi.mock("$lib/server", () => ({ socketUrl: () => "ws://localhost/ws" }));
+
+const { Conversation } = await import("./conversation.svelte");
+
+const wishes = { kind: "text" } as const;
+const match = (id: string): MatchInfo => ({ id, kind: "text", sharedInterests: [], language: null });
+let show: (state: ChatState) => void;
+let block: ReturnType<typeof vi.fn<(matchId?: string) => boolean>>;
+let own: InstanceType<typeof Conversation>;
+
+function tell<Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): void {
+  (world.told as Told)[name]?.(event);
+}
+
+function meet(id: string): void {
+  tell("match", match(id));
+  show({
+    name: "connected",
+    wishes,
+    match: match(id),
+    path: null,
+    elapsedMs: 10,
+    signaling: "open",
+    partner: "open",
+  });
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  world.told = {};
+  block = vi.fn(() => true);
+  world.client = {
+    subscribe: (listener: typeof show) => ((show = listener), () => undefined),
+    on: (name: string, listener: unknown) => ((world.told[name] = listener), () => undefined),
+    start: vi.fn(() => Promise.resolve()),
+    block,
+    typing: vi.fn(),
+    stop: vi.fn(),
+    destroy: vi.fn(),
+  } satisfies Partial<Record<keyof Client, unknown>>;
+  own = new Conversation();
+});
+
+afterEach(() => {
+  own.destroy();
+  vi.useRealTimers();
+});
+
+test("a_double_click_on_block_blocks_one_stranger", () => {
+  meet("a");
+  expect(own.block({ atMs: performance.now(), point: { x: 1, y: 1 } })).toBe(true);
+  meet("b");
+  expect(own.block({ atMs: performance.now() + 200, point: { x: 1, y: 1 } })).toBe(false);
+  expect(block.mock.calls).toEqual([["a"]]);
+  expect(own.block({ atMs: performance.now() + 2 * SLIP_MS, point: { x: 1, y: 1 } })).toBe(true);
+  expect(block.mock.calls).toEqual([["a"], ["b"]]);
+});
+
+test("a_block_is_called_done_when_the_server_confirms_it", () => {
+  meet("a");
+  own.block();
+  expect(own.blocked).toEqual({ matchId: "a", handle: null });
+  vi.advanceTimersByTime(60_000);
+  expect(own.blocked, "it waits as long as that takes").toEqual({ matchId: "a", handle: null });
+  tell("blocked", { matchId: "a", block: "sealed" });
+  expect(own.blocked).toEqual({ matchId: "a", handle: "sealed" });
+  vi.advanceTimersByTime(60_000);
+  expect(own.blocked).toBe(null);
+});
+
+test("a_block_that_fails_is_told", () => {
+  meet("a");
+  own.block();
+  tell("blockFailed", { matchId: "a" });
+  expect([own.blocked, own.blockFailed]).toEqual([null, true]);
+  vi.advanceTimersByTime(60_000);
+  expect(own.blockFailed).toBe(false);
+  block.mockReturnValue(false);
+  meet("b");
+  own.block({ atMs: performance.now() + 2 * SLIP_MS, point: null });
+  expect([own.blocked, own.blockFailed]).toEqual([null, true]);
+});
