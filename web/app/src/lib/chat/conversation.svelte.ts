@@ -134,7 +134,7 @@ export class Conversation {
       client.on("message", (message) => this.#onMessage(message)),
       client.on("typing", (on) => (this.strangerTypes = on)),
       client.on("unsent", ({ id, reason }) => (this.unsent = { ...this.unsent, [id]: reason })),
-      client.on("left", ({ reason }) => this.#onLeft(reason)),
+      client.on("left", ({ reason, searching }) => this.#onLeft(reason, searching)),
       client.on("quality", (quality) => (this.quality = quality)),
       client.on("blocked", ({ matchId, block }) => this.#onBlocked(matchId, block)),
       client.on("blockFailed", ({ matchId }) => this.#onBlockFailed(matchId)),
@@ -239,11 +239,14 @@ export class Conversation {
     this.draftAsks = false;
     clearTimeout(this.#typingTimer);
     const typing = draft !== "" && this.match !== null;
-    if (typing !== this.#typing) {
-      this.#typing = typing;
-      if (this.match !== null) this.#client.typing(typing);
-    }
-    if (typing) this.#typingTimer = setTimeout(() => this.typed(""), TYPING_RESTS_AFTER_MS);
+    this.#tellTyping(typing);
+    if (typing) this.#typingTimer = setTimeout(() => this.#tellTyping(false), TYPING_RESTS_AFTER_MS);
+  }
+
+  #tellTyping(typing: boolean): void {
+    if (typing === this.#typing) return;
+    this.#typing = typing;
+    if (this.match !== null) this.#client.typing(typing);
   }
 
   setMicrophone(on: boolean): void {
@@ -360,9 +363,10 @@ export class Conversation {
     this.messages = [...this.messages.slice(1 - MAX_LOG), message];
   }
 
-  #onLeft(reason: LeftReason): void {
+  #onLeft(reason: LeftReason, searching: boolean): void {
     this.left = reason;
-    this.announced = { times: this.announced.times + 1, reason };
+    // Otherwise the status line says it, and is read aloud.
+    if (searching) this.announced = { times: this.announced.times + 1, reason };
     this.strangerTypes = false;
     this.#typing = false;
     this.#dropDraft();
@@ -390,6 +394,7 @@ export class Conversation {
     this.unsent = {};
     this.strangerTypes = false;
     this.quality = null;
+    this.level = { you: null, stranger: null };
     this.left = null;
   }
 }

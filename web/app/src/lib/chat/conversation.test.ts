@@ -92,3 +92,45 @@ test("a_block_that_fails_is_told", () => {
   own.block({ atMs: performance.now() + 2 * SLIP_MS, point: null });
   expect([own.blocked, own.blockFailed]).toEqual([null, true]);
 });
+
+test("the_question_before_a_draft_is_left_stays_until_something_is_typed", () => {
+  meet("a");
+  own.draft = "hel";
+  own.typed("hel");
+  own.keepDraft();
+  vi.advanceTimersByTime(60_000);
+  expect(own.draftAsks).toBe(true);
+  own.typed("hell");
+  expect(own.draftAsks).toBe(false);
+});
+
+test("typing_ends_by_itself", () => {
+  meet("a");
+  own.typed("hel");
+  vi.advanceTimersByTime(60_000);
+  expect(vi.mocked(world.client.typing as Client["typing"]).mock.calls).toEqual([[true], [false]]);
+});
+
+test("why_a_stranger_left_is_announced_only_where_the_search_goes_on_by_itself", () => {
+  meet("a");
+  tell("left", { match: match("a"), reason: "stop", searching: false });
+  expect(own.announced.times).toBe(0);
+  meet("b");
+  tell("left", { match: match("b"), reason: "lost", searching: true });
+  expect(own.announced).toEqual({ times: 1, reason: "lost" });
+});
+
+test("the_next_stranger_does_not_speak_with_the_voice_of_the_last", () => {
+  meet("a");
+  tell("level", { you: 0.1, stranger: 0.9 });
+  meet("b");
+  expect(own.level).toEqual({ you: null, stranger: null });
+});
+
+test("trying_again_keeps_the_kind_that_was_chosen_last", () => {
+  own.start({ kind: "video", interests: ["jazz"] });
+  own.startAgain("text");
+  own.startAgain();
+  const starts = vi.mocked(world.client.start as Client["start"]).mock.calls;
+  expect(starts.at(-1)).toEqual([{ kind: "text", interests: ["jazz"] }]);
+});
