@@ -10,14 +10,36 @@ export interface Noticing {
 export function announceArrival({ sound, notification }: Noticing): () => void {
   if (sound) chime();
   const shown = notification ? notify() : null;
-  return () => shown?.close();
+  if (!shown) return () => undefined;
+  const close = () => {
+    document.removeEventListener("visibilitychange", onLook);
+    shown.close();
+  };
+  const onLook = () => document.visibilityState === "visible" && close();
+  document.addEventListener("visibilitychange", onLook);
+  return close;
 }
 
-/** Whether the browser will show some. Asks the visitor, so only after a press. */
-export async function mayNotify(): Promise<boolean> {
-  if (typeof Notification === "undefined") return false;
+/** Whether the browser will show some; `unable`: it knows them, but not from a page. */
+export type Permission = "granted" | "refused" | "unable";
+
+/** Asks the visitor, so only after a press. */
+export async function mayNotify(): Promise<Permission> {
+  if (typeof Notification === "undefined") return "unable";
   try {
-    return (await Notification.requestPermission()) === "granted";
+    if ((await Notification.requestPermission()) !== "granted") return "refused";
+  } catch {
+    return "refused";
+  }
+  return canConstruct() ? "granted" : "unable";
+}
+
+/** Only a try can tell. It may flash up, so it is made only where it may fail: Chrome on Android throws. */
+function canConstruct(): boolean {
+  if (!/Android/.test(navigator.userAgent)) return true;
+  try {
+    new Notification("Visavis", { tag: "visavis", silent: true }).close();
+    return true;
   } catch {
     return false;
   }
