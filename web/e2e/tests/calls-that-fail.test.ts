@@ -44,7 +44,7 @@ describe("with a relay", () => {
     await ben.begin();
     await ben.looking();
     await ann.begin();
-    await ann.says(/does not start a call/);
+    await ann.says(/cannot start a call/);
     expect((await ben.history()).filter((said) => /Found someone|Connected/.test(said))).toEqual([]);
   });
 

@@ -16,7 +16,7 @@ test("a question that is not answered is explained after a while, and text is of
     },
   });
   await ann.begin();
-  await ann.says(/asks for/);
+  await ann.says(/asking for/);
   expect(await ann.page.getByText(/Still waiting for your answer/).count()).toBe(0);
   await ann.page.getByText(/Still waiting for your answer/).waitFor({ timeout: 15_000 });
   expect(await findings(ann)).toEqual([]);

@@ -26,7 +26,7 @@ for (const [way, leave] of Object.entries(WAYS)) {
       "before Start": (ann) => ann.openChat(),
       "while the browser asks for the camera": async (ann) => {
         await ann.begin();
-        await ann.says(/asks for/);
+        await ann.says(/asking for/);
       },
       "while waiting": async (ann) => {
         await ann.begin();
@@ -71,7 +71,7 @@ test("someone who goes to another page of this site, or to another site, frees t
   const { ben } = crew;
   const ann = await stage.visitor({ name: "ann" });
   await meet(ann, ben);
-  await ann.page.getByRole("link", { name: /first page/ }).click();
+  await ann.page.getByRole("link", { name: /home page/ }).click();
   await ann.page.waitForURL(ann.site + "/");
   await ben.looking();
   await ben.reads(TOLD);

@@ -31,7 +31,7 @@ describe("a site without a relay", () => {
     await ann.openChat();
     await expect.poll(() => described(ann)).not.toContain("no relay");
     await hide(ann).check();
-    await ann.reads(/This site has no relay, so no call can come about\. Turn this off, or choose Text\./);
+    await ann.reads(/This site has no relay, so calls are not possible\. Turn this off, or choose Text\./);
     expect(await described(ann)).toContain("no relay");
     await ann.begin();
     await ann.says("No relay can be reached.");
@@ -78,7 +78,7 @@ describe("a site that must hide and cannot", () => {
   test("offers text, and not what it forbids", async () => {
     const ann = await stage.visitor({ name: "ann" });
     await ann.openChat();
-    await ann.reads(/This site has no relay, so no call can come about\. Choose Text\./);
+    await ann.reads(/This site has no relay, so calls are not possible\. Choose Text\./);
     await ann.begin();
     await ann.says("No relay can be reached.");
     expect(await ann.button("Go on without hiding").count()).toBe(0);

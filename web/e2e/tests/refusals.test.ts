@@ -53,7 +53,7 @@ async function hasAWayOn(ann: Visitor, first: string): Promise<void> {
 
 for (const [status, title] of [
   [403, "The chat connection is refused."],
-  [429, "Too many visits come from your network."],
+  [429, "Too many visitors are coming from your network."],
   [502, "The chat server is down right now."],
   [503, "There is no room right now."],
 ] as const) {
@@ -89,7 +89,7 @@ test("a browser that refuses every call says so, and leads to the test and to te
     },
   });
   await ann.begin();
-  expect(await heading(ann)).toMatch(/This browser (does not start a call|cannot make calls)\./);
+  expect(await heading(ann)).toMatch(/This browser cannot (start a call|make calls)\./);
   await ann.page.getByRole("link", { name: "Test your connection" }).waitFor();
   await ann.button("Text instead").click();
   await ann.looking();

@@ -47,7 +47,7 @@ const TROUBLES: Record<ErrorReason, (circumstances: Circumstances) => Trouble> =
   camera_denied: ({ kind }) => ({
     title: `The browser may not use your ${devicesOf(kind)}.`,
     why:
-      "Either you or your system said no. To change that, press the sign next to this page’s address, allow " +
+      "Either you or your system said no. To change that, click the icon next to this page’s address, allow " +
       `${devicesOf(kind)}, and try again. If they are allowed there, look at your system’s privacy settings.`,
     waysOn: ["retry", "text"],
   }),
@@ -116,14 +116,14 @@ const TROUBLES: Record<ErrorReason, (circumstances: Circumstances) => Trouble> =
     waysOn: ["retry", "test"],
   }),
   too_many: ({ retryAfterMs }) => ({
-    title: "Too many visits come from your network.",
+    title: "Too many visitors are coming from your network.",
     why:
       "The server takes only so many from one network at a time. Close other tabs of this site, or try again " +
       `${retryAfterMs === null ? "in a minute" : `in ${durationWords(retryAfterMs)}`}.`,
     waysOn: ["retry", "setup"],
   }),
   webrtc_failed: () => ({
-    title: "This browser does not start a call.",
+    title: "This browser cannot start a call.",
     why:
       "It refuses the connection that a call needs. WebRTC may be switched off, perhaps by an extension, or too many tabs " +
       "hold calls: close some, or restart the browser. You can still write.",
@@ -146,7 +146,7 @@ const TROUBLES: Record<ErrorReason, (circumstances: Circumstances) => Trouble> =
   refused: () => ({
     title: "The server turned you away.",
     why:
-      "Too many visits may come from your network, or the operator closed the door. Try again later. " +
+      "There may be too many visitors from your network, or the operator closed the door. Try again later. " +
       "If that never helps, ask whoever runs this site.",
     waysOn: ["retry", "setup"],
   }),

@@ -21,8 +21,8 @@ export function statusWords(state: ChatState): string {
       return "Ready when you are.";
     case "permission":
       return state.wishes.kind === "audio"
-        ? "Your browser asks for your microphone. Please allow it."
-        : "Your browser asks for your camera and microphone. Please allow both.";
+        ? "Your browser is asking for your microphone. Please allow it."
+        : "Your browser is asking for your camera and microphone. Please allow both.";
     case "waiting":
       return "Looking for someone…";
     case "connecting":
@@ -42,7 +42,7 @@ export function statusWords(state: ChatState): string {
 }
 
 const RECONNECTING = {
-  media: "You lost the stranger for a moment. Reconnecting…",
+  media: "The connection dropped. Reconnecting…",
   server: "The server does not answer. Trying again…",
   partner: "The stranger’s line broke. Giving them a moment…",
 } as const;
@@ -137,7 +137,7 @@ const LEFT: Record<LeftReason, string> = {
   lost: "The stranger’s line broke off.",
   blocked: "You blocked this stranger.",
   server: "The server ended this chat.",
-  silent: "No connection to the stranger came about.",
+  silent: "The connection to the stranger could not be made.",
   page_left: "You left this page, and that ended your chat.",
 };
 

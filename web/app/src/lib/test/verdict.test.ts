@@ -78,11 +78,15 @@ test.each([
     /^You hide your address: all.*over UDP/,
   ],
   ["nor where everybody is hidden", { tls: WORKS, hides: "everybody" }, /^This site hides.*over TLS/],
-  ["hiding behind a firewall is hopeless", { hides: "you" }, /no relay is reached: no call.*Turn that off/],
+  [
+    "hiding behind a firewall is hopeless",
+    { hides: "you" },
+    /no relay is reached: calls are not.*Turn that off/,
+  ],
   [
     "hiding without a relay is hopeless",
     { udp: NONE, tcp: NONE, tls: NONE, hides: "everybody" },
-    /there is no relay: no call.*Writing works.*Whoever runs/,
+    /there is no relay: calls are not.*Writing works.*Whoever runs/,
   ],
 ] as const)("%s", (_, given, expected) => {
   expect(path(findings(given))).toMatch(expected);

@@ -75,7 +75,7 @@ export function path(findings: Findings): string {
       : "UDP does not get out of this network. All your calls go through a relay: they work, a little slower.";
   if (is("refuses", "tcp", "tls"))
     return `UDP does not get out of this network, and the relay refuses to help. Calls from here connect only with people on the same network. ${TELL}`;
-  return "Neither UDP nor a relay is reached. Calls from here connect only with people on the same network. A firewall is in the way.";
+  return "Neither UDP nor a relay can be reached. Calls from here connect only with people on the same network. A firewall is in the way.";
 }
 
 const UDP: Record<Mapping, string> = {
@@ -98,7 +98,7 @@ function hiddenPath(results: Results, hides: Exclude<Hides, "nobody">): string {
   const refused = RELAYS.some((check) => results[check].state === "refuses");
   const none = RELAYS.every((check) => results[check].state === "none");
   const why = refused ? "the relay refuses to help" : none ? "there is no relay" : "no relay is reached";
-  return `${who}, but ${why}: no call can come about.${otherwise}${refused || none ? ` ${TELL}` : ""}`;
+  return `${who}, but ${why}: calls are not possible.${otherwise}${refused || none ? ` ${TELL}` : ""}`;
 }
 
 const WORDS: Record<Result["state"], string> = {
