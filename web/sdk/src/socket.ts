@@ -263,6 +263,8 @@ export class ServerSocket {
     this.#notBeforeMs = now() + delayMs;
     if (this.#welcomed || !("socket" in link)) return false;
     if ("timer" in link) clearTimeout(link.timer);
+    // At the door nobody answers a question: silence is no sign of death there.
+    this.heartbeat.stop();
     const { socket } = link;
     this.#link = { name: "greeting", socket, timer: setTimeout(() => this.#greet(socket), delayMs) };
     return true;

@@ -564,6 +564,22 @@ describe("a server that lets in slowly", () => {
     expect(world.server.sent).toMatchObject([{ type: "hello", resume: "token-1" }]);
   });
 
+  test("is not taken for dead while it keeps one at the door, and is asked again behind it", async () => {
+    const world = new World();
+    void world.client.start({ kind: "text" });
+    await world.pass(0);
+    world.server.accept();
+    world.server.dead = true;
+    world.server.say({ ...later, retry_after_ms: 30_000, of: "hello", nth: 1 });
+    await world.pass(29_000);
+    expect(world.sockets).toHaveLength(1);
+    expect(world.state.name).toBe("waiting");
+    await world.pass(1_500);
+    expect(world.server.of("hello")).toHaveLength(2);
+    await world.pass(9_000);
+    expect(world.sockets).toHaveLength(2);
+  });
+
   test("never keeps anyone longer than a minute and a half", async () => {
     const world = new World();
     world.random = 1;
