@@ -125,7 +125,7 @@ export class Session {
       spares: this.#spares,
       requeue: parts.autoContinue,
       onPaused: (retryAfterMs) => events.emit("paused", { retryAfterMs }),
-      onSlept: () => this.onNetwork(),
+      onSlept: () => this.#onSlept(),
       onRefused: () => {
         this.#spares.clear();
         this.fail(new ClientError("webrtc_failed", "The browser gives no connection for a call."));
@@ -308,6 +308,13 @@ export class Session {
     if (this.#socket.resumable || !this.#call) this.#socket.replace();
     else this.#socket.hurry();
     this.#call?.move();
+  }
+
+  /** Perhaps only the tab did, whose timers the browser runs once a minute: the socket is asked before it is given up. */
+  #onSlept(): void {
+    this.#spares.renew();
+    this.#socket.hurry();
+    this.#socket.heartbeat.askWithin(0);
   }
 
   fail(error: ClientError): void {

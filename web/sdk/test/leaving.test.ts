@@ -399,14 +399,25 @@ describe("the page", () => {
     expect(world.sockets).toHaveLength(2);
   });
 
-  test("a phone that slept while waiting gets a new socket", async () => {
+  test("a phone that slept while waiting gets a new socket, if the old one died", async () => {
     const world = new World();
     await world.wait({ kind: "text" });
+    world.server.dead = true;
     await world.clock.sleep(600_000);
+    await world.pass(5_000);
     expect(world.sockets).toHaveLength(2);
     world.server.accept();
     await world.pass(0);
     expect(world.server.types()).toEqual(["hello", "find_partner"]);
+  });
+
+  test("that waits hidden, where timers come once a minute, keeps the socket that answers", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    for (let minute = 0; minute < 5; minute += 1) await world.clock.sleep(60_000);
+    expect(world.sockets).toHaveLength(1);
+    expect(world.names).not.toContain("reconnecting:server");
+    expect(world.events("signaling")).toEqual(["open"]);
   });
 
   test("another network: a call that could not be resumed keeps its socket", async () => {
