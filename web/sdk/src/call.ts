@@ -229,16 +229,17 @@ export class Call {
     return this.#peer !== null && this.#phase.name !== "connecting";
   }
 
-  /** The network or the machine was away: do not wait for the browser to notice. */
+  /** Looked at again, or the machine was away: do not wait for the browser to notice. */
   wake(): void {
-    this.#growthMs = this.#environment.now();
-    if (this.#phase.name === "interrupted") this.#phase = { ...this.#phase, sinceMs: this.#growthMs };
+    // The ticks are late only after a real sleep. A tab that somebody turns to has waited all the while.
+    if (this.#environment.now() - this.#tickedMs > SLEPT_MS) this.#beginAnew();
     const state = this.#peer?.connectionState;
     if (state === "disconnected" || state === "failed") this.#mend("now");
   }
 
   /** On another network: the path that was is probably gone, and another is sought at once. */
   move(): void {
+    this.#beginAnew();
     this.wake();
     const phase = this.#phase;
     const standing = phase.name === "connected" || phase.name === "interrupted";
@@ -257,6 +258,12 @@ export class Call {
     const told = this.#words.say({ type: "bye", reason: bye });
     this.#peer?.close(told ? "farewell" : "now");
     this.#peer = null;
+  }
+
+  /** The time that was lost before counts for nothing. */
+  #beginAnew(): void {
+    this.#growthMs = this.#environment.now();
+    if (this.#phase.name === "interrupted") this.#phase = { ...this.#phase, sinceMs: this.#growthMs };
   }
 
   #open(opening: Opening): void {

@@ -30,8 +30,7 @@ export function watchPage(window: Window, listener: PageListener): () => void {
   const { connection } = (window.navigator ?? {}) as { connection?: EventTarget & { type?: string } };
   let type = connection?.type;
   on(connection, "change", () => {
-    if (type === (type = connection?.type)) listener.onAwake();
-    else listener.onNetwork();
+    if (type !== (type = connection?.type)) listener.onNetwork();
   });
   on(document, "visibilitychange", () => document.visibilityState === "visible" && listener.onAwake());
   return () => stop.abort();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FakeConnection, FakeTrack, host, World } from "./world.js";
+import { FakeConnection, FakePage, FakeTrack, host, World } from "./world.js";
 
 describe("a call", () => {
   test("tells the server how it came about, once", async () => {
@@ -149,6 +149,32 @@ describe("a call", () => {
     await world.pass(400);
     await world.clock.sleep(60_000);
     expect(world.server.of("offer")).toHaveLength(1);
+    expect(world.events("left")).toEqual([]);
+  });
+
+  test("that stays broken is given up in its time, however often the visitor looks or the network is estimated", async () => {
+    const estimates = Object.assign(new EventTarget(), { type: "wifi" });
+    const page = new FakePage();
+    const window = Object.assign(page, { navigator: { connection: estimates } }) as unknown as Window;
+    const world = new World({ environment: { window } });
+    const connection = await world.call("token-1");
+    connection.become("disconnected");
+    for (let n = 0; n < 7; n += 1) {
+      await world.pass(3_000);
+      page.becomesVisible();
+      estimates.dispatchEvent(new Event("change"));
+    }
+    expect(world.events("left")).toMatchObject([{ reason: "lost" }]);
+  });
+
+  test("that was asleep is not given up by the look that wakes it", async () => {
+    const world = new World();
+    const connection = await world.call("token-1");
+    connection.become("disconnected");
+    await world.pass(1_000);
+    world.clock.nowMs += 60_000;
+    world.page.becomesVisible();
+    await world.pass(5_000);
     expect(world.events("left")).toEqual([]);
   });
 
