@@ -106,4 +106,6 @@ impl Edge {
 #[derive(Clone, Copy)]
 struct Peer {
     address: SocketAddr,
+    /// Whether it is a proxy for all that can be told: it says so, the operator says so, or it speaks as no browser does.
+    is_proxy: bool,
 }

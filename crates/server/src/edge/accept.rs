@@ -11,7 +11,7 @@ use crate::relay::{Arrival, RelayLink, canonical};
 use crate::tally::Refusal;
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
@@ -186,7 +186,11 @@ impl Door {
         let settled = request_host::settle(&mut request);
         let isolates = matches!(self.security, Security::Tls(_)) || headers::comes_secure(request.headers());
         log::forwarded(peer.ip(), request.headers(), &self.edge.trusted_proxies);
-        request.extensions_mut().insert(Peer { address: peer });
+        // nginx speaks HTTP/1.0 unless it is told otherwise, and adds no header of its own.
+        let is_proxy = headers::is_forwarded(request.headers())
+            || self.edge.trusted_proxies.contains(peer.ip())
+            || request.version() == Version::HTTP_10;
+        request.extensions_mut().insert(Peer { address: peer, is_proxy });
         let mut response = match (settled, base::take_off(&mut request, &self.base_path)) {
             (Ok(()), Ok(())) => self.router.clone().oneshot(request).await?,
             (Ok(()), Err(redirect)) => redirect,

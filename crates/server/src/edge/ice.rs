@@ -1,7 +1,7 @@
 //! `GET /api/ice`: what a browser gathers candidates with. For our own pages, and for sites that the operator allows.
 
 use super::origin::{self, Verdict};
-use super::{ClientAddress, Edge, Networks, Pace, Peer, address, headers, http, log, respond};
+use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, log, respond};
 use crate::geo::Geo;
 use crate::host::Host;
 use crate::ice::{Asked, By, Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, Told, choose};
@@ -63,7 +63,7 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> R
     };
     let client = address::client_address(peer.address, headers, &edge.trusted_proxies);
     let response = match may_ask(&edge, headers, client) {
-        Ok(()) => match edge.ice.answer(headers, client) {
+        Ok(()) => match edge.ice.answer(headers, *peer, client) {
             Some(answer) => respond::json(StatusCode::OK, &answer),
             None => refuse(&Refusal::Failed),
         },
@@ -148,18 +148,18 @@ fn refuse(refusal: &Refusal) -> Response {
 
 impl IceDesk {
     /// The STUN servers that a visitor who came by this `Host` is told to ask.
-    pub(super) fn stun_urls(&self, headers: &HeaderMap, client: ClientAddress) -> Vec<String> {
-        let servers = self.answer(headers, client).map(|answer| answer.ice_servers).unwrap_or_default();
+    pub(super) fn stun_urls(&self, headers: &HeaderMap, peer: Peer, client: ClientAddress) -> Vec<String> {
+        let servers = self.answer(headers, peer, client).map(|answer| answer.ice_servers).unwrap_or_default();
         let urls = servers.into_iter().flat_map(|server| server.urls);
         urls.filter(|url| url.starts_with("stun:") || url.starts_with("stuns:")).collect()
     }
 
     /// `None` if the system gives no randomness.
-    fn answer(&self, headers: &HeaderMap, client: ClientAddress) -> Option<Answer> {
+    fn answer(&self, headers: &HeaderMap, peer: Peer, client: ClientAddress) -> Option<Answer> {
         let settings = &self.settings;
         let ttl_s = settings.lifetime_s();
         let (choice, own_stun) = match (&settings.regions[..], &self.relay) {
-            ([], Some(relay)) => match self.own_relay(relay, headers, client) {
+            ([], Some(relay)) => match self.own_relay(relay, headers, peer, client) {
                 Some(Told { region, stun, by }) => (choose([&region], None), stun.map(|stun| (stun, by))),
                 None => (Choice::default(), None),
             },
@@ -184,9 +184,15 @@ impl IceDesk {
         Some(Answer { ice_servers, ttl_s, policy: settings.policy })
     }
 
-    fn own_relay(&self, relay: &OwnRelay, headers: &HeaderMap, client: ClientAddress) -> Option<Told> {
+    fn own_relay(
+        &self,
+        relay: &OwnRelay,
+        headers: &HeaderMap,
+        peer: Peer,
+        client: ClientAddress,
+    ) -> Option<Told> {
         let host = host(headers);
-        let proxied = headers::is_forwarded(headers);
+        let proxied = peer.is_proxy;
         let told = relay.told_to(&Asked { host: host.as_deref(), proxied, client: client.reveal() });
         if proxied && relay.public_host.is_none() {
             match &told {

@@ -67,7 +67,7 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> R
     let headers = request.headers();
     let stun_servers = request.extensions().get::<Peer>().map(|peer| {
         let client = address::client_address(peer.address, headers, &edge.trusted_proxies);
-        edge.ice.stun_urls(headers, client)
+        edge.ice.stun_urls(headers, *peer, client)
     });
     let answer = Answer { settings: &edge.site_settings, stun_servers: stun_servers.unwrap_or_default() };
     let mut response = respond::json(StatusCode::OK, &answer);

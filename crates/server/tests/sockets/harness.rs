@@ -335,3 +335,14 @@ pub(crate) async fn request(
         .collect();
     Answer { status, headers, body: bytes[split + 4..].to_vec() }
 }
+
+/// Status and body of whatever is answered to these bytes.
+pub(crate) async fn say(server: &Server, head: &[u8]) -> (u16, String) {
+    let mut tcp = TcpStream::connect(server.http).await.unwrap();
+    tcp.write_all(head).await.unwrap();
+    let mut bytes = Vec::new();
+    timeout(PATIENCE, tcp.read_to_end(&mut bytes)).await.expect("an answer in time").ok();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
+}

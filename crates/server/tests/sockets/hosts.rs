@@ -1,21 +1,7 @@
 //! What a request says of itself: its host, its origin, where it comes from. And what the log says where that is wrong.
 
-use super::harness::{Answer, PATIENCE, Server};
+use super::harness::{Answer, Server, say};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-/// Status and body of whatever is answered to these bytes.
-async fn say(server: &Server, head: &[u8]) -> (u16, String) {
-    let mut tcp = TcpStream::connect(server.http).await.unwrap();
-    tcp.write_all(head).await.unwrap();
-    let mut bytes = Vec::new();
-    timeout(PATIENCE, tcp.read_to_end(&mut bytes)).await.expect("an answer in time").ok();
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
-}
 
 async fn get(server: &Server, target: &str, lines: &[&str]) -> (u16, String) {
     let head = format!("GET {target} HTTP/1.1\r\nconnection: close\r\n{}\r\n\r\n", lines.join("\r\n"));

@@ -1,6 +1,6 @@
 //! `GET /api/ice`: who gets which relays, and who gets none.
 
-use super::harness::Server;
+use super::harness::{Server, say};
 use serde_json::{Value, json};
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -218,7 +218,7 @@ async fn behind_a_proxy_the_relay_has_the_name_that_the_operator_gave_it() {
 
 #[tokio::test]
 async fn behind_a_proxy_a_relay_without_a_name_is_told_by_its_public_address() {
-    let flags = ["--turn-relay-address", "5.5.5.5", "--trusted-proxy", "127.0.0.1"];
+    let flags = ["--turn-relay-address", "5.5.5.5", "--trusted-proxy", "127.0.0.9"];
     let (server, port) = start_with_relay(&flags);
     assert!(server.said_at_start().contains("are told to reach it at 5.5.5.5"), "{}", server.said_at_start());
     let expected = [
@@ -229,6 +229,18 @@ async fn behind_a_proxy_a_relay_without_a_name_is_told_by_its_public_address() {
     assert_eq!(servers(&server, &PROXIED).await, expected);
     let direct = servers(&server, &[("host", "chat.example:8080")]).await;
     assert_eq!(direct[0], format!("turn:chat.example:{port}?transport=udp"), "whoever comes straight to us");
+}
+
+#[tokio::test]
+async fn a_proxy_that_says_nothing_of_itself_is_known_by_its_address_and_by_its_old_http() {
+    let relay = ["--turn-relay-address", "5.5.5.5"];
+    let (server, port) = start_with_relay(&[relay[0], relay[1], "--trusted-proxy", "127.0.0.1"]);
+    let told = servers(&server, &[("host", "chat.example")]).await;
+    assert_eq!(told[0], format!("turn:5.5.5.5:{port}?transport=udp"));
+
+    let (server, port) = start_with_relay(&relay);
+    let (_, text) = say(&server, b"GET /api/ice HTTP/1.0\r\nhost: chat.example\r\n\r\n").await;
+    assert!(text.contains(&format!("turn:5.5.5.5:{port}?transport=udp")), "{text}");
 }
 
 #[tokio::test]
