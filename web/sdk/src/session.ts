@@ -73,6 +73,8 @@ export class Session {
   #activity: Activity = { name: "idle" };
   #wishes: Wishes | null = null;
   #lastMatch: MatchInfo | null = null;
+  /** The matches that the server can still block: the present one and the one before, of this session. */
+  #blockable: string[] = [];
   #remoteStream: MediaStream | null = null;
   #strangerDevices: StrangerDevices | null = null;
   #messages = 0;
@@ -249,7 +251,7 @@ export class Session {
     const present = call?.match.id === matchId;
     // No more than anybody hears who is left.
     if (present) this.#endCall("next");
-    const remembered = this.#socket.isOpen || this.#socket.resumable;
+    const remembered = this.#blockable.includes(matchId) && (this.#socket.isOpen || this.#socket.resumable);
     if (remembered) this.#blocks.block(matchId);
     if (!present) {
       if (remembered && this.#idle) {
@@ -359,6 +361,7 @@ export class Session {
     if (again) this.#socket.send(again);
     this.#away = null;
     this.#events.emit("signaling", "open");
+    if (!resumed) this.#blockable = [];
     this.#blocks.onOpen(resumed ? "resumed" : "new");
     const together = call !== null && resumed?.matchId === call.match.id;
     if (together) this.#outbox.resume(resumed.received);
@@ -478,6 +481,7 @@ export class Session {
       language: found.language,
     };
     this.#lastMatch = match;
+    this.#blockable = [...this.#blockable, match.id].slice(-2);
     const opening = this.#search.meet(found);
     const { talk } = this.#spares;
     if (!opening || !talk)

@@ -130,6 +130,20 @@ describe("Block", () => {
     expect(world.sockets).toHaveLength(count);
   });
 
+  test("is not promised by a session that never knew of the match", async () => {
+    const world = await chat();
+    world.server.say(LEFT);
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2" });
+    expect(world.client.block("m1")).toBe(false);
+    expect(world.client.block()).toBe(false);
+    expect(world.server.of("block")).toEqual([]);
+    await world.find({ mode: "text", match_id: "m2" });
+    expect(world.client.block()).toBe(true);
+  });
+
   test("brings the newest token, also between Stop and its answer", async () => {
     const world = await chat();
     world.client.block();
