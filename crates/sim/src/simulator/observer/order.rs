@@ -115,7 +115,7 @@ impl Observer {
         }
         // The seeker is out of the line already; it is judged as it stood there.
         let present = std::mem::replace(&mut self.visit_mut(seeker.0).stand, seeker.1);
-        let oldest = self
+        let mut fitting: Vec<_> = self
             .line
             .iter()
             .copied()
@@ -126,9 +126,15 @@ impl Observer {
                 Stand::Waiting(place) => Some((place.since, other)),
                 Stand::Idle { .. } | Stand::Met(_) => None,
             })
-            .min();
+            .collect();
         self.visit_mut(seeker.0).stand = present;
-        let Some((since, oldest)) = oldest.filter(|(since, _)| *since < place.since) else { return Ok(()) };
+        fitting.sort_unstable();
+        let (since, oldest) = match fitting[..] {
+            // Of two who wait since the same moment the lobby may call either the oldest.
+            [(first, _), (second, _), ..] if first == second => return Ok(()),
+            [(since, oldest), ..] if since < place.since => (since, oldest),
+            [..] => return Ok(()),
+        };
         let bound = self.config.max_overtakes;
         let Stand::Waiting(place) = &mut self.visit_mut(oldest).stand else { return Ok(()) };
         place.passed += 1;
