@@ -84,6 +84,11 @@ impl Acquaintances {
         self.blocked.iter().copied()
     }
 
+    /// Whom it must not meet, whatever the reason.
+    pub(crate) fn kept_apart(&self) -> impl Iterator<Item = PersonId> {
+        self.blocked.iter().chain(&self.unreached).copied()
+    }
+
     pub(crate) fn met_anyone(&self) -> bool {
         !self.recent.is_empty()
     }

@@ -18,6 +18,8 @@ pub(crate) enum Admittance {
     Unasked,
     /// It was told to come at this moment.
     Promised(Promise),
+    /// By a token that has yet to prove good.
+    Vouched,
     Inside,
 }
 
@@ -80,7 +82,9 @@ impl Admission {
         match before {
             Admittance::Promised(promise) if now < promise.at => return before,
             // Its place was set aside: it is not paused again, however many came meanwhile.
-            Admittance::Promised(_) | Admittance::Inside => return Admittance::Inside,
+            Admittance::Promised(_) | Admittance::Vouched | Admittance::Inside => {
+                return Admittance::Inside;
+            }
             Admittance::Unasked => {}
         }
         if planted!(AdmissionIsOpen) {
@@ -197,7 +201,7 @@ mod tests {
         fn admit(&mut self, now: Time, herd: Herd) -> Result<(), Span> {
             match self.ask(now, Admittance::Unasked, |_| herd) {
                 Admittance::Promised(promise) => Err(promise.at.since(now)),
-                Admittance::Unasked | Admittance::Inside => Ok(()),
+                Admittance::Unasked | Admittance::Vouched | Admittance::Inside => Ok(()),
             }
         }
 
@@ -211,7 +215,7 @@ mod tests {
     fn promised(admittance: Admittance) -> Time {
         match admittance {
             Admittance::Promised(promise) => promise.at,
-            Admittance::Unasked | Admittance::Inside => panic!("{admittance:?}"),
+            Admittance::Unasked | Admittance::Vouched | Admittance::Inside => panic!("{admittance:?}"),
         }
     }
 

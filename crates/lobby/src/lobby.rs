@@ -85,6 +85,8 @@ pub struct Lobby {
     identities: FxHashMap<SessionId, SessionKey>,
     /// Sessions of earlier processes that ended here: their tokens must not bring them back once more.
     ended: Ended,
+    /// Tokens of other processes that brought nothing back when they were shown here: they open no door again.
+    spent: Ended,
     tokens: Tokens,
     admission: Admission,
     crowds: Crowds,
@@ -115,6 +117,7 @@ impl Lobby {
             persons,
             identities: FxHashMap::default(),
             ended: Ended::default(),
+            spent: Ended::default(),
             tokens,
             admission,
             crowds: Crowds::default(),

@@ -277,7 +277,10 @@ impl Ended {
     const MAX: usize = 100_000;
 
     pub(crate) fn remember(&mut self, id: SessionId, generation: u32) {
-        if self.known.insert(id, generation).is_none() {
+        let before = self.known.get(&id).copied();
+        // Whoever shows an older token makes no later one good again.
+        self.known.insert(id, before.map_or(generation, |before| before.max(generation)));
+        if before.is_none() {
             self.order.push_back(id);
         }
         if self.order.len() > Self::MAX

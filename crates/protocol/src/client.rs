@@ -81,6 +81,9 @@ impl MessageType {
     }
 }
 
+/// What an element of a list takes, beside what is in it.
+const ELEMENT: usize = 24;
+
 impl ClientMessage {
     /// About how many bytes of a signal reach the stranger; `None` for what does not.
     pub fn signal_bytes(&self) -> Option<usize> {
@@ -103,8 +106,9 @@ impl ClientMessage {
         }
     }
 
-    /// About how many bytes of it are not of fixed size.
+    /// About how many bytes of it are not of fixed size. Each element of a list takes room, however little is in it.
     pub fn payload_bytes(&self) -> usize {
+        let of_words = |words: &[String]| words.iter().map(|word| ELEMENT + word.len()).sum::<usize>();
         let of_offer =
             |offer: &Option<Offer>| offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len());
         match self {
@@ -113,12 +117,19 @@ impl ClientMessage {
             | ClientMessage::TicketOffer(TicketOffer { sdp }) => sdp.reveal_json().len(),
             ClientMessage::Next(next) => of_offer(&next.offer),
             ClientMessage::FindPartner(wanted) => {
-                let words = wanted.interests.iter().chain(&wanted.languages).chain(&wanted.pool);
-                of_offer(&wanted.offer) + words.map(String::len).sum::<usize>()
+                of_offer(&wanted.offer)
+                    + of_words(&wanted.interests)
+                    + of_words(&wanted.languages)
+                    + wanted.pin.len() * ELEMENT
+                    + wanted.pool.as_ref().map_or(0, String::len)
             }
             ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => candidate.reveal_json().len(),
             ClientMessage::Message(Message { text, .. }) => text.0.len(),
-            ClientMessage::Hello(hello) => hello.resume.as_ref().map_or(0, |token| token.0.len()),
+            ClientMessage::Hello(hello) => {
+                hello.resume.as_ref().map_or(0, |token| token.0.len())
+                    + hello.device.as_ref().map_or(0, |device| device.0.len())
+                    + hello.blocks.iter().map(|handle| ELEMENT + handle.0.len()).sum::<usize>()
+            }
             ClientMessage::Typing(_)
             | ClientMessage::Stop(_)
             | ClientMessage::Connected(_)
@@ -179,6 +190,9 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// Of more blocks than this the last count.
+    pub const MAX_BLOCKS: usize = 256;
+
     /// A greeting of this version, with nothing in it.
     pub fn plain() -> Self {
         Hello {

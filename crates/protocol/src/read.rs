@@ -41,7 +41,7 @@ pub fn read_client_message(frame: &str, limits: &Limits) -> Result<ClientMessage
 
 fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<ClientMessage, Refusal> {
     let message = match message_type {
-        MessageType::Hello => ClientMessage::Hello(read::<Hello>(frame)?),
+        MessageType::Hello => ClientMessage::Hello(without_surplus(read::<Hello>(frame)?)),
         MessageType::FindPartner => ClientMessage::FindPartner(read::<FindPartner>(&well_formed(frame))?),
         MessageType::TicketOffer => ClientMessage::TicketOffer(read::<TicketOffer>(frame)?),
         MessageType::Next => ClientMessage::Next(read::<Next>(frame)?),
@@ -59,6 +59,15 @@ fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<
     };
     check_payload(&message, limits)?;
     Ok(message)
+}
+
+/// Only the last blocks count, so no more of them have to be kept while a greeting waits.
+fn without_surplus(mut hello: Hello) -> Hello {
+    let surplus = hello.blocks.len().saturating_sub(Hello::MAX_BLOCKS);
+    if surplus > 0 {
+        hello.blocks = hello.blocks.split_off(surplus);
+    }
+    hello
 }
 
 /// The tag of a frame. Most clients write it first, where it is read without looking at the rest.

@@ -26,7 +26,7 @@ impl Lobby {
         }
     }
 
-    fn hide(&mut self, key: SessionKey, outputs: &mut Outputs) {
+    pub(super) fn hide(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let resumable = self.sessions.get(key).is_some_and(|session| session.identity.is_some());
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.hides_on_arrival = true;

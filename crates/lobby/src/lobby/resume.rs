@@ -59,7 +59,12 @@ impl Lobby {
                     return;
                 }
                 Resumption::Pending => return,
-                Resumption::Refused => self.counters.not_resumed += 1,
+                Resumption::Refused => {
+                    self.counters.not_resumed += 1;
+                    if !self.admit_without_token(key, outputs) {
+                        return;
+                    }
+                }
             }
         }
         self.identify(key);
@@ -360,6 +365,10 @@ impl Lobby {
         if let Link::Detached { until } = old {
             self.tell_back(known, until.since(now), outputs);
         }
+        if hides_on_arrival {
+            // Asked for before it was known which session this is.
+            self.hide(known, outputs);
+        }
     }
 
     /// Notes how much of the socket before was taken, for the `welcome`.
@@ -414,6 +423,7 @@ impl Lobby {
         outputs: &mut Outputs,
     ) -> Resumption {
         if matches!(&claims.place, PlaceClaim::Matched(MatchClaim { partner: None, .. })) {
+            self.spent.remember(claims.session, claims.generation);
             return Resumption::Refused;
         }
         self.note_belief(&claims);
@@ -448,6 +458,7 @@ impl Lobby {
         session.id = id;
         session.identity = Some(Box::new(Identity::new(presented.saturating_add(1), Origin::Restored)));
         session.names_matches = true;
+        session.admittance = Admittance::Inside;
         session.requeue = requeue;
         let hides = session.hides_on_arrival;
         session.wishes =

@@ -8,7 +8,7 @@ use crate::admission::Admittance;
 use crate::counters::RateLimit;
 use crate::planted::planted;
 use crate::session::SessionKey;
-use crate::{Limiting, Outputs, Span};
+use crate::{Limiting, Outputs, Source, Span};
 use visavis_protocol::{ClientMessage, Hello, ServerMessage, VERSION};
 
 /// What a first message has to show.
@@ -25,25 +25,48 @@ impl Lobby {
     pub(super) fn admit(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) -> bool {
         let Some(session) = self.sessions.get(key) else { return false };
         let before = session.admittance;
-        if before == Admittance::Inside {
-            return true;
-        }
         let Limiting::Bound(source) = session.limiting else {
             self.note_admittance(key, Admittance::Inside);
             return true;
         };
-        match self.pass(key, message) {
-            Pass::Good => {
-                self.admission.release(self.now, before);
-                self.note_admittance(key, Admittance::Inside);
-                return true;
-            }
-            Pass::TooOften(pause) => {
-                self.refuse_too_fast(key, RateLimit::Resumes, pause, outputs);
-                return false;
-            }
-            Pass::None => {}
+        // Also of who is inside: a resume costs the same after a `ping`.
+        let pass = self.pass(key, message);
+        if let Pass::TooOften(pause) = pass {
+            self.refuse_too_fast(key, RateLimit::Resumes, pause, outputs);
+            return false;
         }
+        match (before, pass) {
+            (Admittance::Inside | Admittance::Vouched, _) => true,
+            (Admittance::Unasked | Admittance::Promised(_), Pass::Good) => {
+                self.admission.release(self.now, before);
+                self.note_admittance(key, Admittance::Vouched);
+                true
+            }
+            (Admittance::Unasked | Admittance::Promised(_), Pass::None | Pass::TooOften(_)) => {
+                self.stand_in_line(key, source, before, outputs)
+            }
+        }
+    }
+
+    /// A token that let a session in brought nothing back: it stands in line like anybody. False: it was told when to come
+    /// again.
+    pub(super) fn admit_without_token(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
+        let Some(session) = self.sessions.get(key) else { return false };
+        match (session.admittance, session.limiting) {
+            (Admittance::Vouched, Limiting::Bound(source)) => {
+                self.stand_in_line(key, source, Admittance::Unasked, outputs)
+            }
+            _ => true,
+        }
+    }
+
+    fn stand_in_line(
+        &mut self,
+        key: SessionKey,
+        source: Source,
+        before: Admittance,
+        outputs: &mut Outputs,
+    ) -> bool {
         let (now, crowds) = (self.now, &mut self.crowds);
         let admittance = self.admission.ask(now, before, |share| crowds.arrive(now, source, share));
         self.note_admittance(key, admittance);
@@ -53,7 +76,7 @@ impl Lobby {
                 self.refuse_admission(key, promise.at.since(now), outputs);
                 false
             }
-            Admittance::Unasked => false,
+            Admittance::Unasked | Admittance::Vouched => false,
         }
     }
 
@@ -77,7 +100,10 @@ impl Lobby {
         let session = opened.claims.session;
         let here = self.identities.get(&session).copied().filter(|known| !self.is_known_by_hearsay(*known));
         let Some(known) = here else {
-            let ended = opened.ours || self.ended.contains(session, opened.claims.generation);
+            let generation = opened.claims.generation;
+            let ended = opened.ours
+                || self.ended.contains(session, generation)
+                || self.spent.contains(session, generation);
             return if ended { Pass::None } else { Pass::Good };
         };
         if self.is_older(&opened.claims, known) {

@@ -428,3 +428,71 @@ fn sessions_without_a_socket_count_towards_their_address() {
     let greeted = door.hello(back, Some(&token));
     assert!(matches!(greeted, Greeted::Welcome { resumed: true, .. }), "{greeted:?}");
 }
+
+#[test]
+fn a_session_that_pings_first_is_told_to_pause_as_well() {
+    let mut door = Door::new(Config::default());
+    let mut connection = door.open(1);
+    let mut token = door.hello(connection, None).token();
+    let mut resumes = 0;
+    loop {
+        door.lose(connection);
+        connection = door.open(1);
+        let message = read_client_message(&frame!("ping").to_string(), &Config::default().limits).unwrap();
+        door.handle(Input::Received { connection, message });
+        match door.hello(connection, Some(&token)) {
+            Greeted::Welcome { token: newest, .. } => token = newest,
+            Greeted::Later(_) => break,
+        }
+        resumes += 1;
+        assert!(resumes <= 10, "nobody stops it");
+    }
+    assert_eq!(resumes, 10);
+}
+
+#[test]
+fn a_token_that_brings_nothing_back_opens_the_door_for_nobody() {
+    let mut before = Door::new(Config::default());
+    let connection = before.open(1);
+    let _ = before.hello(connection, None);
+    let stranger = before.open(2);
+    let mut newest = None;
+    // The stranger holds no token: their match cannot be rebuilt.
+    for visitor in [connection, stranger] {
+        let message = read_client_message(&find!("text").to_string(), &Config::default().limits).unwrap();
+        for said in before.handle(Input::Received { connection: visitor, message }) {
+            if let ServerMessage::PartnerFound(found) = said {
+                newest = found.resume_token.or(newest);
+            }
+        }
+    }
+    let token = newest.unwrap().0;
+    let mut after = Door::of_process(8, Config { admission_rate: 1, ..Config::default() });
+    for host in 0..100 {
+        let connection = after.open(host);
+        let _ = after.hello(connection, None);
+    }
+    let mut last = None;
+    for _ in 0..3 {
+        let connection = after.open(7);
+        match after.hello(connection, Some(&token)) {
+            Greeted::Later(pause_ms) => last = Some((connection, pause_ms)),
+            greeted => panic!("{greeted:?}"),
+        }
+    }
+    let (connection, pause_ms) = last.unwrap();
+    after.now = after.now + Span::from_millis(pause_ms);
+    let greeted = after.hello(connection, Some(&token));
+    assert!(matches!(greeted, Greeted::Welcome { resumed: false, .. }), "its turn has come: {greeted:?}");
+}
+
+#[test]
+fn lists_of_many_empty_words_are_no_small_thing() {
+    let limits = Config::default().limits;
+    let many = vec![""; 5_000];
+    let read = |frame: Value| read_client_message(&frame.to_string(), &limits).unwrap().payload_bytes();
+    assert!(read(find!("text", interests: (many.clone()))) >= 5_000 * 24);
+    // Of blocks only the last 256 are kept at all.
+    let greeting = read(frame!("hello", version: 1, blocks: (many.clone())));
+    assert!((256 * 24..1_000 * 24).contains(&greeting), "{greeting}");
+}

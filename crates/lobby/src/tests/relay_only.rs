@@ -220,3 +220,25 @@ fn next_and_a_resume_in_another_process_keep_hiding() {
     script.hear(B);
     assert_eq!(offer_in(&script.hear(C)), HIDDEN);
 }
+
+#[test]
+fn who_asks_to_hide_before_it_says_who_it_is_hides() {
+    let mut script = Script::with(Config { session_secrets: vec![SessionSecret([7; 32])], ..config(false) });
+    script.open(A);
+    script.say(A, frame!("hello", version: 1));
+    script.hear(A);
+    script.say(A, find!("video", requeue: true, offer: { "sdp": SDP }));
+    let token = script.hear(A)["resume_token"].clone();
+    script.open(B);
+    // Refused, but heard: its hello comes behind it.
+    script.say(B, find!("video", relay_only: true, languages: ["no language"]));
+    script.discard();
+    script.say(B, frame!("hello", version: 1, resume: token));
+    assert!(script.unread().any(|message| message.contains(r#""resumed":true"#)));
+    script.say(B, frame!("ticket_offer", sdp: SDP));
+    script.discard();
+    script.open(C);
+    script.say(C, find!("video"));
+    script.hear(B);
+    assert_eq!(offer_in(&script.hear(C)), HIDDEN);
+}

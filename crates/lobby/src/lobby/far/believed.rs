@@ -105,6 +105,7 @@ impl Lobby {
             None => {
                 self.greet_back(left, Some(heard), outputs);
                 self.tell_partner_is_here(left, outputs);
+                self.part_if_blocked(left, outputs);
             }
         }
         Resumption::Done

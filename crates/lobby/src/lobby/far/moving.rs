@@ -36,6 +36,8 @@ pub(in crate::lobby) struct Arrival {
     /// Who sealed the token.
     sealed_by: NodeId,
     received: Option<u32>,
+    /// The `hello`: a refusal is about that.
+    said: Said,
     kept: Option<String>,
     step: Step,
     backlog: VecDeque<(Said, ClientMessage)>,
@@ -64,9 +66,8 @@ impl Lobby {
         received: Option<u32>,
         outputs: &mut Outputs,
     ) {
-        let Some(connection) = self.sessions.get(fresh).and_then(|session| session.connection()) else {
-            return;
-        };
+        let Some(session) = self.sessions.get(fresh) else { return };
+        let (Some(connection), said) = (session.connection(), session.said) else { return };
         let Opened { claims, boot, .. } = opened;
         outputs.ask(Request::Mark {
             connection,
@@ -82,6 +83,7 @@ impl Lobby {
             claims,
             sealed_by: NodeId::from_bytes(boot),
             received,
+            said,
             kept: None,
             step: Step::Marking,
             backlog: VecDeque::new(),
@@ -160,9 +162,12 @@ impl Lobby {
         arrival.claims.kept = arrival.kept.as_deref().and_then(|kept| self.tokens.open_kept(kept));
         let opened = Opened { claims: arrival.claims, boot: arrival.sealed_by.to_bytes(), ours: false };
         let session = opened.claims.session;
-        let resumption = self.believe(fresh, opened, arrival.received, outputs);
+        match self.believe(fresh, opened, arrival.received, outputs) {
+            Resumption::Done => self.counters.resumed += 1,
+            Resumption::Refused | Resumption::Pending => self.take_for_new(fresh, arrival.said, outputs),
+        }
         self.look_for_partner_at(arrival.sealed_by, session, outputs);
-        self.let_in(connection, fresh, resumption, arrival.backlog, outputs);
+        self.hear_backlog(connection, arrival.backlog, outputs);
     }
 
     /// Where a session was handed over, but never arrived, its partner may still be.
@@ -179,25 +184,32 @@ impl Lobby {
     fn turn_away(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
         let Some(arrival) = self.forget_arrival(connection) else { return };
         let Some(fresh) = self.connections.get(&connection).copied() else { return };
-        self.let_in(connection, fresh, Resumption::Refused, arrival.backlog, outputs);
+        self.spent.remember(arrival.claims.session, arrival.claims.generation);
+        self.take_for_new(fresh, arrival.said, outputs);
+        self.hear_backlog(connection, arrival.backlog, outputs);
     }
 
-    fn let_in(
+    /// A visitor whose token brought nothing back.
+    fn take_for_new(&mut self, fresh: SessionKey, hello: Said, outputs: &mut Outputs) {
+        self.counters.not_resumed += 1;
+        let Some(session) = self.sessions.get_mut(fresh) else { return };
+        let last = std::mem::replace(&mut session.said, hello);
+        let admitted = self.admit_without_token(fresh, outputs);
+        if let Some(session) = self.sessions.get_mut(fresh) {
+            session.said = last;
+        }
+        if admitted {
+            self.identify(fresh);
+            self.welcome(fresh, Some(false), outputs);
+        }
+    }
+
+    fn hear_backlog(
         &mut self,
         connection: ConnectionId,
-        fresh: SessionKey,
-        resumption: Resumption,
         backlog: VecDeque<(Said, ClientMessage)>,
         outputs: &mut Outputs,
     ) {
-        match resumption {
-            Resumption::Done => self.counters.resumed += 1,
-            Resumption::Refused | Resumption::Pending => {
-                self.counters.not_resumed += 1;
-                self.identify(fresh);
-                self.welcome(fresh, Some(false), outputs);
-            }
-        }
         for (said, message) in backlog {
             let Some(key) = self.connections.get(&connection).copied() else { return };
             let Some(session) = self.sessions.get_mut(key) else { return };
@@ -373,7 +385,12 @@ impl Lobby {
         let Some(fresh) = self.connections.get(&connection).copied() else { return };
         self.counters.moved_in += 1;
         self.settle_in(fresh, &arrival.claims, node, *standing, outputs);
-        self.let_in(connection, fresh, Resumption::Done, arrival.backlog, outputs);
+        self.counters.resumed += 1;
+        if let Some(key) = self.connections.get(&connection).copied() {
+            // Its hello may have brought blocks that the other node did not know.
+            self.part_if_blocked(key, outputs);
+        }
+        self.hear_backlog(connection, arrival.backlog, outputs);
     }
 
     /// What is left of a session that was believed meanwhile, or for which nobody waits any more. Its partner must not

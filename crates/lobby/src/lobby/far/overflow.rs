@@ -80,7 +80,7 @@ impl Lobby {
                 .map(|known| known.recent().map(|other| veil.person(other)).collect())
                 .unwrap_or_default(),
             blocked: acquaintances
-                .map(|known| known.blocked().map(|other| veil.person(other)).collect())
+                .map(|known| known.kept_apart().map(|other| veil.person(other)).collect())
                 .unwrap_or_default(),
             lease: Span::from_micros(interval.as_micros() * 3),
         })

@@ -233,3 +233,15 @@ fn what_lies_in_the_pool_tells_neither_names_nor_interests() {
         assert!(!pooled[0].contains(private), "{pooled:?}");
     }
 }
+
+#[test]
+fn a_pair_that_could_not_connect_is_not_put_together_again_across_nodes() {
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.say(a, frame!("next", match_id: id, failed: true));
+    town.hear_type(b, "partner_left");
+    town.hear_type(b, "waiting");
+    town.hear_type(a, "waiting");
+    // The pause of recent partners is over long since.
+    town.live_ms(20_000);
+    town.nothing_left();
+}

@@ -413,3 +413,38 @@ fn a_partner_on_a_node_that_is_gone_is_awaited_and_then_lost() {
     town.nothing_left();
     let _ = b;
 }
+
+#[test]
+fn who_turns_out_to_have_blocked_its_stranger_when_it_comes_back_elsewhere_loses_it() {
+    const ANNE: &str = "anne-keeps-this-name";
+    const BERT: &str = "bert-keeps-this-name";
+    let mut town = Town::new(2);
+    let (a, b) = (town.open(0), town.open(0));
+    town.say(a, frame!("hello", version: 1, device: ANNE));
+    town.say(b, frame!("hello", version: 1, device: BERT));
+    for at in [a, b] {
+        town.hear_type(at, "welcome");
+        town.say(at, find!("text"));
+    }
+    town.hear_type(a, "waiting");
+    let id = town.hear_type(a, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    town.say(a, frame!("block", match_id: id));
+    town.hear_type(b, "partner_left");
+    let handle = town.hear_type(a, "blocked")["block"].clone();
+    town.close(a);
+    // The page opens again, and says only later whom it has blocked.
+    let c = town.greeted(0);
+    town.say(c, find!("text"));
+    town.hear_type(c, "waiting");
+    town.say(b, find!("text"));
+    let id = town.hear_type(c, "partner_found")["match_id"].clone();
+    town.hear_type(b, "partner_found");
+    let (token, moved) = (town.tokens[&c].clone(), town.open(1));
+    town.say(moved, frame!("hello", version: 1, resume: token, blocks: [handle]));
+    assert_eq!(town.hear_type(moved, "welcome")["resumed"], true);
+    let left = std::iter::from_fn(|| Some(town.hear(moved))).find(|told| told["type"] == "partner_left");
+    assert_eq!(left.unwrap()["match_id"], id);
+    assert_eq!(town.hear_type(b, "partner_left")["match_id"], id);
+    assert_eq!(town.lobby(0).gauges().matches.text + town.lobby(1).gauges().matches.text, 0);
+}
