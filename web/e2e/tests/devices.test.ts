@@ -95,9 +95,9 @@ test("a microphone that is unplugged is said to both, and taken up again when it
       }
     }, there);
   await plug(false);
-  await ann.reads(/Your microphone is gone/);
+  await ann.reads(/Your microphone is not working right now/);
   await ben.reads("Their microphone does not work right now.");
   await plug(true);
-  await ann.page.getByText(/Your microphone is gone/).waitFor({ state: "detached" });
+  await ann.page.getByText(/Your microphone is not working right now/).waitFor({ state: "detached" });
   await ben.page.getByText("Their microphone does not work right now.").waitFor({ state: "detached" });
 });
