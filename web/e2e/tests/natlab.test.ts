@@ -45,13 +45,14 @@ describe.skipIf(skipped("four cells of the NAT laboratory"))("through every fire
   test("whoever waits holds places at the relay over UDP alone", async () => {
     const places = () => figures("visavis_relay_allocations", "visavis_relay_streams");
     const ann = await world.guest("open", "a");
-    await expect.poll(() => places().visavis_relay_allocations, { timeout: 10_000 }).toBe(0);
+    // A browser that is closed may leave its places to run out by themselves.
+    const before = places().visavis_relay_allocations ?? 0;
     await ann.visitor.begin();
     await ann.visitor.looking();
     // One over IPv4, one over IPv6.
-    await expect.poll(() => places().visavis_relay_allocations, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => places().visavis_relay_allocations, { timeout: 10_000 }).toBe(before + 2);
     await ann.visitor.page.waitForTimeout(1_500);
-    expect(places()).toMatchObject({ visavis_relay_streams: 0, visavis_relay_allocations: 2 });
+    expect(places()).toMatchObject({ visavis_relay_streams: 0, visavis_relay_allocations: before + 2 });
     await ann.visitor.stop();
   });
 
