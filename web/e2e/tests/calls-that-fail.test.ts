@@ -17,8 +17,8 @@ const askedForRelays = (visitor: Visitor): Request[] => {
 describe("with a relay", () => {
   const stage = useStage();
 
-  // Chromium 156 crashes its own renderer with this trial when a call ends, on some days and not on others: what the SDK does with
-  // the exception is held by its unit tests ("a browser that throws").
+  // Left out: the browser's page crashed in two of three runs with this trial, and why is not known yet. What the SDK does with the
+  // exception is held by its unit tests ("a browser that throws").
   test.skip("a browser with SNAP makes calls like any other", async () => {
     const flags = ["--force-fieldtrials=WebRTC-Sctp-Snap/Enabled/"];
     const ann = await stage.visitor({ name: "ann", flags });
