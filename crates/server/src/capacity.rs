@@ -6,9 +6,6 @@
 
 use crate::config::Config;
 
-/// Allocations that a call needs at least, with an offer that waits: where files are scarce, an address gets no fewer.
-const OF_ONE_CALL: usize = 6;
-
 /// What the operator asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
