@@ -246,6 +246,14 @@ mod tests {
             "node_secret",
             // Follows from `ice.policy`.
             "relay_only",
+            // Follow from `limits.connections_per_address` and `limits.connections`.
+            "sessions_per_host",
+            "sessions",
+            // Follows from `limits.queue_bytes` and `limits.queue_messages`.
+            "reader",
+            "burst_bytes",
+            "bytes_per_s",
+            "burst_messages",
         ];
         let crowd = ["messages_per_s", "nexts_per_s", "texts_per_s"];
         for name in names.filter(|name| !named_otherwise.contains(name) && !crowd.contains(name)) {

@@ -477,6 +477,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
     one("limits.signal_bytes_per_s", "N", "16384", "The same, a second, after the burst.", |c, v| {
         set(&mut c.lobby.signal_bytes_per_s, positive(v))
     }),
+    one("limits.resume_burst", "N", "10", "Resumes of one session at once.", |c, v| {
+        set(&mut c.lobby.resume_burst, positive(v))
+    }),
+    one("limits.resume_interval_ms", "MS", "1000", "After the burst, one resume in this time.", |c, v| {
+        set(&mut c.lobby.resume_interval, span(v))
+    }),
     one("limits.address_messages_per_s", "N", "2500", "Messages of one IPv4 address or IPv6 /64.", |c, v| {
         set(&mut c.lobby.crowds.host.messages_per_s, positive(v))
     }),
