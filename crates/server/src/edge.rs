@@ -11,6 +11,8 @@ mod admission;
 mod alone;
 mod base;
 mod connection;
+mod cors;
+mod counters;
 mod frame;
 mod headers;
 mod http;
@@ -30,7 +32,7 @@ pub(crate) use accept::{Door, Security, admit_address, is_of_one_connection, lis
 pub(crate) use address::{ClientAddress, Networks};
 pub(crate) use admission::{Admission, Permit, Refused};
 pub(crate) use alone::serve_alone;
-pub(crate) use connection::End;
+pub(crate) use counters::EdgeCounters;
 pub(crate) use http::router;
 pub(crate) use ice::IceDesk;
 pub(crate) use origin::AllowedOrigin;
@@ -40,7 +42,6 @@ pub(crate) use tls::Certificates;
 
 use crate::backend::Status;
 use crate::driver::Link;
-use crate::tally::Tallies;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -64,7 +65,7 @@ pub(crate) struct Edge {
     pub(crate) base_path: Arc<str>,
     /// Sockets after the upgrade, by visitor.
     pub(crate) visitors: Arc<Admission>,
-    pub(crate) tallies: Tallies,
+    pub(crate) counters: EdgeCounters,
     /// How it stands with Redis, if there is one.
     pub(crate) nodes: Option<NodesView>,
     pub(crate) draining: AtomicBool,

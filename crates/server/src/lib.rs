@@ -25,7 +25,6 @@ mod self_signed;
 mod serve;
 mod session_key;
 mod signals;
-mod tally;
 
 use cli::Order;
 use std::ffi::OsString;

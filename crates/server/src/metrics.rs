@@ -93,7 +93,7 @@ async fn answer(State(sources): State<Sources>) -> Response {
 fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
     let Snapshot { counters, gauges, events_waiting } = snapshot;
     let Sources { edge, sockets, relay: _ } = sources;
-    let tallies = &edge.tallies;
+    let at_edge = &edge.counters;
     let mut page = Page(String::with_capacity(8192));
 
     page.gauge("visavis_sessions", "Visitors the lobby knows.", gauges.sessions);
@@ -179,29 +179,29 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         "counter",
         "Connections refused.",
         "reason",
-        tallies.by_refusal(),
+        at_edge.by_refusal(),
     );
     page.labelled(
         "visavis_connections_ended_total",
         "counter",
         "Ends of WebSocket connections.",
         "reason",
-        tallies.by_end(),
+        at_edge.by_end(),
     );
-    page.counter("visavis_messages_received_total", "Text messages of clients.", tallies.messages_in.total());
+    page.counter("visavis_messages_received_total", "Text messages of clients.", at_edge.messages_in.total());
     page.counter(
         "visavis_messages_sent_total",
         "Messages and pings to clients.",
-        tallies.messages_out.total(),
+        at_edge.messages_out.total(),
     );
-    page.counter("visavis_received_bytes_total", "WebSocket bytes of clients.", tallies.bytes_in.total());
-    page.counter("visavis_sent_bytes_total", "WebSocket bytes to clients.", tallies.bytes_out.total());
+    page.counter("visavis_received_bytes_total", "WebSocket bytes of clients.", at_edge.bytes_in.total());
+    page.counter("visavis_sent_bytes_total", "WebSocket bytes to clients.", at_edge.bytes_out.total());
     page.labelled(
         "visavis_http_requests_total",
         "counter",
         "HTTP answers by class.",
         "class",
-        tallies.by_class(),
+        at_edge.by_class(),
     );
 
     page.certificates(&edge.certificates);

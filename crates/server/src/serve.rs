@@ -5,7 +5,8 @@ use crate::capacity::{Capacity, Wanted};
 use crate::config::{Given, Loaded, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{
-    Admission, Certificates, Door, Edge, IceDesk, NodesView, Pace, Security, SiteSettings, listen, router,
+    Admission, Certificates, Door, Edge, EdgeCounters, IceDesk, NodesView, Pace, Security, SiteSettings,
+    listen, router,
 };
 use crate::failure::Failure;
 use crate::geo::Geo;
@@ -14,7 +15,7 @@ use crate::relay::{Bound, RelayLink, advise, listen_with_relay, open as open_rel
 use crate::reload::{self, LogLevel, Reloader};
 use crate::self_signed::local_addresses;
 use crate::signals::{Asked, Signals};
-use crate::{check, driver, metrics, relay, session_key, tally};
+use crate::{check, driver, metrics, relay, session_key};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -137,7 +138,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         site_settings,
         base_path: Arc::clone(&base_path),
         visitors: Admission::new(capacity.visitors, capacity.visitors_per_address, vec![exempt]),
-        tallies: tally::Tallies::default(),
+        counters: EdgeCounters::default(),
         nodes: nodes_view,
         draining: AtomicBool::new(false),
         connections_made: AtomicU64::new(0),

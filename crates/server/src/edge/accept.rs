@@ -1,6 +1,7 @@
 //! The accept loop, and what a socket goes through until HTTP reads it: a place among all, TLS, time limits.
 
 use super::admission::{Admission, Permit, Refused};
+use super::counters::SocketRefusal;
 use super::stream::{Stream, Transport};
 use super::tls::{Certificates, STUN_TURN};
 use super::{Edge, Networks, Peer, address, base, headers, log, request_host, respond};
@@ -8,7 +9,6 @@ use crate::config::flag_of;
 use crate::failure::Failure;
 use crate::notice::warn_rarely;
 use crate::relay::{Arrival, RelayLink, canonical};
-use crate::tally::Refusal;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, Version};
@@ -127,7 +127,7 @@ impl Door {
                 });
             }
             Err(refused) => {
-                self.edge.tallies.refused(Refusal::Socket);
+                self.edge.counters.refused(SocketRefusal::Socket);
                 match refused {
                     Refused::Subscriber => {
                         log::too_many_sockets(peer.ip(), self.sockets.most_per_subscriber())
@@ -152,7 +152,7 @@ impl Door {
                 match timeout(self.tls_handshake_timeout, handshake).await {
                     Ok(Ok(tls)) => Some(Transport::Tls(Box::new(tls))),
                     Ok(Err(_)) | Err(_) => {
-                        self.edge.tallies.refused(Refusal::Tls);
+                        self.edge.counters.refused(SocketRefusal::Tls);
                         None
                     }
                 }
@@ -196,7 +196,7 @@ impl Door {
             (Ok(()), Err(redirect)) => redirect,
             (Err(sentence), _) => respond::sentence(StatusCode::BAD_REQUEST, sentence),
         };
-        self.edge.tallies.answered(response.status().as_u16());
+        self.edge.counters.answered(response.status().as_u16());
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             headers::protect(response.headers_mut());
             if isolates {

@@ -181,7 +181,7 @@ impl Connection {
             Poll::Ready(Taken::Overflow) => return Poll::Ready(Err(End::Overflow)),
             Poll::Ready(Taken::Outbounds(outbounds)) => outbounds,
         };
-        self.presence.edge.tallies.messages_out.add(outbounds.len());
+        self.presence.edge.counters.messages_out.add(outbounds.len());
         self.write(context, |out| outbounds.iter().for_each(|outbound| encode(outbound, out)));
         // Nothing follows a `Close`, so looking at the last is enough.
         Poll::Ready(match outbounds.last() {
@@ -195,7 +195,7 @@ impl Connection {
         WRITE.with_borrow_mut(|out| {
             out.clear();
             fill(out);
-            self.presence.edge.tallies.bytes_out.add(out.len());
+            self.presence.edge.counters.bytes_out.add(out.len());
             self.sending.start(out, &mut self.stream, context);
             out.shrink_to(READ_BYTES);
         });
@@ -238,7 +238,7 @@ impl Connection {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Pause::End(End::Broken))),
             }
-            self.presence.edge.tallies.bytes_in.add(buffer.filled().len());
+            self.presence.edge.counters.bytes_in.add(buffer.filled().len());
             if part.is_empty() {
                 let (taken, result) = self.read_frames(buffer.filled_mut());
                 return Poll::Ready(self.keep(buffer.filled()[taken..].to_vec(), result));
@@ -288,7 +288,7 @@ impl Connection {
             at += taken;
             match frame {
                 Frame::Text(text) => {
-                    self.presence.edge.tallies.messages_in.add(1);
+                    self.presence.edge.counters.messages_in.add(1);
                     // The deadline of this one is not that of the next.
                     self.unfinished = None;
                     inputs.push(match read_client_message(&text, &self.presence.edge.limits) {

@@ -1,10 +1,10 @@
 //! The HTTP side: what is asked by path, everything else is the site.
 
 use super::origin::{self, Verdict};
-use super::{Edge, ice, respond, site, site_settings, upgrade};
+use super::{Edge, cors, ice, respond, site, site_settings, upgrade};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, ORIGIN, VARY};
+use axum::http::header::{ALLOW, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use axum::routing::{any, get};
@@ -34,7 +34,7 @@ async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {
         online: usize,
     }
     let online = edge.link.everywhere.load(Ordering::Relaxed);
-    shared(&edge, &headers, respond::json(StatusCode::OK, &Answer { online }))
+    cors::shared(&edge, &headers, respond::json(StatusCode::OK, &Answer { online }))
 }
 
 /// For a page whose socket was refused: whether its origin may connect, and if not, what hinders it. Browsers send no
@@ -61,7 +61,7 @@ async fn may_connect(State(edge): State<Arc<Edge>>, request: Request) -> Respons
         Verdict::Absent => (true, "absent", None),
         Verdict::Foreign(cause) => (false, cause.code(), Some(cause.sentence())),
     };
-    shared(&edge, headers, respond::json(StatusCode::OK, &Answer { allowed, reason, message }))
+    cors::shared(&edge, headers, respond::json(StatusCode::OK, &Answer { allowed, reason, message }))
 }
 
 /// The value of `origin` in a query, its percent signs undone.
@@ -86,17 +86,6 @@ fn origin_in(query: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
-}
-
-/// Lets the pages of allowed sites read an answer.
-pub(super) fn shared(edge: &Edge, headers: &HeaderMap, mut response: Response) -> Response {
-    response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
-    if let (Verdict::Allowed, Some(origin)) =
-        (origin::judge(headers, &edge.allowed_origins()), headers.get(ORIGIN))
-    {
-        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    }
-    response
 }
 
 async fn unknown_api() -> Response {

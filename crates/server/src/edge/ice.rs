@@ -1,7 +1,7 @@
 //! `GET /api/ice`: what a browser gathers candidates with. For our own pages, and for sites that the operator allows.
 
 use super::origin::{self, Verdict};
-use super::{ClientAddress, Edge, Networks, Pace, Peer, address, http, log, respond};
+use super::{ClientAddress, Edge, Networks, Pace, Peer, address, cors, log, respond};
 use crate::geo::Geo;
 use crate::host::Host;
 use crate::ice::{Asked, By, Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, Told, choose};
@@ -69,7 +69,7 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> R
         },
         Err(refusal) => refuse(&refusal),
     };
-    http::shared(&edge, headers, response)
+    cors::shared(&edge, headers, response)
 }
 
 /// A page of an allowed site that shows its session's token asks first whether it may.
@@ -77,7 +77,7 @@ pub(super) async fn preflight(State(edge): State<Arc<Edge>>, headers: HeaderMap)
     let mut response = respond::json(StatusCode::OK, &());
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization"));
     response.headers_mut().insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    http::shared(&edge, &headers, response)
+    cors::shared(&edge, &headers, response)
 }
 
 enum Refusal {

@@ -1,7 +1,7 @@
 //! `GET /api/site`: the settings in force that sentences on the page depend on. Nothing in it is secret, and nothing is
 //! about a visitor.
 
-use super::{Edge, Peer, address, http, respond};
+use super::{Edge, Peer, address, cors, respond};
 use crate::config::Config;
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
@@ -72,5 +72,5 @@ pub(super) async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> R
     let answer = Answer { settings: &edge.site_settings, stun_servers: stun_servers.unwrap_or_default() };
     let mut response = respond::json(StatusCode::OK, &answer);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
-    http::shared(&edge, headers, response)
+    cors::shared(&edge, headers, response)
 }

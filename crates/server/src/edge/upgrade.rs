@@ -1,10 +1,10 @@
 //! `/ws`: who may open a socket, and the handshake of RFC 6455, section 4.2.
 
 use super::admission::{Permit, Refused};
+use super::counters::SocketRefusal;
 use super::origin::{self, Verdict};
 use super::stream::Stream;
 use super::{Edge, Peer, address, connection, log, respond};
-use crate::tally::Refusal;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -24,7 +24,7 @@ pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request)
     let visitor = match admit(&edge, &request) {
         Ok(visitor) => visitor,
         Err(refusal) => {
-            edge.tallies.refused(refusal);
+            edge.counters.refused(refusal);
             return answer_refused(refusal);
         }
     };
@@ -61,49 +61,49 @@ fn take_socket(upgraded: Upgraded) -> Option<(Stream, Vec<u8>)> {
     }
 }
 
-fn admit(edge: &Edge, request: &Request) -> Result<Permit, Refusal> {
+fn admit(edge: &Edge, request: &Request) -> Result<Permit, SocketRefusal> {
     if edge.is_draining() {
-        return Err(Refusal::Draining);
+        return Err(SocketRefusal::Draining);
     }
     if let Verdict::Foreign(cause) = origin::judge(request.headers(), &edge.allowed_origins()) {
         log::foreign_page("/ws", &cause);
-        return Err(Refusal::Origin);
+        return Err(SocketRefusal::Origin);
     }
     let Some(peer) = request.extensions().get::<Peer>() else {
         debug_assert!(false, "the accept loop names the peer of every request");
-        return Err(Refusal::Full);
+        return Err(SocketRefusal::Full);
     };
     let client = address::client_address(peer.address, request.headers(), &edge.trusted_proxies);
     edge.visitors.admit(client).map_err(|refused| match refused {
         Refused::Subscriber => {
             log::too_many_visitors(client, edge.visitors.most_per_subscriber());
-            Refusal::Subscriber
+            SocketRefusal::Subscriber
         }
         Refused::Full => {
             log::full(edge.visitors.most());
-            Refusal::Full
+            SocketRefusal::Full
         }
     })
 }
 
-fn answer_refused(refusal: Refusal) -> Response {
+fn answer_refused(refusal: SocketRefusal) -> Response {
     match refusal {
-        Refusal::Origin => respond::sentence(
+        SocketRefusal::Origin => respond::sentence(
             StatusCode::FORBIDDEN,
             "This page's origin may not connect here; /api/origin says why. Operators: list it with --allow-origin; \
              behind a proxy, pass the Host header on, with its port.",
         ),
-        Refusal::Subscriber => respond::retry(
+        SocketRefusal::Subscriber => respond::retry(
             StatusCode::TOO_MANY_REQUESTS,
             30,
             "Too many connections from your address; close some, or try again later.",
         ),
-        Refusal::Draining => respond::retry(
+        SocketRefusal::Draining => respond::retry(
             StatusCode::SERVICE_UNAVAILABLE,
             1,
             "This server is stopping; try again in a moment.",
         ),
-        Refusal::Full | Refusal::Socket | Refusal::Tls => {
+        SocketRefusal::Full | SocketRefusal::Socket | SocketRefusal::Tls => {
             respond::retry(StatusCode::SERVICE_UNAVAILABLE, 10, "This server is full; try again in a moment.")
         }
     }

@@ -1,6 +1,6 @@
 //! What the edge counts for the operator. Plain atomics: every connection adds to them.
 
-use crate::edge::End;
+use super::connection::End;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Default)]
@@ -18,7 +18,7 @@ impl Counter {
 
 /// Why a socket was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum SocketRefusal {
     Origin,
     Subscriber,
     Full,
@@ -29,24 +29,24 @@ pub(crate) enum Refusal {
     Tls,
 }
 
-impl Refusal {
-    const ALL: [Refusal; 6] = [
-        Refusal::Origin,
-        Refusal::Subscriber,
-        Refusal::Full,
-        Refusal::Draining,
-        Refusal::Socket,
-        Refusal::Tls,
+impl SocketRefusal {
+    const ALL: [SocketRefusal; 6] = [
+        SocketRefusal::Origin,
+        SocketRefusal::Subscriber,
+        SocketRefusal::Full,
+        SocketRefusal::Draining,
+        SocketRefusal::Socket,
+        SocketRefusal::Tls,
     ];
 
     fn label(self) -> &'static str {
         match self {
-            Refusal::Origin => "origin",
-            Refusal::Subscriber => "address",
-            Refusal::Full => "full",
-            Refusal::Draining => "draining",
-            Refusal::Socket => "socket",
-            Refusal::Tls => "tls",
+            SocketRefusal::Origin => "origin",
+            SocketRefusal::Subscriber => "address",
+            SocketRefusal::Full => "full",
+            SocketRefusal::Draining => "draining",
+            SocketRefusal::Socket => "socket",
+            SocketRefusal::Tls => "tls",
         }
     }
 }
@@ -66,7 +66,7 @@ fn end_index(end: End) -> usize {
 }
 
 #[derive(Default)]
-pub(crate) struct Tallies {
+pub(crate) struct EdgeCounters {
     pub(crate) messages_in: Counter,
     pub(crate) messages_out: Counter,
     pub(crate) bytes_in: Counter,
@@ -77,8 +77,8 @@ pub(crate) struct Tallies {
     http: [Counter; 5],
 }
 
-impl Tallies {
-    pub(crate) fn refused(&self, refusal: Refusal) {
+impl EdgeCounters {
+    pub(crate) fn refused(&self, refusal: SocketRefusal) {
         self.refused[refusal as usize].add(1);
     }
 
@@ -93,7 +93,10 @@ impl Tallies {
     }
 
     pub(crate) fn by_refusal(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Refusal::ALL.into_iter().zip(&self.refused).map(|(refusal, count)| (refusal.label(), count.total()))
+        SocketRefusal::ALL
+            .into_iter()
+            .zip(&self.refused)
+            .map(|(refusal, count)| (refusal.label(), count.total()))
     }
 
     pub(crate) fn by_end(&self) -> impl Iterator<Item = (&'static str, u64)> {
