@@ -2,10 +2,9 @@
 //!
 //! What always holds: a visitor's address is worked out once, past the trusted proxies, and never logged; whoever
 //! exceeds a bound is refused before it costs more than its refusal.
-//! STUN and TURN share a port with HTTP, told apart by their first bytes: `accept` owns every socket before anything
-//! has been read from it, so that is where they part.
+//! STUN and TURN share a port with HTTP, told apart by their first bytes: `http_listener` owns every socket before
+//! anything has been read from it, so that is where they part.
 
-mod accept;
 mod address;
 mod admission;
 mod alone;
@@ -16,7 +15,9 @@ mod counters;
 mod frame;
 mod headers;
 mod http;
+mod http_listener;
 mod ice;
+mod listener;
 mod log;
 mod origin;
 mod pace;
@@ -28,16 +29,18 @@ mod stream;
 mod tls;
 mod upgrade;
 
-pub(crate) use accept::{Door, Security, admit_address, is_of_one_connection, listen};
 pub(crate) use address::{ClientAddress, Networks};
 pub(crate) use admission::{Admission, Permit, Refused};
 pub(crate) use alone::serve_alone;
 pub(crate) use counters::EdgeCounters;
 pub(crate) use http::router;
+pub(crate) use http_listener::{HttpListener, admit_address};
 pub(crate) use ice::IceDesk;
+pub(crate) use listener::{Security, accept, listen};
 pub(crate) use origin::AllowedOrigin;
 pub(crate) use pace::Pace;
 pub(crate) use site_settings::SiteSettings;
+pub(crate) use stream::Transport;
 pub(crate) use tls::Certificates;
 
 use crate::backend::Status;

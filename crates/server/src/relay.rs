@@ -6,7 +6,6 @@
 mod alone;
 mod batch;
 mod carrier;
-mod door;
 mod egress;
 mod gathering;
 mod listeners;
@@ -18,11 +17,9 @@ mod sockets;
 mod stream;
 
 pub(crate) use alone::turn;
-pub(crate) use door::canonical;
 pub(crate) use open::{Bound, advise, listen_with_relay, open};
-pub(crate) use stream::Arrival;
 
-use crate::edge::{Admission, Permit, Refused, admit_address};
+use crate::edge::{Admission, Permit, Refused, Transport, admit_address};
 use crate::failure::Failure;
 use crate::notice::warn_rarely;
 use carrier::Carrier;
@@ -34,6 +31,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
+use stream::Arrival;
 use tokio::sync::oneshot;
 use visavis_turn::{Config, Counters, Gauges, Relay};
 
@@ -89,8 +87,9 @@ impl RelayLink {
     }
 
     /// Takes over a connection; it is closed if the relay has no time for it.
-    pub(crate) fn adopt(&self, arrival: Arrival) {
-        self.order(Order::Adopt(Box::new(arrival)));
+    pub(crate) fn adopt(&self, transport: Transport, peer: SocketAddr, place: Permit) {
+        let Some((tcp, tls)) = transport.into_parts() else { return };
+        self.order(Order::Adopt(Box::new(Arrival { tcp, tls, peer: canonical(peer), place })));
     }
 
     /// Takes effect at once, also for those who reach them now (`turn.denied_peers`).
@@ -147,4 +146,9 @@ fn start(
         })
         .map_err(|_| cannot("start a thread"))?;
     Ok((RelayLink { streams, orders, bell }, ended))
+}
+
+/// An IPv6 listener shows IPv4 clients as `::ffff:a.b.c.d`; they know themselves by another address.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }

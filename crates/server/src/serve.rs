@@ -5,8 +5,8 @@ use crate::capacity::{Capacity, Wanted};
 use crate::config::{Given, Loaded, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{
-    Admission, Certificates, Door, Edge, EdgeCounters, IceDesk, NodesView, Pace, Security, SiteSettings,
-    listen, router,
+    Admission, Certificates, Edge, EdgeCounters, HttpListener, IceDesk, NodesView, Pace, Security,
+    SiteSettings, listen, router,
 };
 use crate::failure::Failure;
 use crate::geo::Geo;
@@ -147,7 +147,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     tokio::spawn(async move { looking.ice.geo.watch().await });
     let (stopping, until_stopping) = watch::channel(());
     let open = |listener: TcpListener, security: Security, relay: Option<RelayLink>, router| {
-        let door = Door {
+        let http = HttpListener {
             relay,
             edge: Arc::clone(&edge),
             router,
@@ -158,7 +158,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             tls_handshake_timeout: config.bounds.tls_handshake_timeout,
             stopping: until_stopping.clone(),
         };
-        tokio::spawn(door.serve(listener));
+        tokio::spawn(http.serve(listener));
     };
     announce("http", &http);
     let shares_port = config.turn.listen.is_none();

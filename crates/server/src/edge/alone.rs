@@ -1,8 +1,7 @@
 //! HTTP without an edge: the figures of a relay that stands alone. As bounded as what visitors get.
 
-use super::accept::{HTTP_LIFETIME, http1, is_of_one_connection};
-use super::{Admission, admit_address, headers};
-use crate::notice::warn_rarely;
+use super::http_listener::{HTTP_LIFETIME, http1};
+use super::{Admission, accept, admit_address, headers};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -13,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 
 /// Accepts for as long as the process runs.
@@ -23,24 +22,15 @@ pub(crate) async fn serve_alone(
     sockets: Arc<Admission>,
     header_timeout: Duration,
 ) {
-    loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => {
-                let Ok(place) = admit_address(&sockets, peer) else { continue };
-                let router = router.clone();
-                tokio::spawn(async move {
-                    let _ = timeout(HTTP_LIFETIME, speak(tcp, router, header_timeout)).await;
-                    drop(place);
-                });
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            // Out of descriptors or memory: those who wait in the backlog may have more luck soon.
-            Err(error) => {
-                warn_rarely!("cannot accept: {}", crate::reason(&error));
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
+    accept(listener, |tcp, peer| {
+        let Ok(place) = admit_address(&sockets, peer) else { return };
+        let router = router.clone();
+        tokio::spawn(async move {
+            let _ = timeout(HTTP_LIFETIME, speak(tcp, router, header_timeout)).await;
+            drop(place);
+        });
+    })
+    .await;
 }
 
 async fn speak(tcp: TcpStream, router: Router, header_timeout: Duration) {

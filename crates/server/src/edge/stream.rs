@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConnection;
 use tokio_rustls::server::TlsStream;
 
 pub(super) struct Stream {
@@ -14,10 +15,24 @@ pub(super) struct Stream {
     _place: Permit,
 }
 
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Plain(TcpStream),
     /// Boxed: a session's state is large, and most sockets have none.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Transport {
+    /// For a thread outside this runtime. `None`: the socket cannot leave the runtime's care, and is closed.
+    pub(crate) fn into_parts(self) -> Option<(std::net::TcpStream, Option<ServerConnection>)> {
+        let (tcp, tls) = match self {
+            Transport::Plain(tcp) => (tcp, None),
+            Transport::Tls(stream) => {
+                let (tcp, tls) = stream.into_inner();
+                (tcp, Some(tls))
+            }
+        };
+        Some((tcp.into_std().ok()?, tls))
+    }
 }
 
 impl Stream {

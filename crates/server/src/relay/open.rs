@@ -1,15 +1,15 @@
 //! Opens the relay as the settings say: on its own listeners, or beside HTTP on the same address and port.
 
-use super::door::TurnDoor;
 use super::place::{listen_udp, plan, relay_ips};
 use super::{Ended, RelayLink, start};
 use crate::capacity::RelayShare;
 use crate::config::Config;
-use crate::edge::{Admission, Certificates, listen};
+use crate::edge::{Admission, Certificates, Security, accept, listen};
 use crate::failure::Failure;
 use crate::ice::OwnRelay;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use visavis_turn::{LocalPeers, Secrets};
 
@@ -128,22 +128,33 @@ pub(crate) fn open(
         vec![config.bounds.exempt.clone(), config.trusted_proxies.clone()],
     );
     let (link, ended) = start(core, place, udp, streams)?;
-    let door = |security| TurnDoor {
-        relay: link.clone(),
-        security,
-        tls_handshake_timeout: config.bounds.tls_handshake_timeout,
-    };
+    let patience = config.bounds.tls_handshake_timeout;
     if let Some(listener) = tcp {
-        tokio::spawn(door(None).serve(listener));
+        tokio::spawn(accept_streams(listener, Security::Plain, link.clone(), patience));
     }
     if let Some((listener, certificates)) = tls {
         if let Ok(at) = listener.local_addr() {
             tracing::info!(%at, "relay: listening over TLS");
         }
         tokio::spawn(Arc::clone(&certificates).watch());
-        tokio::spawn(door(Some(certificates)).serve(listener));
+        tokio::spawn(accept_streams(listener, Security::Tls(certificates), link.clone(), patience));
     }
     Ok((link, ended))
+}
+
+/// Serves a listener that is the relay's alone; those that it shares with HTTP are the edge's.
+async fn accept_streams(listener: TcpListener, security: Security, relay: RelayLink, patience: Duration) {
+    let security = Arc::new(security);
+    accept(listener, |tcp, peer| {
+        let Ok(place) = relay.admit(peer) else { return };
+        let (relay, security) = (relay.clone(), Arc::clone(&security));
+        tokio::spawn(async move {
+            if let Some(transport) = security.secure(tcp, patience).await {
+                relay.adopt(transport, peer, place);
+            }
+        });
+    })
+    .await;
 }
 
 fn say(core: &visavis_turn::Config, listening: SocketAddr) {

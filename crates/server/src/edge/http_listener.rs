@@ -1,14 +1,12 @@
-//! The accept loop, and what a socket goes through until HTTP reads it: a place among all, TLS, time limits.
+//! Listeners of HTTP, and what a socket goes through until HTTP reads it: a place among all, TLS, time limits.
 
 use super::admission::{Admission, Permit, Refused};
 use super::counters::SocketRefusal;
+use super::listener::{Security, accept};
 use super::stream::{Stream, Transport};
-use super::tls::{Certificates, STUN_TURN};
+use super::tls::STUN_TURN;
 use super::{Edge, Networks, Peer, address, base, headers, log, request_host, respond};
-use crate::config::flag_of;
-use crate::failure::Failure;
-use crate::notice::warn_rarely;
-use crate::relay::{Arrival, RelayLink, canonical};
+use crate::relay::RelayLink;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, Version};
@@ -17,18 +15,14 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt as _;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
-
-/// Connections that may wait to be accepted; the kernel lowers it to its own bound.
-const BACKLOG: u32 = 8192;
 
 /// The largest head of a request.
 const HEAD_BYTES: usize = 16 * 1024;
@@ -37,10 +31,10 @@ const HEAD_BYTES: usize = 16 * 1024;
 pub(super) const HTTP_LIFETIME: Duration = Duration::from_secs(300);
 
 /// One listener and all that its sockets need.
-pub(crate) struct Door {
+pub(crate) struct HttpListener {
     pub(crate) edge: Arc<Edge>,
     pub(crate) router: Router,
-    /// Sockets of all doors, by peer.
+    /// Sockets of all listeners, by peer.
     pub(crate) sockets: Arc<Admission>,
     pub(crate) security: Security,
     /// Where connections go that speak STUN instead of HTTP.
@@ -53,64 +47,21 @@ pub(crate) struct Door {
     pub(crate) stopping: watch::Receiver<()>,
 }
 
-pub(crate) enum Security {
-    Plain,
-    Tls(Arc<Certificates>),
-}
-
-/// # Errors
-/// One sentence that names the setting.
-pub(crate) fn listen(address: SocketAddr, setting: &str, relay_alone: bool) -> Result<TcpListener, Failure> {
-    let bind = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    bind().map_err(|error| {
-        let flag = flag_of(setting, relay_alone);
-        Failure::Runtime(match error.kind() {
-            io::ErrorKind::AddrInUse => format!(
-                "{setting}: {address} is taken by another program; stop that one, or choose another port with {flag}"
-            ),
-            io::ErrorKind::PermissionDenied => format!(
-                "{setting}: not allowed to listen on {address}; choose a port above 1023 with {flag}, or grant \
-                 CAP_NET_BIND_SERVICE"
-            ),
-            io::ErrorKind::AddrNotAvailable => format!(
-                "{setting}: this machine has no address {}; use one of its own, or 0.0.0.0 for all, with {flag}",
-                address.ip()
-            ),
-            _ => format!("{setting}: cannot listen on {address}: {}", crate::reason(&error)),
-        })
-    })
-}
-
-impl Door {
+impl HttpListener {
     /// Accepts for as long as the process runs.
     pub(crate) async fn serve(self, listener: TcpListener) {
-        let door = Arc::new(self);
-        loop {
-            match listener.accept().await {
-                Ok((tcp, peer)) => door.clone().admit(tcp, peer),
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    // Out of descriptors or memory: those who wait in the backlog may have more luck soon.
-                    warn_rarely!(
-                        "cannot accept: {}; raise the open-file limit (ulimit -Hn, or LimitNOFILE= of systemd)",
-                        crate::reason(&error)
-                    );
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
+        let own = Arc::new(self);
+        accept(listener, |tcp, peer| Arc::clone(&own).admit(tcp, peer)).await;
     }
 
     fn admit(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
         match admit_address(&self.sockets, peer) {
             Ok(place) => {
                 tokio::spawn(async move {
-                    let Some(mut transport) = self.secure(tcp).await else { return };
+                    let Some(mut transport) = self.security.secure(tcp, self.tls_handshake_timeout).await
+                    else {
+                        return self.edge.counters.refused(SocketRefusal::Tls);
+                    };
                     let speaks = match &self.relay {
                         None => Speaks::Http,
                         Some(_) => timeout(self.header_timeout, speaks(&mut transport))
@@ -137,24 +88,6 @@ impl Door {
                 if let Security::Plain = self.security {
                     // One try: who cannot read its refusal at once is refused all the same.
                     let _ = tcp.try_write(refusal(refused));
-                }
-            }
-        }
-    }
-
-    async fn secure(&self, tcp: TcpStream) -> Option<Transport> {
-        // Signals are small and urgent. A socket that refuses the option is closed already, as will be seen.
-        let _ = tcp.set_nodelay(true);
-        match &self.security {
-            Security::Plain => Some(Transport::Plain(tcp)),
-            Security::Tls(certificates) => {
-                let handshake = Box::pin(certificates.acceptor().accept(tcp));
-                match timeout(self.tls_handshake_timeout, handshake).await {
-                    Ok(Ok(tls)) => Some(Transport::Tls(Box::new(tls))),
-                    Ok(Err(_)) | Err(_) => {
-                        self.edge.counters.refused(SocketRefusal::Tls);
-                        None
-                    }
                 }
             }
         }
@@ -251,20 +184,10 @@ async fn speaks(transport: &mut Transport) -> Speaks {
 }
 
 fn hand_over(relay: &RelayLink, transport: Transport, peer: SocketAddr, place: Permit) {
-    let (tcp, tls) = match transport {
-        Transport::Plain(tcp) => (tcp, None),
-        Transport::Tls(stream) => {
-            let (tcp, tls) = stream.into_inner();
-            (tcp, Some(tls))
-        }
-    };
     // From here on it is one of the relay's files, and no longer one of HTTP's.
     let Ok(of_relay) = relay.admit(peer) else { return };
     drop(place);
-    // One that cannot leave this runtime's care is closed.
-    if let Ok(tcp) = tcp.into_std() {
-        relay.adopt(Arrival { tcp, tls, peer: canonical(peer), place: of_relay });
-    }
+    relay.adopt(transport, peer, of_relay);
 }
 
 fn refusal(refused: Refused) -> &'static [u8] {
@@ -278,12 +201,4 @@ fn refusal(refused: Refused) -> &'static [u8] {
               Content-Length: 20\r\n\r\nThis server is full\n"
         }
     }
-}
-
-/// Errors that `accept` passes on from the connection itself: the next one may be sound.
-pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
 }
