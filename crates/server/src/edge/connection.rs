@@ -1,18 +1,20 @@
-//! One visitor's socket after the upgrade: the task that reads and writes it.
+//! One visitor's WebSocket after the upgrade: the task that reads and writes it.
 //!
-//! What always holds: the driver hears `Opened` first and `Closed` once, last; an idle connection holds no buffer
-//! (reading and writing go through a buffer of the thread); what was queued together is written together; a reader
-//! that leaves a write unfinished for too long is cut.
-//! What it does not do: decide. Rates, keep-alive and who hears what are the lobby's affair.
+//! What always holds: an idle connection holds no buffer (reading and writing go through a buffer of the thread); what
+//! was queued together is written together; a reader that leaves a write unfinished for too long is cut.
+//! What it does not do: decide. What a text says is the dialect's affair; rates, keep-alive and who hears what are the
+//! lobby's.
 
 mod farewell;
 mod sending;
 
 use super::Edge;
 use super::admission::Permit;
+use super::dialect::{Carrier, Dialect};
 use super::frame::{self, Frame, FrameReader, Violation};
+use super::presence::{Presence, Untold};
 use super::stream::Stream;
-use crate::driver::{Event, Last, Outbound, Outbox, Taken};
+use crate::driver::{Event, Last, Outbound, Taken};
 use sending::Sending;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -20,10 +22,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Sleep;
-use visavis_lobby::{ConnectionId, Ending, Input};
-use visavis_protocol::{CloseCode, read_client_message};
+use visavis_lobby::Input;
+use visavis_protocol::CloseCode;
 
 /// What the kernel may keep for a reader that stalls; it doubles the figure for its own book-keeping.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
@@ -40,19 +41,22 @@ thread_local! {
 }
 
 /// Serves one visitor until the socket ends. `early` is what the client sent right behind its request.
-pub(super) async fn serve(edge: Arc<Edge>, stream: Stream, visitor: Permit, early: Vec<u8>) {
+pub(super) async fn serve(
+    edge: Arc<Edge>,
+    dialect: Dialect,
+    stream: Stream,
+    visitor: Permit,
+    early: Vec<u8>,
+) {
     stream.shrink_send_buffer(SEND_BUFFER_BYTES);
-    let id = edge.next_connection();
-    let outbox = Arc::new(Outbox::default());
-    let opened = Event::Opened { connection: id, limiting: visitor.limiting(), outbox: Arc::clone(&outbox) };
-    if Box::pin(edge.link.inbox.send(opened)).await.is_err() {
-        return;
-    }
+    let max_frame_bytes = edge.limits.max_frame_bytes;
+    // Boxed: it runs once, and its future would enlarge every connection's.
+    let Some(presence) = Box::pin(Presence::open(edge, visitor.limiting())).await else { return };
     let mut connection = Connection {
-        frames: FrameReader::new(edge.limits.max_frame_bytes),
-        presence: Presence::new(edge, id),
+        frames: FrameReader::new(max_frame_bytes),
+        presence,
+        dialect,
         stream,
-        outbox,
         unread: if early.is_empty() { Unread::Part(early) } else { Unread::Fresh(early) },
         sending: Sending::default(),
         pong: None,
@@ -62,14 +66,14 @@ pub(super) async fn serve(edge: Arc<Edge>, stream: Stream, visitor: Permit, earl
         visitor,
     };
     let end = connection.converse().await;
-    // Boxed: it runs once, and its future would enlarge every connection's.
+    // Boxed, as above.
     Box::pin(farewell::part(connection, end)).await;
 }
 
 struct Connection {
     presence: Presence,
+    dialect: Dialect,
     stream: Stream,
-    outbox: Arc<Outbox>,
     frames: FrameReader,
     unread: Unread,
     sending: Sending,
@@ -137,7 +141,7 @@ impl Connection {
             match poll_fn(|context| self.poll(context)).await {
                 // Boxed, as above.
                 Pause::Full { event, then } => {
-                    if Box::pin(self.presence.edge.link.inbox.send(*event)).await.is_err() {
+                    if Box::pin(self.presence.tell_when_free(*event)).await.is_err() {
                         return End::Stopped;
                     }
                     if let Some(end) = then {
@@ -173,16 +177,18 @@ impl Connection {
             Poll::Pending => return self.poll_blocked(context).map(Err),
         }
         if let Some(payload) = self.pong.take() {
-            self.write(context, |out| frame::write_pong(out, &payload));
+            self.write(context, |_, out| frame::write_pong(out, &payload));
             return Poll::Ready(Ok(()));
         }
-        let outbounds = match self.outbox.poll_take(context) {
+        let outbounds = match self.presence.outbox().poll_take(context) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Taken::Overflow) => return Poll::Ready(Err(End::Overflow)),
             Poll::Ready(Taken::Outbounds(outbounds)) => outbounds,
         };
-        self.presence.edge.counters.messages_out.add(outbounds.len());
-        self.write(context, |out| outbounds.iter().for_each(|outbound| encode(outbound, out)));
+        self.presence.edge().counters.messages_out.add(outbounds.len());
+        self.write(context, |dialect, out| {
+            outbounds.iter().for_each(|outbound| dialect.write(outbound, &mut Frames(out)));
+        });
         // Nothing follows a `Close`, so looking at the last is enough.
         Poll::Ready(match outbounds.last() {
             Some(Outbound::Close { code, reason }) => Err(End::Told { code: *code, reason }),
@@ -191,11 +197,11 @@ impl Connection {
     }
 
     /// Hands everything that `fill` appends to the socket in one write, as far as it takes it.
-    fn write(&mut self, context: &mut Context<'_>, fill: impl FnOnce(&mut Vec<u8>)) {
+    fn write(&mut self, context: &mut Context<'_>, fill: impl FnOnce(&mut Dialect, &mut Vec<u8>)) {
         WRITE.with_borrow_mut(|out| {
             out.clear();
-            fill(out);
-            self.presence.edge.counters.bytes_out.add(out.len());
+            fill(&mut self.dialect, out);
+            self.presence.edge().counters.bytes_out.add(out.len());
             self.sending.start(out, &mut self.stream, context);
             out.shrink_to(READ_BYTES);
         });
@@ -203,14 +209,14 @@ impl Connection {
 
     /// While a write is unfinished: ready when it is not worth finishing.
     fn poll_blocked(&mut self, context: &mut Context<'_>) -> Poll<End> {
-        match self.outbox.poll_last(context) {
+        match self.presence.outbox().poll_last(context) {
             Poll::Ready(Last::Overflow) => return Poll::Ready(End::Overflow),
             Poll::Ready(Last::Close { code, reason }) => {
                 return Poll::Ready(End::Told { code, reason });
             }
             Poll::Pending => {}
         }
-        let patience = self.presence.edge.write_stall;
+        let patience = self.presence.edge().write_stall;
         let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         stall.as_mut().poll(context).map(|()| End::Stall)
     }
@@ -238,7 +244,7 @@ impl Connection {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Err(Pause::End(End::Broken))),
             }
-            self.presence.edge.counters.bytes_in.add(buffer.filled().len());
+            self.presence.edge().counters.bytes_in.add(buffer.filled().len());
             if part.is_empty() {
                 let (taken, result) = self.read_frames(buffer.filled_mut());
                 return Poll::Ready(self.keep(buffer.filled()[taken..].to_vec(), result));
@@ -257,7 +263,7 @@ impl Connection {
         if held == 0 {
             self.unfinished = None;
         } else if self.unfinished.is_none() {
-            let patience = self.presence.edge.message_timeout;
+            let patience = self.presence.edge().message_timeout;
             self.unfinished = Some(Box::pin(tokio::time::sleep(patience)));
         }
         let result = match self.visitor.hold_unfinished(held) {
@@ -273,7 +279,7 @@ impl Connection {
 
     /// Reads whole frames and tells the driver what they say; how many bytes they took.
     fn read_frames(&mut self, bytes: &mut [u8]) -> (usize, Result<(), Pause>) {
-        let id = self.presence.id;
+        let id = self.presence.id();
         let mut inputs = Vec::new();
         let mut at = 0;
         loop {
@@ -288,13 +294,10 @@ impl Connection {
             at += taken;
             match frame {
                 Frame::Text(text) => {
-                    self.presence.edge.counters.messages_in.add(1);
+                    self.presence.edge().counters.messages_in.add(1);
                     // The deadline of this one is not that of the next.
                     self.unfinished = None;
-                    inputs.push(match read_client_message(&text, &self.presence.edge.limits) {
-                        Ok(message) => Input::Received { connection: id, message },
-                        Err(refusal) => Input::Malformed { connection: id, refusal },
-                    });
+                    self.dialect.read(id, &text, &self.presence.edge().limits, &mut inputs);
                 }
                 Frame::Part => {}
                 Frame::Close(code) => return (at, self.tell(inputs, Some(End::Left(code)))),
@@ -308,7 +311,7 @@ impl Connection {
                     sign.mark = mark.or(sign.mark);
                 }
             }
-            if inputs.len() == EVENT_INPUTS
+            if inputs.len() >= EVENT_INPUTS
                 && let Err(pause) = self.tell(std::mem::take(&mut inputs), None)
             {
                 return (at, Err(pause));
@@ -319,82 +322,28 @@ impl Connection {
     /// Tells of the pings and pongs of a read, once: a flood of them shall not become a flood of events. The newest mark
     /// says all that the earlier ones said.
     fn take_sign(&mut self) -> Option<Input> {
-        self.sign.take().map(|Sign { mark }| Input::Alive { connection: self.presence.id, mark })
+        self.sign.take().map(|Sign { mark }| Input::Alive { connection: self.presence.id(), mark })
     }
 
     /// Tells the driver what came, and ends if something came that ends the conversation.
-    fn tell(&self, mut inputs: Vec<Input>, then: Option<End>) -> Result<(), Pause> {
-        let event = match (inputs.len(), inputs.pop()) {
-            (_, None) => return then.map_or(Ok(()), |end| Err(Pause::End(end))),
-            (1, Some(only)) => Event::Happened(only),
-            (_, Some(last)) => {
-                inputs.push(last);
-                Event::Read(inputs)
-            }
-        };
-        match self.presence.edge.link.inbox.try_send(event) {
+    fn tell(&self, inputs: Vec<Input>, then: Option<End>) -> Result<(), Pause> {
+        match self.presence.tell(inputs) {
             Ok(()) => then.map_or(Ok(()), |end| Err(Pause::End(end))),
-            Err(TrySendError::Full(event)) => Err(Pause::Full { event: Box::new(event), then }),
-            Err(TrySendError::Closed(_)) => Err(Pause::End(End::Stopped)),
+            Err(Untold::Full(event)) => Err(Pause::Full { event, then }),
+            Err(Untold::Stopped) => Err(Pause::End(End::Stopped)),
         }
     }
 }
 
-fn encode(outbound: &Outbound, out: &mut Vec<u8>) {
-    match outbound {
-        Outbound::Message(message) => frame::write_text(out, |out| {
-            let start = out.len();
-            if serde_json::to_writer(&mut *out, message).is_err() {
-                // Our own types always serialise; if one did not, the client ignores what it does not know.
-                debug_assert!(false, "a server message does not serialise");
-                out.truncate(start);
-                out.extend_from_slice(b"{\"type\":\"\"}");
-            }
-        }),
-        Outbound::Ping(mark) => frame::write_ping(out, *mark),
-        // Written by the farewell, which also waits for its answer.
-        Outbound::Close { .. } => {}
-    }
-}
+/// A dialect's packets as frames, behind each other.
+struct Frames<'a>(&'a mut Vec<u8>);
 
-/// Owes the driver one `Closed`.
-struct Presence {
-    edge: Arc<Edge>,
-    id: ConnectionId,
-    told: Told,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    NotYet,
-    Closed,
-}
-
-impl Presence {
-    fn new(edge: Arc<Edge>, id: ConnectionId) -> Self {
-        Presence { edge, id, told: Told::NotYet }
+impl Carrier for Frames<'_> {
+    fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        frame::write_text(self.0, write);
     }
 
-    async fn close(&mut self, ending: Ending) {
-        let closed = Event::Happened(Input::Closed { connection: self.id, ending });
-        // Without a driver nobody is left to be told.
-        let _ = self.edge.link.inbox.send(closed).await;
-        self.told = Told::Closed;
-    }
-}
-
-impl Drop for Presence {
-    /// Only after a panic in this connection's task, or when the task is dropped: the visitor must not become a ghost.
-    fn drop(&mut self) {
-        if self.told == Told::Closed {
-            return;
-        }
-        let closed = Event::Happened(Input::Closed { connection: self.id, ending: Ending::Broken });
-        if let Err(TrySendError::Full(closed)) = self.edge.link.inbox.try_send(closed)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let inbox = self.edge.link.inbox.clone();
-            runtime.spawn(async move { inbox.send(closed).await });
-        }
+    fn ping(&mut self, mark: u32) {
+        frame::write_ping(self.0, mark);
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP side: what is asked by path, everything else is the site.
 
+use super::dialect::Dialect;
 use super::origin::{self, Verdict};
 use super::{Edge, cors, ice, respond, site, site_settings, upgrade};
 use axum::Router;
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) fn router(edge: Arc<Edge>) -> Router {
     Router::new()
-        .route("/ws", any(upgrade::upgrade))
+        .route("/ws", any(socket))
         .route("/api/ice", get(ice::answer).options(ice::preflight))
         .route("/api/online", get(online))
         .route("/api/origin", get(may_connect))
@@ -26,6 +27,10 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         .route("/readyz", get(readyz))
         .fallback(page)
         .with_state(edge)
+}
+
+async fn socket(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    upgrade::upgrade(edge, request, Dialect::Native).await
 }
 
 async fn online(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Response {

@@ -1,12 +1,13 @@
-//! `/ws`: who may open a socket, and the handshake of RFC 6455, section 4.2.
+//! Who may open a socket, whatever it speaks, and the handshake of RFC 6455, section 4.2.
 
 use super::admission::{Permit, Refused};
 use super::counters::SocketRefusal;
+use super::dialect::Dialect;
 use super::origin::{self, Verdict};
 use super::stream::Stream;
 use super::{Edge, Peer, address, connection, log, respond};
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -19,7 +20,8 @@ use hyper_util::rt::TokioIo;
 use ring::digest;
 use std::sync::Arc;
 
-pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Response {
+/// Answers a request for a WebSocket, on which `dialect` is spoken.
+pub(super) async fn upgrade(edge: Arc<Edge>, mut request: Request, dialect: Dialect) -> Response {
     // Before the handshake is read: a page whose socket was refused asks again with a plain GET, to learn why.
     let visitor = match admit(&edge, &request) {
         Ok(visitor) => visitor,
@@ -37,7 +39,7 @@ pub(super) async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request)
         // Failing means that the client went away before it had its answer.
         let Ok(upgraded) = upgrading.await else { return };
         if let Some((stream, early)) = take_socket(upgraded) {
-            connection::serve(edge, stream, visitor, early).await;
+            connection::serve(edge, dialect, stream, visitor, early).await;
         }
     });
     let mut response = Response::new(Body::empty());

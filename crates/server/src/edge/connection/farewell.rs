@@ -22,7 +22,7 @@ pub(super) async fn part(mut connection: Connection, end: End) {
         End::Left(_) | End::Violated(_) | End::Told { .. } => Ending::CloseFrame,
         End::Broken | End::Overflow | End::Stall | End::Stopped => Ending::Broken,
     };
-    connection.presence.edge.counters.ended(end);
+    connection.presence.edge().counters.ended(end);
     connection.presence.close(ending).await;
     let (code, reason, then) = match end {
         End::Left(code) => (code, "", Then::Close),
