@@ -17,7 +17,7 @@ use visavis_lobby::{
     Config, ConnectionId, CrowdBounds, CrowdRates, Ending, Gauges, Input, Limiting, Lobby, Output, Outputs,
     SessionSecret, Source, Span, Time,
 };
-use visavis_protocol::{ClientMessage, Hello, ServerMessage};
+use visavis_protocol::{ClientMessage, Hello, ServerMessage, SessionMessage};
 
 /// The first bytes choose the settings, the others one step after the other.
 pub fn lobby(bytes: &[u8]) {
@@ -274,8 +274,10 @@ impl World {
     }
 
     fn check_resume(&mut self, input: &Input, outputs: &[Output]) {
-        let Input::Received { connection, message: ClientMessage::Hello(Hello { resume: Some(token), .. }) } =
-            input
+        let Input::Received {
+            connection,
+            message: ClientMessage::Session(SessionMessage::Hello(Hello { resume: Some(token), .. })),
+        } = input
         else {
             return;
         };

@@ -17,7 +17,9 @@ use visavis_lobby::{
     Config, ConnectionId, Ending, Frame, Gauges, Input, Limiting, Lobby, NodeId, Output, Outputs, Reply,
     Request, SessionSecret, Span, Time,
 };
-use visavis_protocol::{ClientMessage, FindPartner, Hello, Kind, MatchId, ServerMessage};
+use visavis_protocol::{
+    ClientMessage, FindPartner, Hello, Kind, MatchId, SearchMessage, ServerMessage, SessionMessage,
+};
 
 /// The first bytes choose the settings, the others one step after the other.
 pub fn nodes(bytes: &[u8]) {
@@ -157,10 +159,14 @@ impl World {
         let kind = choices.among(&[Kind::Text, Kind::Video]);
         for at in [first, (first + 1) % NODES] {
             let Some(connection) = self.comes(at) else { return };
-            self.says(at, connection, ClientMessage::Hello(Hello { answers_ping: true, ..Hello::plain() }));
+            self.says(
+                at,
+                connection,
+                ClientMessage::Session(SessionMessage::Hello(Hello { answers_ping: true, ..Hello::plain() })),
+            );
             let requeue = choices.rarely(2);
             let find = FindPartner { requeue, ..FindPartner::anyone(kind) };
-            self.says(at, connection, ClientMessage::FindPartner(find));
+            self.says(at, connection, ClientMessage::Search(SearchMessage::FindPartner(find)));
         }
         self.time_passes(Span::from_millis(choices.among(&[300, 0, 600])));
     }
@@ -174,7 +180,11 @@ impl World {
         self.says(
             at,
             connection,
-            ClientMessage::Hello(Hello { resume: Some(token), received, ..Hello::plain() }),
+            ClientMessage::Session(SessionMessage::Hello(Hello {
+                resume: Some(token),
+                received,
+                ..Hello::plain()
+            })),
         );
     }
 
@@ -402,10 +412,9 @@ impl World {
         let Input::Received { connection, message } = input else { return };
         let leaves = matches!(
             message,
-            ClientMessage::Next(_)
-                | ClientMessage::Stop(_)
-                | ClientMessage::Block(_)
-                | ClientMessage::FindPartner(_)
+            ClientMessage::Search(SearchMessage::Next(_) | SearchMessage::Stop(_))
+                | ClientMessage::Session(SessionMessage::Block(_))
+                | ClientMessage::Search(SearchMessage::FindPartner(_))
         );
         if let Some(client) = self.nodes[at].clients.get_mut(connection).filter(|_| leaves) {
             client.present = None;

@@ -2,13 +2,13 @@
 //!
 //! ```
 //! use visavis_lobby::{Config, ConnectionId, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Time};
-//! use visavis_protocol::{ClientMessage, FindPartner, Kind, ServerMessage};
+//! use visavis_protocol::{ClientMessage, FindPartner, Kind, ServerMessage, SearchMessage};
 //!
 //! let mut lobby = Lobby::new(Config::default(), LobbyKey::new([7; 32]));
 //! let mut outputs = Outputs::new();
 //! for connection in [ConnectionId(1), ConnectionId(2)] {
 //!     lobby.handle(Time::ZERO, Input::Opened { connection, limiting: Limiting::Exempt }, &mut outputs);
-//!     let message = ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
+//!     let message = ClientMessage::Search(SearchMessage::FindPartner(FindPartner::anyone(Kind::Text)));
 //!     lobby.handle(Time::ZERO, Input::Received { connection, message }, &mut outputs);
 //! }
 //! let found = outputs.drain().filter(|output| {

@@ -34,7 +34,10 @@ use far::Far;
 use liveness::Sign;
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
-use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, MessageType, Refusal, ServerMessage};
+use visavis_protocol::{
+    ClientMessage, CloseCode, LeftReason, MatchId, MessageType, Refusal, SearchMessage, ServerMessage,
+    SessionMessage,
+};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -230,22 +233,29 @@ impl Lobby {
         }
         let Some(message) = self.hide_if_wished(session, message) else { return };
         match message {
-            ClientMessage::Hello(hello) => self.on_hello(session, hello, outputs),
-            ClientMessage::FindPartner(wanted) => self.on_find_partner(session, wanted, outputs),
-            ClientMessage::TicketOffer(ticket) => self.on_ticket_offer(session, ticket, outputs),
-            ClientMessage::Next(next) => self.on_next(session, next, outputs),
-            ClientMessage::Stop(_) => self.on_stop(session, outputs),
-            ClientMessage::Block(block) => self.on_block(session, block.match_id, outputs),
-            ClientMessage::Unblock(unblock) => self.on_unblock(session, unblock, outputs),
-            ClientMessage::Ping(_) => self.on_ping(session, outputs),
+            ClientMessage::Session(message) => self.on_session_message(session, message, outputs),
+            ClientMessage::Search(message) => self.on_search_message(session, message, outputs),
+            ClientMessage::Signal(signal) => self.on_signal(session, signal, outputs),
+        }
+    }
+
+    fn on_session_message(&mut self, session: SessionKey, message: SessionMessage, outputs: &mut Outputs) {
+        match message {
+            SessionMessage::Hello(hello) => self.on_hello(session, hello, outputs),
+            SessionMessage::Block(block) => self.on_block(session, block.match_id, outputs),
+            SessionMessage::Unblock(unblock) => self.on_unblock(session, unblock, outputs),
+            SessionMessage::Ping(_) => self.on_ping(session, outputs),
             // A sign of life, and noted as such.
-            ClientMessage::Pong(_) => {}
-            ClientMessage::Offer(_)
-            | ClientMessage::Answer(_)
-            | ClientMessage::IceCandidate(_)
-            | ClientMessage::Connected(_)
-            | ClientMessage::Message(_)
-            | ClientMessage::Typing(_) => self.on_signal(session, message, outputs),
+            SessionMessage::Pong(_) => {}
+        }
+    }
+
+    fn on_search_message(&mut self, session: SessionKey, message: SearchMessage, outputs: &mut Outputs) {
+        match message {
+            SearchMessage::FindPartner(wanted) => self.on_find_partner(session, wanted, outputs),
+            SearchMessage::TicketOffer(ticket) => self.on_ticket_offer(session, ticket, outputs),
+            SearchMessage::Next(next) => self.on_next(session, next, outputs),
+            SearchMessage::Stop(_) => self.on_stop(session, outputs),
         }
     }
 

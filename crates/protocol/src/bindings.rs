@@ -2,10 +2,11 @@
 //!
 //! `VISAVIS_WRITE_BINDINGS=1 cargo test -p visavis-protocol bindings` writes them; without it a difference fails.
 
+use crate::client::Wire;
 use crate::{
-    Block, CandidateType, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, IpFamily,
-    Kind, LeftReason, Limits, Message, MessageType, Mode, Next, Offer, PartnerFound, Path, Pin, Ping, Pong,
-    ServerMessage, Signal, Stop, TicketOffer, Transport, Typing, Unblock,
+    Block, CandidateType, Connected, ErrorCode, FindPartner, Hello, IceCandidate, IpFamily, Kind, LeftReason,
+    Limits, Message, MessageType, Mode, Next, Offer, PartnerFound, Path, Pin, Ping, Pong, ServerMessage,
+    Signal, Stop, TicketOffer, Transport, Typing, Unblock,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -46,7 +47,7 @@ fn typescript() -> String {
     declare(Typing::decl(&config));
     declare(Block::decl(&config));
     declare(Unblock::decl(&config));
-    declare(ClientMessage::decl(&config));
+    declare(Wire::decl(&config));
     declare(PartnerFound::decl(&config));
     declare(ServerMessage::decl(&config));
     let limits = Limits::default();
@@ -69,12 +70,12 @@ fn typescript() -> String {
 fn json_schema() -> String {
     #[derive(schemars::JsonSchema)]
     #[expect(dead_code, reason = "only its schema is of interest")]
-    struct Wire {
-        client: ClientMessage,
+    struct Both {
+        client: crate::client::Wire,
         server: ServerMessage,
     }
     let mut schema =
-        schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Wire>();
+        schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Both>();
     schema.insert("title".into(), "The Visavis protocol, version 1: `client` sends, `server` answers".into());
     let mut text = serde_json::to_string_pretty(&schema).unwrap();
     text.push('\n');

@@ -1,83 +1,143 @@
 //! Client → server. `read_client_message` makes these from a frame; the load client writes them with serde.
+//!
+//! A new message: its body in `bodies`, and one line in `client_messages!` in the family that handles it.
 
-use crate::{BlockHandle, Candidate, ChatText, DeviceName, Kind, MatchId, Offer, Pin, ResumeToken, Sdp};
+use crate::read::read_body;
+use crate::{
+    Block, Connected, FindPartner, Hello, IceCandidate, MatchId, Message, Next, Offer, Ping, Pong, Refusal,
+    Signal, Stop, TicketOffer, Typing, Unblock,
+};
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
-/// One message of a client, shaped as on the wire. Wishes are still as given; see [`crate::Wishes`].
+/// One message of a client, by what it is about. Wishes are still as given; see [`crate::Wishes`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum ClientMessage {
-    /// Optional greeting; answered by `welcome`.
-    Hello(Hello),
-    /// Search, or search anew.
-    FindPartner(FindPartner),
-    /// A fresh offer for a ticket that waits.
-    TicketOffer(TicketOffer),
-    /// Leave the stranger and find another.
-    Next(Next),
-    /// Leave and do not search.
-    Stop(Stop),
-    Offer(Signal),
-    Answer(Signal),
-    IceCandidate(IceCandidate),
-    /// Media flows: for the metrics, and a sign of life.
-    Connected(Connected),
-    Message(Message),
-    Typing(Typing),
-    /// Never meet this stranger again.
-    Block(Block),
-    /// Takes a block back.
-    Unblock(Unblock),
-    /// Are you there? Answered by `pong`.
-    Ping(Ping),
-    /// Answers the server's `ping`.
-    Pong(Pong),
+    /// Who is there: the visit itself, and whom it never wants to meet again.
+    Session(SessionMessage),
+    /// Whom to meet: looking for a stranger, and leaving one.
+    Search(SearchMessage),
+    /// For the stranger of the present match.
+    Signal(SignalMessage),
 }
 
-/// Which message: the `type` on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum MessageType {
-    Hello,
-    FindPartner,
-    TicketOffer,
-    Next,
-    Stop,
-    Offer,
-    Answer,
-    IceCandidate,
-    Connected,
-    Message,
-    Typing,
-    Block,
-    Unblock,
-    Ping,
-    Pong,
+/// The families and what is in them, in the order of the bindings. All that names every message is made from this list.
+macro_rules! client_messages {
+    (
+        SessionMessage { $($(#[$greeting_doc:meta])* $greeting:ident($greeting_body:ty),)* }
+        SearchMessage { $($(#[$search_doc:meta])* $search:ident($search_body:ty),)* }
+        SignalMessage { $($(#[$signal_doc:meta])* $signal:ident($signal_body:ty),)* }
+        SessionMessage { $($(#[$session_doc:meta])* $session:ident($session_body:ty),)* }
+    ) => {
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "type", rename_all = "snake_case")]
+        pub enum SessionMessage {
+            $($(#[$greeting_doc])* $greeting($greeting_body),)*
+            $($(#[$session_doc])* $session($session_body),)*
+        }
+
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "type", rename_all = "snake_case")]
+        pub enum SearchMessage {
+            $($(#[$search_doc])* $search($search_body),)*
+        }
+
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(tag = "type", rename_all = "snake_case")]
+        pub enum SignalMessage {
+            $($(#[$signal_doc])* $signal($signal_body),)*
+        }
+
+        /// Which message: the `type` on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum MessageType {
+            $($greeting,)* $($search,)* $($signal,)* $($session,)*
+        }
+
+        impl ClientMessage {
+            pub fn message_type(&self) -> MessageType {
+                match self {
+                    $(ClientMessage::Session(SessionMessage::$greeting(_)) => MessageType::$greeting,)*
+                    $(ClientMessage::Search(SearchMessage::$search(_)) => MessageType::$search,)*
+                    $(ClientMessage::Signal(SignalMessage::$signal(_)) => MessageType::$signal,)*
+                    $(ClientMessage::Session(SessionMessage::$session(_)) => MessageType::$session,)*
+                }
+            }
+
+            /// The message of this type, its body read by serde.
+            pub(crate) fn read_as(message_type: MessageType, frame: &str) -> Result<Self, Refusal> {
+                Ok(match message_type {
+                    $(MessageType::$greeting => {
+                        ClientMessage::Session(SessionMessage::$greeting(read_body(frame)?))
+                    })*
+                    $(MessageType::$search => ClientMessage::Search(SearchMessage::$search(read_body(frame)?)),)*
+                    $(MessageType::$signal => ClientMessage::Signal(SignalMessage::$signal(read_body(frame)?)),)*
+                    $(MessageType::$session => {
+                        ClientMessage::Session(SessionMessage::$session(read_body(frame)?))
+                    })*
+                })
+            }
+        }
+
+        /// One message of a client, shaped as on the wire. Wishes are still as given; see [`crate::Wishes`].
+        #[cfg(test)]
+        #[derive(ts_rs::TS, schemars::JsonSchema, Serialize)]
+        #[serde(tag = "type", rename_all = "snake_case", rename = "ClientMessage")]
+        #[expect(dead_code, reason = "the bindings are made from it")]
+        pub(crate) enum Wire {
+            $($(#[$greeting_doc])* $greeting($greeting_body),)*
+            $($(#[$search_doc])* $search($search_body),)*
+            $($(#[$signal_doc])* $signal($signal_body),)*
+            $($(#[$session_doc])* $session($session_body),)*
+        }
+    };
+}
+
+client_messages! {
+    SessionMessage {
+        /// Optional greeting; answered by `welcome`.
+        Hello(Hello),
+    }
+    SearchMessage {
+        /// Search, or search anew.
+        FindPartner(FindPartner),
+        /// A fresh offer for a ticket that waits.
+        TicketOffer(TicketOffer),
+        /// Leave the stranger and find another.
+        Next(Next),
+        /// Leave and do not search.
+        Stop(Stop),
+    }
+    SignalMessage {
+        Offer(Signal),
+        Answer(Signal),
+        IceCandidate(IceCandidate),
+        /// Media flows: for the metrics, and a sign of life.
+        Connected(Connected),
+        Message(Message),
+        Typing(Typing),
+    }
+    SessionMessage {
+        /// Never meet this stranger again.
+        Block(Block),
+        /// Takes a block back.
+        Unblock(Unblock),
+        /// Are you there? Answered by `pong`.
+        Ping(Ping),
+        /// Answers the server's `ping`.
+        Pong(Pong),
+    }
 }
 
 impl MessageType {
     /// The type that a frame is tagged with, if there is one of that name.
     pub fn named(tag: &str) -> Option<Self> {
-        Some(match tag {
-            "hello" => MessageType::Hello,
-            "find_partner" => MessageType::FindPartner,
-            "ticket_offer" => MessageType::TicketOffer,
-            "next" => MessageType::Next,
-            "stop" => MessageType::Stop,
-            "offer" => MessageType::Offer,
-            "answer" => MessageType::Answer,
-            "ice_candidate" => MessageType::IceCandidate,
-            "connected" => MessageType::Connected,
-            "message" => MessageType::Message,
-            "typing" => MessageType::Typing,
-            "block" => MessageType::Block,
-            "unblock" => MessageType::Unblock,
-            "ping" => MessageType::Ping,
-            "pong" => MessageType::Pong,
-            _ => return None,
-        })
+        let tag: StrDeserializer<'_, serde::de::value::Error> = tag.into_deserializer();
+        MessageType::deserialize(tag).ok()
     }
 }
 
@@ -85,334 +145,85 @@ impl MessageType {
 const ELEMENT: usize = 24;
 
 impl ClientMessage {
-    /// About how many bytes of a signal reach the stranger; `None` for what does not.
-    pub fn signal_bytes(&self) -> Option<usize> {
-        match self {
-            ClientMessage::Offer(_)
-            | ClientMessage::Answer(_)
-            | ClientMessage::IceCandidate(_)
-            | ClientMessage::Message(_)
-            | ClientMessage::Typing(_) => Some(self.payload_bytes()),
-            ClientMessage::Hello(_)
-            | ClientMessage::FindPartner(_)
-            | ClientMessage::TicketOffer(_)
-            | ClientMessage::Next(_)
-            | ClientMessage::Stop(_)
-            | ClientMessage::Connected(_)
-            | ClientMessage::Block(_)
-            | ClientMessage::Unblock(_)
-            | ClientMessage::Ping(_)
-            | ClientMessage::Pong(_) => None,
-        }
-    }
-
     /// About how many bytes of it are not of fixed size. Each element of a list takes room, however little is in it.
     pub fn payload_bytes(&self) -> usize {
+        match self {
+            ClientMessage::Session(message) => message.payload_bytes(),
+            ClientMessage::Search(message) => message.payload_bytes(),
+            ClientMessage::Signal(message) => message.payload_bytes(),
+        }
+    }
+}
+
+impl SessionMessage {
+    fn payload_bytes(&self) -> usize {
+        match self {
+            SessionMessage::Hello(hello) => {
+                hello.resume.as_ref().map_or(0, |token| token.0.len())
+                    + hello.device.as_ref().map_or(0, |device| device.0.len())
+                    + hello.blocks.iter().map(|handle| ELEMENT + handle.0.len()).sum::<usize>()
+            }
+            SessionMessage::Block(_)
+            | SessionMessage::Unblock(_)
+            | SessionMessage::Ping(_)
+            | SessionMessage::Pong(_) => 0,
+        }
+    }
+}
+
+impl SearchMessage {
+    fn payload_bytes(&self) -> usize {
         let of_words = |words: &[String]| words.iter().map(|word| ELEMENT + word.len()).sum::<usize>();
         let of_offer =
             |offer: &Option<Offer>| offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len());
         match self {
-            ClientMessage::Offer(Signal { sdp, .. })
-            | ClientMessage::Answer(Signal { sdp, .. })
-            | ClientMessage::TicketOffer(TicketOffer { sdp }) => sdp.reveal_json().len(),
-            ClientMessage::Next(next) => of_offer(&next.offer),
-            ClientMessage::FindPartner(wanted) => {
+            SearchMessage::FindPartner(wanted) => {
                 of_offer(&wanted.offer)
                     + of_words(&wanted.interests)
                     + of_words(&wanted.languages)
                     + wanted.pin.len() * ELEMENT
                     + wanted.pool.as_ref().map_or(0, String::len)
             }
-            ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => candidate.reveal_json().len(),
-            ClientMessage::Message(Message { text, .. }) => text.0.len(),
-            ClientMessage::Hello(hello) => {
-                hello.resume.as_ref().map_or(0, |token| token.0.len())
-                    + hello.device.as_ref().map_or(0, |device| device.0.len())
-                    + hello.blocks.iter().map(|handle| ELEMENT + handle.0.len()).sum::<usize>()
-            }
-            ClientMessage::Typing(_)
-            | ClientMessage::Stop(_)
-            | ClientMessage::Connected(_)
-            | ClientMessage::Block(_)
-            | ClientMessage::Unblock(_)
-            | ClientMessage::Ping(_)
-            | ClientMessage::Pong(_) => 0,
+            SearchMessage::TicketOffer(TicketOffer { sdp }) => sdp.reveal_json().len(),
+            SearchMessage::Next(next) => of_offer(&next.offer),
+            SearchMessage::Stop(_) => 0,
         }
     }
+}
 
-    pub fn message_type(&self) -> MessageType {
+impl SignalMessage {
+    /// The match it names.
+    pub fn match_id(&self) -> Option<MatchId> {
         match self {
-            ClientMessage::Hello(_) => MessageType::Hello,
-            ClientMessage::FindPartner(_) => MessageType::FindPartner,
-            ClientMessage::TicketOffer(_) => MessageType::TicketOffer,
-            ClientMessage::Next(_) => MessageType::Next,
-            ClientMessage::Stop(_) => MessageType::Stop,
-            ClientMessage::Offer(_) => MessageType::Offer,
-            ClientMessage::Answer(_) => MessageType::Answer,
-            ClientMessage::IceCandidate(_) => MessageType::IceCandidate,
-            ClientMessage::Connected(_) => MessageType::Connected,
-            ClientMessage::Message(_) => MessageType::Message,
-            ClientMessage::Typing(_) => MessageType::Typing,
-            ClientMessage::Block(_) => MessageType::Block,
-            ClientMessage::Unblock(_) => MessageType::Unblock,
-            ClientMessage::Ping(_) => MessageType::Ping,
-            ClientMessage::Pong(_) => MessageType::Pong,
+            SignalMessage::Offer(Signal { match_id, .. })
+            | SignalMessage::Answer(Signal { match_id, .. })
+            | SignalMessage::IceCandidate(IceCandidate { match_id, .. })
+            | SignalMessage::Message(Message { match_id, .. })
+            | SignalMessage::Typing(Typing { match_id, .. }) => *match_id,
+            SignalMessage::Connected(Connected { match_id, .. }) => Some(*match_id),
         }
     }
-}
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Hello {
-    pub version: u32,
-    /// The newest token of the session that shall go on; only in a socket's first message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub resume: Option<ResumeToken>,
-    /// How many messages came after the last `welcome`: what was sent beyond that is sent again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub received: Option<u32>,
-    /// This client answers the server's `ping` with `pong`. A browser answers WebSocket pings even for a frozen page,
-    /// so of such a client only its own frames show that somebody is there.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
-    pub answers_ping: bool,
-    /// A random name that the page keeps, so that a block outlives a reload. The server keeps only a keyed digest of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub device: Option<DeviceName>,
-    /// The handles of those whom this visitor has blocked, as `blocked` gave them; of more than 256 the last count.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, ts(as = "Option<Vec<BlockHandle>>", optional))]
-    pub blocks: Vec<BlockHandle>,
-}
-
-impl Hello {
-    /// Of more blocks than this the last count.
-    pub const MAX_BLOCKS: usize = 256;
-
-    /// A greeting of this version, with nothing in it.
-    pub fn plain() -> Self {
-        Hello {
-            version: crate::VERSION,
-            resume: None,
-            received: None,
-            answers_ping: false,
-            device: None,
-            blocks: Vec::new(),
+    /// About how many bytes of it reach the stranger; `None` for what does not.
+    pub fn forwarded_bytes(&self) -> Option<usize> {
+        match self {
+            SignalMessage::Offer(_)
+            | SignalMessage::Answer(_)
+            | SignalMessage::IceCandidate(_)
+            | SignalMessage::Message(_)
+            | SignalMessage::Typing(_) => Some(self.payload_bytes()),
+            SignalMessage::Connected(_) => None,
         }
     }
-}
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct FindPartner {
-    pub kind: Kind,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
-    pub interests: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, ts(as = "Option<Vec<String>>", optional))]
-    pub languages: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub offer: Option<Offer>,
-    /// Whether a survivor goes back to waiting at once.
-    #[serde(default)]
-    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
-    pub requeue: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, ts(as = "Option<Vec<Pin>>", optional))]
-    pub pin: Vec<Pin>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub pool: Option<String>,
-    /// Hide my address: of what I send, only relay candidates reach strangers.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
-    pub relay_only: bool,
-}
-
-impl FindPartner {
-    /// Anyone of this kind, in the classic order.
-    pub fn anyone(kind: Kind) -> Self {
-        FindPartner {
-            kind,
-            interests: Vec::new(),
-            languages: Vec::new(),
-            offer: None,
-            requeue: false,
-            pin: Vec::new(),
-            pool: None,
-            relay_only: false,
+    fn payload_bytes(&self) -> usize {
+        match self {
+            SignalMessage::Offer(Signal { sdp, .. }) | SignalMessage::Answer(Signal { sdp, .. }) => {
+                sdp.reveal_json().len()
+            }
+            SignalMessage::IceCandidate(IceCandidate { candidate, .. }) => candidate.reveal_json().len(),
+            SignalMessage::Message(Message { text, .. }) => text.0.len(),
+            SignalMessage::Connected(_) | SignalMessage::Typing(_) => 0,
         }
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct TicketOffer {
-    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
-    pub sdp: Sdp,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Next {
-    /// If it names another match than the present one, the message is ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
-    pub match_id: Option<MatchId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub offer: Option<Offer>,
-    /// The two browsers found no way to each other: they are not put together again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
-    pub failed: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Stop {}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Ping {}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Pong {}
-
-/// An offer or an answer, forwarded unread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Signal {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
-    pub match_id: Option<MatchId>,
-    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
-    pub sdp: Sdp,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct IceCandidate {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
-    pub match_id: Option<MatchId>,
-    /// An RTCIceCandidateInit, an array of them, or null / empty for end of candidates.
-    #[serde(default)]
-    #[cfg_attr(
-        test,
-        ts(type = "RTCIceCandidateInit | RTCIceCandidateInit[] | \"\" | null"),
-        schemars(with = "serde_json::Value")
-    )]
-    pub candidate: Candidate,
-}
-
-/// How the two found each other, as the browser's statistics tell it. Types and protocols are those of RFC 8445.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Connected {
-    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
-    pub match_id: MatchId,
-    pub path: Path,
-    /// From `partner_found` to the first connected state, in milliseconds.
-    pub elapsed_ms: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub local_type: Option<CandidateType>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub remote_type: Option<CandidateType>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub protocol: Option<Transport>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(optional))]
-    pub family: Option<IpFamily>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Path {
-    Direct,
-    Relay,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum CandidateType {
-    Host,
-    Srflx,
-    Prflx,
-    Relay,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    Udp,
-    Tcp,
-    Tls,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum IpFamily {
-    Ipv4,
-    Ipv6,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Message {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
-    pub match_id: Option<MatchId>,
-    pub text: ChatText,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Typing {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, ts(type = "string", optional), schemars(with = "Option<String>"))]
-    pub match_id: Option<MatchId>,
-    pub on: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Block {
-    /// The present or the last match.
-    #[cfg_attr(test, ts(type = "string"), schemars(with = "String"))]
-    pub match_id: MatchId,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Unblock {
-    /// As `blocked` gave it.
-    pub block: BlockHandle,
 }

@@ -4,6 +4,7 @@
 //! descriptions, candidates) stays the raw JSON it came as; what is private prints `‹redacted›`.
 //! What this crate does not do: sockets, sessions, or any decision about who may say what when.
 
+mod bodies;
 mod client;
 mod codes;
 mod limits;
@@ -16,10 +17,11 @@ mod sound;
 mod untagged;
 mod wishes;
 
-pub use client::{
-    Block, CandidateType, ClientMessage, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message,
-    MessageType, Next, Path, Ping, Pong, Signal, Stop, TicketOffer, Transport, Typing, Unblock,
+pub use bodies::{
+    Block, CandidateType, Connected, FindPartner, Hello, IceCandidate, IpFamily, Message, Next, Path, Ping,
+    Pong, Signal, Stop, TicketOffer, Transport, Typing, Unblock,
 };
+pub use client::{ClientMessage, MessageType, SearchMessage, SessionMessage, SignalMessage};
 pub use codes::{CLOSE_TO_RESUME, CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;
 pub use payload::{BlockHandle, Candidate, ChatText, DeviceName, IceToken, MatchId, Offer, ResumeToken, Sdp};

@@ -7,8 +7,9 @@ use crate::plain::shows_nothing;
 use crate::sound::{is_sound, well_formed};
 use crate::untagged::Untagged;
 use crate::{
-    Block, Candidate, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Limits, Message,
-    MessageType, Next, Offer, Ping, Pong, Refusal, Sdp, Signal, Stop, TicketOffer, Typing, Unblock,
+    Candidate, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Limits, Message,
+    MessageType, Next, Offer, Refusal, Sdp, SearchMessage, SessionMessage, Signal, SignalMessage,
+    TicketOffer,
 };
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -36,38 +37,26 @@ pub fn read_client_message(frame: &str, limits: &Limits) -> Result<ClientMessage
             format!("unknown type `{tag}`: see docs/protocol.md for the types of version {version}");
         return Err(Refusal::new(ErrorCode::UnknownType, message));
     };
-    read_body(message_type, frame, limits).map_err(|refusal| refusal.of(message_type))
+    read_message(message_type, frame, limits).map_err(|refusal| refusal.of(message_type))
 }
 
-fn read_body(message_type: MessageType, frame: &str, limits: &Limits) -> Result<ClientMessage, Refusal> {
-    let message = match message_type {
-        MessageType::Hello => ClientMessage::Hello(without_surplus(read::<Hello>(frame)?)),
-        MessageType::FindPartner => ClientMessage::FindPartner(read::<FindPartner>(&well_formed(frame))?),
-        MessageType::TicketOffer => ClientMessage::TicketOffer(read::<TicketOffer>(frame)?),
-        MessageType::Next => ClientMessage::Next(read::<Next>(frame)?),
-        MessageType::Stop => ClientMessage::Stop(read::<Stop>(frame)?),
-        MessageType::Offer => ClientMessage::Offer(read::<Signal>(frame)?),
-        MessageType::Answer => ClientMessage::Answer(read::<Signal>(frame)?),
-        MessageType::IceCandidate => ClientMessage::IceCandidate(read::<IceCandidate>(frame)?),
-        MessageType::Connected => ClientMessage::Connected(read::<Connected>(frame)?),
-        MessageType::Message => ClientMessage::Message(read::<Message>(&well_formed(frame))?),
-        MessageType::Typing => ClientMessage::Typing(read::<Typing>(frame)?),
-        MessageType::Block => ClientMessage::Block(read::<Block>(frame)?),
-        MessageType::Unblock => ClientMessage::Unblock(read::<Unblock>(frame)?),
-        MessageType::Ping => ClientMessage::Ping(read::<Ping>(frame)?),
-        MessageType::Pong => ClientMessage::Pong(read::<Pong>(frame)?),
-    };
+fn read_message(message_type: MessageType, frame: &str, limits: &Limits) -> Result<ClientMessage, Refusal> {
+    let is_written_by_people = matches!(message_type, MessageType::FindPartner | MessageType::Message);
+    let frame = if is_written_by_people { well_formed(frame) } else { Cow::Borrowed(frame) };
+    let mut message = ClientMessage::read_as(message_type, &frame)?;
+    if let ClientMessage::Session(SessionMessage::Hello(hello)) = &mut message {
+        forget_surplus(hello);
+    }
     check_payload(&message, limits)?;
     Ok(message)
 }
 
 /// Only the last blocks count, so no more of them have to be kept while a greeting waits.
-fn without_surplus(mut hello: Hello) -> Hello {
+fn forget_surplus(hello: &mut Hello) {
     let surplus = hello.blocks.len().saturating_sub(Hello::MAX_BLOCKS);
     if surplus > 0 {
         hello.blocks = hello.blocks.split_off(surplus);
     }
-    hello
 }
 
 /// The tag of a frame. Most clients write it first, where it is read without looking at the rest.
@@ -98,7 +87,7 @@ fn read_type(frame: &str) -> Result<Cow<'_, str>, Refusal> {
     }
 }
 
-fn read<T: DeserializeOwned>(frame: &str) -> Result<T, Refusal> {
+pub(crate) fn read_body<T: DeserializeOwned>(frame: &str) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_str(frame);
     T::deserialize(Untagged(&mut json))
         .and_then(|body| json.end().map(|()| body))
@@ -124,14 +113,42 @@ fn explain<T: DeserializeOwned>(frame: &str) -> Refusal {
 
 fn check_payload(message: &ClientMessage, limits: &Limits) -> Result<(), Refusal> {
     match message {
-        ClientMessage::FindPartner(FindPartner { offer, .. }) | ClientMessage::Next(Next { offer, .. }) => {
+        ClientMessage::Session(message) => check_session(message),
+        ClientMessage::Search(message) => check_search(message, limits),
+        ClientMessage::Signal(message) => check_signal(message, limits),
+    }
+}
+
+fn check_session(message: &SessionMessage) -> Result<(), Refusal> {
+    match message {
+        SessionMessage::Hello(Hello { device: Some(device), .. }) if !device.is_well_formed() => {
+            Err(Refusal::new(ErrorCode::BadField, "device: must be 16 to 64 characters of base64url"))
+        }
+        SessionMessage::Hello(_)
+        | SessionMessage::Block(_)
+        | SessionMessage::Unblock(_)
+        | SessionMessage::Ping(_)
+        | SessionMessage::Pong(_) => Ok(()),
+    }
+}
+
+fn check_search(message: &SearchMessage, limits: &Limits) -> Result<(), Refusal> {
+    match message {
+        SearchMessage::FindPartner(FindPartner { offer, .. }) | SearchMessage::Next(Next { offer, .. }) => {
             offer.as_ref().map_or(Ok(()), |Offer { sdp }| check_sdp("offer.sdp", sdp, limits))
         }
-        ClientMessage::TicketOffer(TicketOffer { sdp })
-        | ClientMessage::Offer(Signal { sdp, .. })
-        | ClientMessage::Answer(Signal { sdp, .. }) => check_sdp("sdp", sdp, limits),
-        ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => check_candidate(candidate, limits),
-        ClientMessage::Message(Message { text, .. }) => {
+        SearchMessage::TicketOffer(TicketOffer { sdp }) => check_sdp("sdp", sdp, limits),
+        SearchMessage::Stop(_) => Ok(()),
+    }
+}
+
+fn check_signal(message: &SignalMessage, limits: &Limits) -> Result<(), Refusal> {
+    match message {
+        SignalMessage::Offer(Signal { sdp, .. }) | SignalMessage::Answer(Signal { sdp, .. }) => {
+            check_sdp("sdp", sdp, limits)
+        }
+        SignalMessage::IceCandidate(IceCandidate { candidate, .. }) => check_candidate(candidate, limits),
+        SignalMessage::Message(Message { text, .. }) => {
             // Characters are at least as few as bytes: most messages need no counting.
             if text.0.len() > limits.max_text_chars && text.0.chars().count() > limits.max_text_chars {
                 return Err(too_large("text", limits.max_text_chars, "characters"));
@@ -144,22 +161,13 @@ fn check_payload(message: &ClientMessage, limits: &Limits) -> Result<(), Refusal
             }
             Ok(())
         }
-        ClientMessage::Connected(Connected { elapsed_ms, .. }) => {
+        SignalMessage::Connected(Connected { elapsed_ms, .. }) => {
             if elapsed_ms.is_finite() && *elapsed_ms >= 0.0 {
                 return Ok(());
             }
             Err(Refusal::new(ErrorCode::BadField, "elapsed_ms: must not be negative"))
         }
-        ClientMessage::Hello(Hello { device: Some(device), .. }) if !device.is_well_formed() => {
-            Err(Refusal::new(ErrorCode::BadField, "device: must be 16 to 64 characters of base64url"))
-        }
-        ClientMessage::Hello(_)
-        | ClientMessage::Stop(_)
-        | ClientMessage::Typing(_)
-        | ClientMessage::Block(_)
-        | ClientMessage::Unblock(_)
-        | ClientMessage::Ping(_)
-        | ClientMessage::Pong(_) => Ok(()),
+        SignalMessage::Typing(_) => Ok(()),
     }
 }
 
@@ -243,7 +251,9 @@ fn depth_exceeds(frame: &[u8], max_depth: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BlockHandle, ChatText, DeviceName, Kind, MatchId, Path};
+    use crate::{
+        Block, BlockHandle, ChatText, DeviceName, Kind, MatchId, Path, Ping, Pong, Stop, Typing, Unblock,
+    };
 
     fn read(frame: &str) -> Result<ClientMessage, Refusal> {
         read_client_message(frame, &Limits::default())
@@ -283,7 +293,7 @@ mod tests {
     #[test]
     fn half_an_emoji_is_replaced_where_people_write() {
         let text = |frame: &str| match read(frame).unwrap() {
-            ClientMessage::Message(message) => message.text.0,
+            ClientMessage::Signal(SignalMessage::Message(message)) => message.text.0,
             other => panic!("{other:?}"),
         };
         for (given, wanted) in [
@@ -295,7 +305,7 @@ mod tests {
         ] {
             assert_eq!(text(&format!(r#"{{"type":"message","text":"{given}"}}"#)), wanted, "{given}");
         }
-        let ClientMessage::FindPartner(wanted) =
+        let ClientMessage::Search(SearchMessage::FindPartner(wanted)) =
             read(r#"{"type":"find_partner","kind":"text","interests":["jazz \ud83c","\udfb7"]}"#).unwrap()
         else {
             panic!("a search");
@@ -325,30 +335,36 @@ mod tests {
             r#"{"candidate":"candidate:1 1 udp 1 192.0.2.1 9 typ host","sdpMid":"0"}"#.into(),
         );
         let messages = [
-            ClientMessage::Hello(Hello::plain()),
-            ClientMessage::Hello(Hello {
+            ClientMessage::Session(SessionMessage::Hello(Hello::plain())),
+            ClientMessage::Session(SessionMessage::Hello(Hello {
                 received: Some(7),
                 answers_ping: true,
                 device: Some(DeviceName("AbCdEfGhIjKlMnOp-_01".into())),
                 blocks: vec![BlockHandle("q83v".into())],
                 ..Hello::plain()
-            }),
-            ClientMessage::Unblock(Unblock { block: BlockHandle("q83v".into()) }),
-            ClientMessage::Ping(Ping {}),
-            ClientMessage::Pong(Pong {}),
-            ClientMessage::FindPartner(FindPartner {
+            })),
+            ClientMessage::Session(SessionMessage::Unblock(Unblock { block: BlockHandle("q83v".into()) })),
+            ClientMessage::Session(SessionMessage::Ping(Ping {})),
+            ClientMessage::Session(SessionMessage::Pong(Pong {})),
+            ClientMessage::Search(SearchMessage::FindPartner(FindPartner {
                 offer: Some(Offer { sdp: sdp.clone() }),
                 interests: vec!["jazz".into()],
                 ..FindPartner::anyone(Kind::Video)
-            }),
-            ClientMessage::TicketOffer(TicketOffer { sdp: sdp.clone() }),
-            ClientMessage::Next(Next::default()),
-            ClientMessage::Stop(Stop {}),
-            ClientMessage::Offer(Signal { match_id: Some(id), sdp: sdp.clone() }),
-            ClientMessage::Answer(Signal { match_id: None, sdp }),
-            ClientMessage::IceCandidate(IceCandidate { match_id: Some(id), candidate: one.unwrap() }),
-            ClientMessage::IceCandidate(IceCandidate { match_id: None, candidate: Candidate::end() }),
-            ClientMessage::Connected(Connected {
+            })),
+            ClientMessage::Search(SearchMessage::TicketOffer(TicketOffer { sdp: sdp.clone() })),
+            ClientMessage::Search(SearchMessage::Next(Next::default())),
+            ClientMessage::Search(SearchMessage::Stop(Stop {})),
+            ClientMessage::Signal(SignalMessage::Offer(Signal { match_id: Some(id), sdp: sdp.clone() })),
+            ClientMessage::Signal(SignalMessage::Answer(Signal { match_id: None, sdp })),
+            ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate {
+                match_id: Some(id),
+                candidate: one.unwrap(),
+            })),
+            ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate {
+                match_id: None,
+                candidate: Candidate::end(),
+            })),
+            ClientMessage::Signal(SignalMessage::Connected(Connected {
                 match_id: id,
                 path: Path::Direct,
                 elapsed_ms: 312.5,
@@ -356,10 +372,13 @@ mod tests {
                 remote_type: None,
                 protocol: Some(crate::Transport::Udp),
                 family: Some(crate::IpFamily::Ipv4),
-            }),
-            ClientMessage::Message(Message { match_id: None, text: ChatText("hé".into()) }),
-            ClientMessage::Typing(Typing { match_id: Some(id), on: true }),
-            ClientMessage::Block(Block { match_id: id }),
+            })),
+            ClientMessage::Signal(SignalMessage::Message(Message {
+                match_id: None,
+                text: ChatText("hé".into()),
+            })),
+            ClientMessage::Signal(SignalMessage::Typing(Typing { match_id: Some(id), on: true })),
+            ClientMessage::Session(SessionMessage::Block(Block { match_id: id })),
         ];
         for message in messages {
             let json = serde_json::to_string(&message).unwrap();
@@ -371,9 +390,12 @@ mod tests {
     fn the_tag_may_stand_anywhere_but_only_once() {
         assert_eq!(
             read(r#" { "on": true, "type": "typing" } "#).unwrap(),
-            ClientMessage::Typing(Typing { match_id: None, on: true })
+            ClientMessage::Signal(SignalMessage::Typing(Typing { match_id: None, on: true }))
         );
-        assert!(matches!(read(r#"{"\u0074ype":"stop"}"#).unwrap(), ClientMessage::Stop(_)));
+        assert!(matches!(
+            read(r#"{"\u0074ype":"stop"}"#).unwrap(),
+            ClientMessage::Search(SearchMessage::Stop(_))
+        ));
         refused(r#"{"type":"stop","type":"next"}"#, ErrorCode::BadField, "type");
         refused(r#"{"type":"typing","on":true,"on":false}"#, ErrorCode::BadField, "on");
     }
@@ -457,7 +479,7 @@ mod tests {
             let frame = serde_json::json!({"type": "block", "match_id": id}).to_string();
             assert_eq!(
                 read(&frame).unwrap(),
-                ClientMessage::Block(Block { match_id: MatchId::FOREIGN }),
+                ClientMessage::Session(SessionMessage::Block(Block { match_id: MatchId::FOREIGN })),
                 "{id:?}"
             );
         }

@@ -6,7 +6,10 @@
 //! Lines are read by the grammar of RFC 8866 and RFC 8839. Only visitors who ask for it, or whose operator does, pay for
 //! this: everybody else's descriptions are forwarded unread.
 
-use crate::{Candidate, ClientMessage, FindPartner, IceCandidate, Next, Offer, Sdp, Signal, TicketOffer};
+use crate::{
+    Candidate, ClientMessage, FindPartner, IceCandidate, Next, Offer, Sdp, SearchMessage, Signal,
+    SignalMessage, TicketOffer,
+};
 use serde_json::{Map, Value};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -19,32 +22,42 @@ const MEMBERS: [&str; 4] = ["candidate", "sdpMid", "sdpMLineIndex", "usernameFra
 impl ClientMessage {
     /// The same message without the address of its sender. `None`: nothing of it is left to say.
     pub fn through_relays_only(self) -> Option<Self> {
+        match self {
+            ClientMessage::Session(_) => Some(self),
+            ClientMessage::Search(search) => search.through_relays_only().map(ClientMessage::Search),
+            ClientMessage::Signal(signal) => signal.through_relays_only().map(ClientMessage::Signal),
+        }
+    }
+}
+
+impl SearchMessage {
+    fn through_relays_only(self) -> Option<Self> {
         let offer =
             |offer: Option<Offer>| offer.and_then(|Offer { sdp }| hide(&sdp)).map(|sdp| Offer { sdp });
-        let signal = |signal: Signal| Some(Signal { sdp: hide(&signal.sdp)?, ..signal });
         match self {
-            ClientMessage::FindPartner(wanted) => {
-                Some(ClientMessage::FindPartner(FindPartner { offer: offer(wanted.offer), ..wanted }))
+            SearchMessage::FindPartner(wanted) => {
+                Some(SearchMessage::FindPartner(FindPartner { offer: offer(wanted.offer), ..wanted }))
             }
-            ClientMessage::Next(next) => Some(ClientMessage::Next(Next { offer: offer(next.offer), ..next })),
-            ClientMessage::TicketOffer(TicketOffer { sdp }) => {
-                hide(&sdp).map(|sdp| ClientMessage::TicketOffer(TicketOffer { sdp }))
+            SearchMessage::Next(next) => Some(SearchMessage::Next(Next { offer: offer(next.offer), ..next })),
+            SearchMessage::TicketOffer(TicketOffer { sdp }) => {
+                hide(&sdp).map(|sdp| SearchMessage::TicketOffer(TicketOffer { sdp }))
             }
-            ClientMessage::Offer(sent) => signal(sent).map(ClientMessage::Offer),
-            ClientMessage::Answer(sent) => signal(sent).map(ClientMessage::Answer),
-            ClientMessage::IceCandidate(sent) => {
+            SearchMessage::Stop(_) => Some(self),
+        }
+    }
+}
+
+impl SignalMessage {
+    fn through_relays_only(self) -> Option<Self> {
+        let description = |sent: Signal| Some(Signal { sdp: hide(&sent.sdp)?, ..sent });
+        match self {
+            SignalMessage::Offer(sent) => description(sent).map(SignalMessage::Offer),
+            SignalMessage::Answer(sent) => description(sent).map(SignalMessage::Answer),
+            SignalMessage::IceCandidate(sent) => {
                 let candidate = hide_candidates(&sent.candidate)?;
-                Some(ClientMessage::IceCandidate(IceCandidate { candidate, ..sent }))
+                Some(SignalMessage::IceCandidate(IceCandidate { candidate, ..sent }))
             }
-            ClientMessage::Hello(_)
-            | ClientMessage::Stop(_)
-            | ClientMessage::Connected(_)
-            | ClientMessage::Message(_)
-            | ClientMessage::Typing(_)
-            | ClientMessage::Block(_)
-            | ClientMessage::Unblock(_)
-            | ClientMessage::Ping(_)
-            | ClientMessage::Pong(_) => Some(self),
+            SignalMessage::Connected(_) | SignalMessage::Message(_) | SignalMessage::Typing(_) => Some(self),
         }
     }
 }

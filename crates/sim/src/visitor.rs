@@ -18,7 +18,7 @@ use script::{Alarm, Then};
 use visavis_lobby::{Ending, Span, Time};
 use visavis_protocol::{
     ClientMessage, ErrorCode, FindPartner, Kind, LeftReason, MatchId, Message, Next, Offer, Pong,
-    ResumeToken, TicketOffer,
+    ResumeToken, SearchMessage, SessionMessage, SignalMessage, TicketOffer,
 };
 
 #[derive(Clone, Debug)]
@@ -175,19 +175,19 @@ impl Visitor {
         let offer = self.make_offer(now);
         acts.push(Act::Send(if self.searched {
             // A survivor may already have been given to the next stranger: the id keeps a late Next from leaving them.
-            ClientMessage::Next(Next {
+            ClientMessage::Search(SearchMessage::Next(Next {
                 match_id: left.filter(|_| self.script.requeue),
                 offer,
                 ..Next::default()
-            })
+            }))
         } else {
             let requeue = self.script.requeue;
-            ClientMessage::FindPartner(FindPartner {
+            ClientMessage::Search(SearchMessage::FindPartner(FindPartner {
                 offer,
                 requeue,
                 pool: self.script.pool.map(|pool| format!("pool-{pool}")),
                 ..FindPartner::anyone(self.script.kind)
-            })
+            }))
         }));
         self.searched = true;
         self.transition_to_searching(now, left, acts);
@@ -211,7 +211,7 @@ impl Visitor {
 
     fn on_heard(&mut self, now: Time, heard: Heard<'_>, acts: &mut Vec<Act>) {
         if heard == Heard::Ping {
-            return acts.push(Act::Send(ClientMessage::Pong(Pong {})));
+            return acts.push(Act::Send(ClientMessage::Session(SessionMessage::Pong(Pong {}))));
         }
         self.received = self.received.wrapping_add(1);
         if let Some(token) = heard.resume_token() {
@@ -346,7 +346,10 @@ impl Visitor {
             Habit::Stalls => {
                 let text = encounter.marker(speaker, now).text(READS_NO_MORE);
                 let match_id = Some(encounter.match_id);
-                acts.push(Act::Send(ClientMessage::Message(Message { match_id, text })));
+                acts.push(Act::Send(ClientMessage::Signal(SignalMessage::Message(Message {
+                    match_id,
+                    text,
+                }))));
                 acts.push(Act::StopReading);
                 self.set_alarm(now + LIFE_INTERVAL, Then::ShowLife);
             }
@@ -419,13 +422,16 @@ impl Visitor {
         let speaker = self.speaker();
         let Phase::Met(encounter) = &self.phase else { return };
         let text = encounter.marker(speaker, now).text("still here?");
-        acts.push(Act::Send(ClientMessage::Message(Message { match_id: Some(encounter.match_id), text })));
+        acts.push(Act::Send(ClientMessage::Signal(SignalMessage::Message(Message {
+            match_id: Some(encounter.match_id),
+            text,
+        }))));
     }
 
     /// A survivor is back in line without an offer; a browser sends a fresh one.
     fn renew_offer(&mut self, now: Time, acts: &mut Vec<Act>) {
         if let Some(Offer { sdp }) = self.make_offer(now) {
-            acts.push(Act::Send(ClientMessage::TicketOffer(TicketOffer { sdp })));
+            acts.push(Act::Send(ClientMessage::Search(SearchMessage::TicketOffer(TicketOffer { sdp }))));
         }
     }
 

@@ -1,7 +1,9 @@
 //! A visitor whose socket is lost comes back as docs/protocol.md says: by the newest token, counting what it has heard.
 
 use visavis_lobby::{Span, Time};
-use visavis_protocol::{ClientMessage, ErrorCode, Hello, Kind, MatchId, Mode, Next};
+use visavis_protocol::{
+    ClientMessage, ErrorCode, Hello, Kind, MatchId, Mode, Next, SearchMessage, SessionMessage, SignalMessage,
+};
 use visavis_sim::{Act, Found, Habit, Heard, Input, Marker, Order, Part, Script, Status, Visitor};
 
 const MATCH: MatchId = MatchId(0x51);
@@ -51,7 +53,7 @@ impl Stage {
 
     fn said_hello(&self) -> Hello {
         match self.sent.as_slice() {
-            [ClientMessage::Hello(hello)] => hello.clone(),
+            [ClientMessage::Session(SessionMessage::Hello(hello))] => hello.clone(),
             other => panic!("expected a hello, not {other:?}"),
         }
     }
@@ -123,8 +125,9 @@ fn a_next_that_was_lost_with_the_socket_is_pressed_again() {
     assert_eq!(stage.visitor.status(), Status::Searching);
     stage.loses_its_socket_and_opens_another();
     stage.hears(welcome("third", Some(MATCH)));
-    let again =
-        |message: &ClientMessage| matches!(message, ClientMessage::Next(Next { match_id: Some(MATCH), .. }));
+    let again = |message: &ClientMessage| {
+        matches!(message, ClientMessage::Search(SearchMessage::Next(Next { match_id: Some(MATCH), .. })))
+    };
     assert!(stage.sent.iter().any(again), "{:?}", stage.sent);
 }
 
@@ -148,13 +151,21 @@ fn trickled_candidates_go_one_by_one_within_the_time_given() {
         offer: None,
         resume_token: None,
     }));
-    assert!(matches!(stage.sent.as_slice(), [ClientMessage::Offer(_)]), "{:?}", stage.sent);
+    assert!(
+        matches!(stage.sent.as_slice(), [ClientMessage::Signal(SignalMessage::Offer(_))]),
+        "{:?}",
+        stage.sent
+    );
     let begin = stage.now;
     for step in 1..=4 {
         stage.now = stage.visitor.poll_timeout().unwrap();
         assert_eq!(stage.now, begin + Span::from_millis(100 * step));
         stage.feed(Input::Timeout);
-        assert!(matches!(stage.sent.as_slice(), [ClientMessage::IceCandidate(_)]), "{:?}", stage.sent);
+        assert!(
+            matches!(stage.sent.as_slice(), [ClientMessage::Signal(SignalMessage::IceCandidate(_))]),
+            "{:?}",
+            stage.sent
+        );
     }
     assert_eq!(stage.visitor.poll_timeout(), None);
     let stranger = Marker { sender: 2, serial: 0, match_id: MATCH, sent_at: begin };

@@ -4,8 +4,8 @@ use super::client::Known;
 use crate::choices::Choices;
 use visavis_protocol::{
     Block, Candidate, ChatText, ClientMessage, Connected, DeviceName, FindPartner, Hello, IceCandidate, Kind,
-    Limits, MatchId, Message, Next, Offer, Path, Pin, Refusal, ResumeToken, Sdp, Signal, Stop, TicketOffer,
-    Typing, VERSION, read_client_message,
+    Limits, MatchId, Message, Next, Offer, Path, Pin, Refusal, ResumeToken, Sdp, SearchMessage,
+    SessionMessage, Signal, SignalMessage, Stop, TicketOffer, Typing, VERSION, read_client_message,
 };
 
 const KINDS: [Kind; 3] = [Kind::Text, Kind::Video, Kind::Audio];
@@ -19,23 +19,27 @@ pub(crate) fn message(
     limits: &Limits,
 ) -> Result<ClientMessage, Refusal> {
     Ok(match choices.below(16) {
-        0 | 1 => ClientMessage::FindPartner(find_partner(choices)),
-        2 => ClientMessage::Hello(hello(choices, known)),
-        3 => ClientMessage::Next(Next {
+        0 | 1 => ClientMessage::Search(SearchMessage::FindPartner(find_partner(choices))),
+        2 => ClientMessage::Session(SessionMessage::Hello(hello(choices, known))),
+        3 => ClientMessage::Search(SearchMessage::Next(Next {
             match_id: named(choices, known, present),
             offer: offer(choices),
             ..Next::default()
-        }),
-        4 => ClientMessage::Stop(Stop {}),
+        })),
+        4 => ClientMessage::Search(SearchMessage::Stop(Stop {})),
         5 => match named(choices, known, present) {
-            Some(match_id) => ClientMessage::Block(Block { match_id }),
-            None => ClientMessage::Block(Block { match_id: MatchId::FOREIGN }),
+            Some(match_id) => ClientMessage::Session(SessionMessage::Block(Block { match_id })),
+            None => ClientMessage::Session(SessionMessage::Block(Block { match_id: MatchId::FOREIGN })),
         },
-        6 => {
-            ClientMessage::Message(Message { match_id: named(choices, known, present), text: text(choices) })
-        }
-        7 => ClientMessage::Typing(Typing { match_id: named(choices, known, present), on: true }),
-        8 => ClientMessage::Connected(Connected {
+        6 => ClientMessage::Signal(SignalMessage::Message(Message {
+            match_id: named(choices, known, present),
+            text: text(choices),
+        })),
+        7 => ClientMessage::Signal(SignalMessage::Typing(Typing {
+            match_id: named(choices, known, present),
+            on: true,
+        })),
+        8 => ClientMessage::Signal(SignalMessage::Connected(Connected {
             match_id: named(choices, known, present).unwrap_or(MatchId::FOREIGN),
             path: choices.among(&[Path::Direct, Path::Relay]),
             elapsed_ms: choices.among(&[0.0, 250.0, 1e300]),
@@ -43,16 +47,19 @@ pub(crate) fn message(
             remote_type: None,
             protocol: None,
             family: None,
-        }),
-        9 => ClientMessage::Offer(signal(choices, known, present)),
-        10 => ClientMessage::Answer(signal(choices, known, present)),
-        11 => ClientMessage::IceCandidate(IceCandidate {
+        })),
+        9 => ClientMessage::Signal(SignalMessage::Offer(signal(choices, known, present))),
+        10 => ClientMessage::Signal(SignalMessage::Answer(signal(choices, known, present))),
+        11 => ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate {
             match_id: named(choices, known, present),
             candidate: candidate(choices),
-        }),
-        12 => ClientMessage::TicketOffer(TicketOffer { sdp: sdp(choices) }),
-        13 => ClientMessage::Next(Next::default()),
-        14 => ClientMessage::FindPartner(FindPartner { requeue: true, ..FindPartner::anyone(Kind::Text) }),
+        })),
+        12 => ClientMessage::Search(SearchMessage::TicketOffer(TicketOffer { sdp: sdp(choices) })),
+        13 => ClientMessage::Search(SearchMessage::Next(Next::default())),
+        14 => ClientMessage::Search(SearchMessage::FindPartner(FindPartner {
+            requeue: true,
+            ..FindPartner::anyone(Kind::Text)
+        })),
         _ => {
             let length = choices.below(96);
             return read_client_message(&String::from_utf8_lossy(choices.bytes(length)), limits);

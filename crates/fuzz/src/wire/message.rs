@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use visavis_protocol::{
-    Candidate, ClientMessage, ErrorCode, Limits, Refusal, Sdp, ServerMessage, read_client_message,
-    read_interests, read_languages,
+    Candidate, ClientMessage, ErrorCode, Limits, Refusal, Sdp, SearchMessage, ServerMessage, SignalMessage,
+    read_client_message, read_interests, read_languages,
 };
 
 pub(super) fn check(text: &str, limits: &Limits) {
@@ -18,7 +18,8 @@ fn accepted(text: &str, message: &ClientMessage, limits: &Limits) {
     assert!(text.len() <= limits.max_frame_bytes);
     // Half an emoji in what people write is taken for an unreadable character; anywhere else it is refused.
     let whole = match message {
-        ClientMessage::FindPartner(_) | ClientMessage::Message(_) => Cow::Owned(with_halves_replaced(text)),
+        ClientMessage::Search(SearchMessage::FindPartner(_))
+        | ClientMessage::Signal(SignalMessage::Message(_)) => Cow::Owned(with_halves_replaced(text)),
         _ => Cow::Borrowed(text),
     };
     let generic: Value =
@@ -91,7 +92,7 @@ fn assert_same(came: &Map<String, Value>, read: &Map<String, Value>) {
 
 fn within_limits(message: &ClientMessage, limits: &Limits) {
     match message {
-        ClientMessage::FindPartner(wanted) => {
+        ClientMessage::Search(SearchMessage::FindPartner(wanted)) => {
             if let Some(offer) = &wanted.offer {
                 sdp_fits(&offer.sdp, limits);
             }
@@ -108,25 +109,27 @@ fn within_limits(message: &ClientMessage, limits: &Limits) {
                 assert_eq!(read_languages(&tags, limits).as_ref(), Ok(&languages));
             }
         }
-        ClientMessage::Next(next) => {
+        ClientMessage::Search(SearchMessage::Next(next)) => {
             if let Some(offer) = &next.offer {
                 sdp_fits(&offer.sdp, limits);
             }
         }
-        ClientMessage::TicketOffer(ticket) => sdp_fits(&ticket.sdp, limits),
-        ClientMessage::Offer(signal) | ClientMessage::Answer(signal) => sdp_fits(&signal.sdp, limits),
-        ClientMessage::IceCandidate(signal) => candidate_fits(&signal.candidate, limits),
-        ClientMessage::Message(message) => assert!(message.text.0.chars().count() <= limits.max_text_chars),
-        ClientMessage::Connected(report) => {
+        ClientMessage::Search(SearchMessage::TicketOffer(ticket)) => sdp_fits(&ticket.sdp, limits),
+        ClientMessage::Signal(SignalMessage::Offer(signal) | SignalMessage::Answer(signal)) => {
+            sdp_fits(&signal.sdp, limits)
+        }
+        ClientMessage::Signal(SignalMessage::IceCandidate(signal)) => {
+            candidate_fits(&signal.candidate, limits)
+        }
+        ClientMessage::Signal(SignalMessage::Message(message)) => {
+            assert!(message.text.0.chars().count() <= limits.max_text_chars)
+        }
+        ClientMessage::Signal(SignalMessage::Connected(report)) => {
             assert!(report.elapsed_ms.is_finite() && report.elapsed_ms >= 0.0)
         }
-        ClientMessage::Hello(_)
-        | ClientMessage::Stop(_)
-        | ClientMessage::Typing(_)
-        | ClientMessage::Block(_)
-        | ClientMessage::Unblock(_)
-        | ClientMessage::Ping(_)
-        | ClientMessage::Pong(_) => {}
+        ClientMessage::Session(_)
+        | ClientMessage::Search(SearchMessage::Stop(_))
+        | ClientMessage::Signal(SignalMessage::Typing(_)) => {}
     }
 }
 
@@ -152,12 +155,18 @@ fn candidate_fits(candidate: &Candidate, limits: &Limits) {
 fn forwarded(message: &ClientMessage) {
     let match_id = visavis_protocol::MatchId(7);
     let told = match message.clone() {
-        ClientMessage::Offer(signal) => ServerMessage::Offer { match_id, sdp: signal.sdp },
-        ClientMessage::Answer(signal) => ServerMessage::Answer { match_id, sdp: signal.sdp },
-        ClientMessage::IceCandidate(signal) => {
+        ClientMessage::Signal(SignalMessage::Offer(signal)) => {
+            ServerMessage::Offer { match_id, sdp: signal.sdp }
+        }
+        ClientMessage::Signal(SignalMessage::Answer(signal)) => {
+            ServerMessage::Answer { match_id, sdp: signal.sdp }
+        }
+        ClientMessage::Signal(SignalMessage::IceCandidate(signal)) => {
             ServerMessage::IceCandidate { match_id, candidate: signal.candidate }
         }
-        ClientMessage::Message(said) => ServerMessage::Message { match_id, text: said.text },
+        ClientMessage::Signal(SignalMessage::Message(said)) => {
+            ServerMessage::Message { match_id, text: said.text }
+        }
         _ => return,
     };
     parses_as(&told, message_type(&told));

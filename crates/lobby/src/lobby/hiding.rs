@@ -8,12 +8,15 @@ use super::Lobby;
 use crate::Outputs;
 use crate::session::{SessionKey, State};
 use std::sync::Arc;
-use visavis_protocol::{ClientMessage, FindPartner, MessageType, Refusal};
+use visavis_protocol::{ClientMessage, FindPartner, MessageType, Refusal, SearchMessage};
 
 impl Lobby {
     /// Before anything may refuse the message.
     pub(super) fn hide_at_once(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) {
-        let asks = matches!(message, ClientMessage::FindPartner(FindPartner { relay_only: true, .. }));
+        let asks = matches!(
+            message,
+            ClientMessage::Search(SearchMessage::FindPartner(FindPartner { relay_only: true, .. }))
+        );
         if asks {
             self.hide(key, outputs);
         }
@@ -77,7 +80,7 @@ impl Lobby {
         session: SessionKey,
         message: ClientMessage,
     ) -> Option<ClientMessage> {
-        let wished = if let ClientMessage::FindPartner(wanted) = &message {
+        let wished = if let ClientMessage::Search(SearchMessage::FindPartner(wanted)) = &message {
             wanted.relay_only
         } else {
             let wishes = self.sessions.get(session).and_then(|session| session.wishes.as_ref());

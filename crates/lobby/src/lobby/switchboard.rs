@@ -13,8 +13,7 @@ use crate::replay::weight_of;
 use crate::session::{Link, SessionKey, State};
 use crate::{Outputs, Span};
 use visavis_protocol::{
-    ClientMessage, Connected, ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage,
-    Signal, Typing,
+    ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage, Signal, SignalMessage, Typing,
 };
 
 /// What becomes of a signal.
@@ -31,46 +30,26 @@ enum Route {
 }
 
 impl Lobby {
-    pub(super) fn on_signal(&mut self, key: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
-        let named = match &message {
-            ClientMessage::Offer(Signal { match_id, .. })
-            | ClientMessage::Answer(Signal { match_id, .. })
-            | ClientMessage::IceCandidate(IceCandidate { match_id, .. })
-            | ClientMessage::Message(Message { match_id, .. })
-            | ClientMessage::Typing(Typing { match_id, .. }) => *match_id,
-            ClientMessage::Connected(Connected { match_id, .. }) => Some(*match_id),
-            ClientMessage::Hello(_)
-            | ClientMessage::FindPartner(_)
-            | ClientMessage::TicketOffer(_)
-            | ClientMessage::Next(_)
-            | ClientMessage::Stop(_)
-            | ClientMessage::Block(_)
-            | ClientMessage::Unblock(_)
-            | ClientMessage::Ping(_)
-            | ClientMessage::Pong(_) => {
-                debug_assert!(false, "not a signal");
-                return;
-            }
-        };
-        match self.route(key, named) {
+    pub(super) fn on_signal(&mut self, key: SessionKey, signal: SignalMessage, outputs: &mut Outputs) {
+        match self.route(key, signal.match_id()) {
             Route::Forward { key: match_key, side, match_id, partner } => {
-                if matches!(message, ClientMessage::Message(_)) && !self.take(key, Act::Text, outputs) {
+                if matches!(signal, SignalMessage::Message(_)) && !self.take(key, Act::Text, outputs) {
                     return;
                 }
-                let bytes = message.signal_bytes();
+                let bytes = signal.forwarded_bytes();
                 if let Some(bytes) = bytes
-                    && let Err((limit, pause)) = self.may_reach(key, partner, &message, bytes)
+                    && let Err((limit, pause)) = self.may_reach(key, partner, &signal, bytes)
                 {
                     return self.refuse_too_fast(key, limit, pause, outputs);
                 }
                 let was_connected = self.is_connected(match_key);
-                if let Err(refusal) = self.note_signal(match_key, side, &message) {
+                if let Err(refusal) = self.note_signal(match_key, side, &signal) {
                     return self.refuse(key, refusal, outputs);
                 }
                 if !was_connected && self.is_connected(match_key) {
                     self.tell_connected(match_key, outputs);
                 }
-                let Some(message) = forward(match_id, message) else { return };
+                let Some(message) = forward(match_id, signal) else { return };
                 self.note_sent(key, bytes.unwrap_or_default());
                 self.note_queued(partner, key, &message);
                 self.say(partner, message, outputs);
@@ -104,17 +83,17 @@ impl Lobby {
         &self,
         key: SessionKey,
         partner: SessionKey,
-        message: &ClientMessage,
+        signal: &SignalMessage,
         bytes: usize,
     ) -> Result<(), (RateLimit, Span)> {
-        if let Some(pause) = self.partner_is_full(partner, message, bytes) {
+        if let Some(pause) = self.partner_is_full(partner, signal, bytes) {
             return Err((RateLimit::Mailbox, pause));
         }
         self.may_signal(key, partner, bytes)
     }
 
     /// A stranger who is away takes only so much: then the sender waits, and nothing is lost.
-    fn partner_is_full(&self, partner: SessionKey, message: &ClientMessage, bytes: usize) -> Option<Span> {
+    fn partner_is_full(&self, partner: SessionKey, signal: &SignalMessage, bytes: usize) -> Option<Span> {
         let session = self.sessions.get(partner)?;
         let pause = match session.link {
             Link::Attached(_) => return None,
@@ -122,7 +101,7 @@ impl Lobby {
             Link::Elsewhere { .. } => Span::from_secs(1),
         };
         // What is typed is kept only where there is room for it, and is nothing to wait for.
-        let passes = matches!(message, ClientMessage::Typing(_)) && !planted!(TypingFillsTheMailbox);
+        let passes = matches!(signal, SignalMessage::Typing(_)) && !planted!(TypingFillsTheMailbox);
         if passes || planted!(MailIsLostUnsaid) {
             return None;
         }
@@ -134,13 +113,13 @@ impl Lobby {
     }
 
     /// What the lobby itself learns from a signal.
-    fn note_signal(&mut self, key: MatchKey, side: Side, message: &ClientMessage) -> Result<(), Refusal> {
+    fn note_signal(&mut self, key: MatchKey, side: Side, signal: &SignalMessage) -> Result<(), Refusal> {
         let budget = self.config.limits.max_candidates_per_match;
         let Some(present) = self.matches.get_mut(key) else { return Ok(()) };
-        match message {
+        match signal {
             // An ICE restart gathers anew, and a long call may need many.
-            ClientMessage::Offer(_) | ClientMessage::Answer(_) => present.seat_mut(side).candidates = 0,
-            ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => {
+            SignalMessage::Offer(_) | SignalMessage::Answer(_) => present.seat_mut(side).candidates = 0,
+            SignalMessage::IceCandidate(IceCandidate { candidate, .. }) => {
                 let seat = present.seat_mut(side);
                 let sent = seat.candidates.saturating_add(candidate.count());
                 if sent > budget {
@@ -149,7 +128,7 @@ impl Lobby {
                 }
                 seat.candidates = sent;
             }
-            ClientMessage::Connected(report) => {
+            SignalMessage::Connected(report) => {
                 // Both sides report; the first report makes the match a real one.
                 if !present.connected {
                     self.counters.paths.matches += 1;
@@ -164,18 +143,8 @@ impl Lobby {
                     .min(self.now.since(present.formed));
                 self.counters.paths.record(report, elapsed);
             }
-            ClientMessage::Message(_) if present.kind == Kind::Text => present.connected = true,
-            ClientMessage::Message(_)
-            | ClientMessage::Typing(_)
-            | ClientMessage::Hello(_)
-            | ClientMessage::FindPartner(_)
-            | ClientMessage::TicketOffer(_)
-            | ClientMessage::Next(_)
-            | ClientMessage::Stop(_)
-            | ClientMessage::Block(_)
-            | ClientMessage::Unblock(_)
-            | ClientMessage::Ping(_)
-            | ClientMessage::Pong(_) => {}
+            SignalMessage::Message(_) if present.kind == Kind::Text => present.connected = true,
+            SignalMessage::Message(_) | SignalMessage::Typing(_) => {}
         }
         Ok(())
     }
@@ -192,24 +161,15 @@ impl Lobby {
 }
 
 /// The same content as the partner gets it; nothing for what only the server wants to know.
-fn forward(match_id: MatchId, message: ClientMessage) -> Option<ServerMessage> {
-    match message {
-        ClientMessage::Offer(Signal { sdp, .. }) => Some(ServerMessage::Offer { match_id, sdp }),
-        ClientMessage::Answer(Signal { sdp, .. }) => Some(ServerMessage::Answer { match_id, sdp }),
-        ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => {
+fn forward(match_id: MatchId, signal: SignalMessage) -> Option<ServerMessage> {
+    match signal {
+        SignalMessage::Offer(Signal { sdp, .. }) => Some(ServerMessage::Offer { match_id, sdp }),
+        SignalMessage::Answer(Signal { sdp, .. }) => Some(ServerMessage::Answer { match_id, sdp }),
+        SignalMessage::IceCandidate(IceCandidate { candidate, .. }) => {
             Some(ServerMessage::IceCandidate { match_id, candidate })
         }
-        ClientMessage::Message(Message { text, .. }) => Some(ServerMessage::Message { match_id, text }),
-        ClientMessage::Typing(Typing { on, .. }) => Some(ServerMessage::Typing { match_id, on }),
-        ClientMessage::Connected(_)
-        | ClientMessage::Hello(_)
-        | ClientMessage::FindPartner(_)
-        | ClientMessage::TicketOffer(_)
-        | ClientMessage::Next(_)
-        | ClientMessage::Stop(_)
-        | ClientMessage::Block(_)
-        | ClientMessage::Unblock(_)
-        | ClientMessage::Ping(_)
-        | ClientMessage::Pong(_) => None,
+        SignalMessage::Message(Message { text, .. }) => Some(ServerMessage::Message { match_id, text }),
+        SignalMessage::Typing(Typing { on, .. }) => Some(ServerMessage::Typing { match_id, on }),
+        SignalMessage::Connected(_) => None,
     }
 }

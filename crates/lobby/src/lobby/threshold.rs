@@ -9,7 +9,7 @@ use crate::counters::RateLimit;
 use crate::planted::planted;
 use crate::session::SessionKey;
 use crate::{Limiting, Outputs, Source, Span};
-use visavis_protocol::{ClientMessage, Hello, ServerMessage, VERSION};
+use visavis_protocol::{ClientMessage, Hello, ServerMessage, SessionMessage, VERSION};
 
 /// What a first message has to show.
 enum Pass {
@@ -87,7 +87,12 @@ impl Lobby {
     }
 
     fn pass(&mut self, key: SessionKey, message: &ClientMessage) -> Pass {
-        let ClientMessage::Hello(Hello { version: VERSION, resume: Some(token), .. }) = message else {
+        let ClientMessage::Session(SessionMessage::Hello(Hello {
+            version: VERSION,
+            resume: Some(token),
+            ..
+        })) = message
+        else {
             return Pass::None;
         };
         if !self.is_untouched(key) || planted!(ResumesWaitInLine) {

@@ -2,7 +2,9 @@
 
 use super::key;
 use crate::{Config, ConnectionId, Input, Limiting, Lobby, Output, Outputs, Span, Time};
-use visavis_protocol::{Block, ClientMessage, FindPartner, Kind, MatchId, Pin, ServerMessage};
+use visavis_protocol::{
+    Block, ClientMessage, FindPartner, Kind, MatchId, Pin, SearchMessage, ServerMessage, SessionMessage,
+};
 
 /// Arrivals that are measured, whatever the size of the crowd.
 const ARRIVALS: u64 = 500;
@@ -30,7 +32,7 @@ impl Crowd {
         let connection = ConnectionId(self.people);
         self.people += 1;
         self.now = self.now + Span::from_micros(1);
-        let message = ClientMessage::FindPartner(wishes);
+        let message = ClientMessage::Search(SearchMessage::FindPartner(wishes));
         for input in [
             Input::Opened { connection, limiting: Limiting::Exempt },
             Input::Received { connection, message },
@@ -62,10 +64,10 @@ impl Crowd {
 
     /// These two meet, and the first blocks the other.
     fn block(&mut self, blocker: ConnectionId, blocked: ConnectionId) {
-        let search = || ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
+        let search = || ClientMessage::Search(SearchMessage::FindPartner(FindPartner::anyone(Kind::Text)));
         assert_eq!(self.say(blocker, search()), None);
         let match_id = self.say(blocked, search()).expect("nobody else is there");
-        self.say(blocker, ClientMessage::Block(Block { match_id }));
+        self.say(blocker, ClientMessage::Session(SessionMessage::Block(Block { match_id })));
     }
 
     fn matched(&mut self) -> usize {
@@ -175,7 +177,7 @@ fn cost_of_meeting_blockers(others: u64) -> u64 {
         }
         crowd.block(*blocker, seeker);
     }
-    let search = || ClientMessage::FindPartner(FindPartner::anyone(Kind::Text));
+    let search = || ClientMessage::Search(SearchMessage::FindPartner(FindPartner::anyone(Kind::Text)));
     for blocker in &hostile {
         assert_eq!(crowd.say(*blocker, search()), None, "they know each other");
     }

@@ -4,7 +4,7 @@ use crate::{Config, ConnectionId, Ending, Gauges, Input, Output, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use visavis_protocol::{
     Block, ClientMessage, FindPartner, Kind, LeftReason, MatchId, Mode, Next, Offer, PartnerFound, Pin,
-    ServerMessage, TicketOffer,
+    SearchMessage, ServerMessage, SessionMessage, SignalMessage, TicketOffer,
 };
 
 #[derive(Default)]
@@ -99,7 +99,10 @@ impl Observer {
             let told_of_another = present.is_some_and(|id| self.meetings[&id].ended.is_none());
             let may_search_on = matches!(
                 input,
-                Input::Received { message: ClientMessage::Next(_) | ClientMessage::FindPartner(_), .. }
+                Input::Received {
+                    message: ClientMessage::Search(SearchMessage::Next(_) | SearchMessage::FindPartner(_)),
+                    ..
+                }
             );
             assert!(!told_of_another || may_search_on, "{leaver:?} left and is still in a match");
         }
@@ -155,22 +158,22 @@ impl Observer {
         let now = self.now;
         let Some(client) = self.clients.get_mut(&connection) else { return Leavers::new() };
         let leaves = match message {
-            ClientMessage::FindPartner(wanted) => {
+            ClientMessage::Search(SearchMessage::FindPartner(wanted)) => {
                 client.wishes = Some(wanted.clone());
                 client.searching = true;
                 Some(LeftReason::Next)
             }
-            ClientMessage::Next(Next { match_id, .. })
+            ClientMessage::Search(SearchMessage::Next(Next { match_id, .. }))
                 if match_id.is_none() || *match_id == client.present =>
             {
                 client.searching = true;
                 Some(LeftReason::Next)
             }
-            ClientMessage::Stop(_) => {
+            ClientMessage::Search(SearchMessage::Stop(_)) => {
                 client.searching = false;
                 Some(LeftReason::Stop)
             }
-            ClientMessage::Block(Block { match_id })
+            ClientMessage::Session(SessionMessage::Block(Block { match_id }))
                 if [client.present, client.last].contains(&Some(*match_id)) =>
             {
                 let present = client.present;
@@ -185,9 +188,11 @@ impl Observer {
             }
             _ => None,
         };
-        if let ClientMessage::FindPartner(FindPartner { offer: Some(Offer { sdp }), .. })
-        | ClientMessage::Next(Next { offer: Some(Offer { sdp }), .. })
-        | ClientMessage::TicketOffer(TicketOffer { sdp }) = message
+        if let ClientMessage::Search(
+            SearchMessage::FindPartner(FindPartner { offer: Some(Offer { sdp }), .. })
+            | SearchMessage::Next(Next { offer: Some(Offer { sdp }), .. })
+            | SearchMessage::TicketOffer(TicketOffer { sdp }),
+        ) = message
         {
             self.offers.insert(sdp.reveal_json().to_owned(), (connection, now));
         }
@@ -222,10 +227,14 @@ impl Observer {
         };
         match message {
             ServerMessage::Welcome { .. } => {
-                assert!(matches!(sent, Some((from, ClientMessage::Hello(_))) if from == to));
+                assert!(
+                    matches!(sent, Some((from, ClientMessage::Session(SessionMessage::Hello(_)))) if from == to)
+                );
             }
             ServerMessage::Stopped { .. } => {
-                assert!(matches!(sent, Some((from, ClientMessage::Stop(_))) if from == to));
+                assert!(
+                    matches!(sent, Some((from, ClientMessage::Search(SearchMessage::Stop(_)))) if from == to)
+                );
             }
             ServerMessage::Error { code, .. } => {
                 self.note(code.as_str());
@@ -259,7 +268,7 @@ impl Observer {
             }
             ServerMessage::Blocked { .. } => {
                 self.note("blocked");
-                let blocker = matches!(sent, Some((from, ClientMessage::Block(_))) if from == to);
+                let blocker = matches!(sent, Some((from, ClientMessage::Session(SessionMessage::Block(_)))) if from == to);
                 assert!(blocker, "{to:?} has blocked nobody");
             }
             other => panic!("{other:?} is not sent by a lobby"),
@@ -357,23 +366,34 @@ impl Observer {
 
 fn is_what_was_said(told: &ServerMessage, said: &ClientMessage) -> bool {
     match (told, said) {
-        (ServerMessage::Offer { sdp, .. }, ClientMessage::Offer(signal)) => *sdp == signal.sdp,
-        (ServerMessage::Answer { sdp, .. }, ClientMessage::Answer(signal)) => *sdp == signal.sdp,
-        (ServerMessage::IceCandidate { candidate, .. }, ClientMessage::IceCandidate(signal)) => {
-            *candidate == signal.candidate
+        (ServerMessage::Offer { sdp, .. }, ClientMessage::Signal(SignalMessage::Offer(signal))) => {
+            *sdp == signal.sdp
         }
-        (ServerMessage::Message { text, .. }, ClientMessage::Message(signal)) => *text == signal.text,
-        (ServerMessage::Typing { on, .. }, ClientMessage::Typing(signal)) => *on == signal.on,
+        (ServerMessage::Answer { sdp, .. }, ClientMessage::Signal(SignalMessage::Answer(signal))) => {
+            *sdp == signal.sdp
+        }
+        (
+            ServerMessage::IceCandidate { candidate, .. },
+            ClientMessage::Signal(SignalMessage::IceCandidate(signal)),
+        ) => *candidate == signal.candidate,
+        (ServerMessage::Message { text, .. }, ClientMessage::Signal(SignalMessage::Message(signal))) => {
+            *text == signal.text
+        }
+        (ServerMessage::Typing { on, .. }, ClientMessage::Signal(SignalMessage::Typing(signal))) => {
+            *on == signal.on
+        }
         _ => false,
     }
 }
 
 fn named_in(said: &ClientMessage) -> Option<MatchId> {
     match said {
-        ClientMessage::Offer(signal) | ClientMessage::Answer(signal) => signal.match_id,
-        ClientMessage::IceCandidate(signal) => signal.match_id,
-        ClientMessage::Message(signal) => signal.match_id,
-        ClientMessage::Typing(signal) => signal.match_id,
+        ClientMessage::Signal(SignalMessage::Offer(signal) | SignalMessage::Answer(signal)) => {
+            signal.match_id
+        }
+        ClientMessage::Signal(SignalMessage::IceCandidate(signal)) => signal.match_id,
+        ClientMessage::Signal(SignalMessage::Message(signal)) => signal.match_id,
+        ClientMessage::Signal(SignalMessage::Typing(signal)) => signal.match_id,
         _ => None,
     }
 }

@@ -6,7 +6,8 @@ use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Output
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_protocol::{
     Block, Candidate, ChatText, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Kind,
-    MatchId, Message, Next, Offer, Path, Pin, Refusal, Sdp, Signal, Stop, TicketOffer, Typing,
+    MatchId, Message, Next, Offer, Path, Pin, Refusal, Sdp, SearchMessage, SessionMessage, Signal,
+    SignalMessage, Stop, TicketOffer, Typing,
 };
 
 const SEEDS: u64 = 300;
@@ -121,15 +122,21 @@ impl World {
 
     fn does_something(&mut self, visitor: usize, connection: ConnectionId) -> Input {
         let message = match self.dice.below(100) {
-            0..25 => ClientMessage::FindPartner(self.wishes()),
+            0..25 => ClientMessage::Search(SearchMessage::FindPartner(self.wishes())),
             25..45 => {
                 let match_id = self.some_id(connection);
-                ClientMessage::Next(Next { match_id, offer: self.some_offer(), ..Next::default() })
+                ClientMessage::Search(SearchMessage::Next(Next {
+                    match_id,
+                    offer: self.some_offer(),
+                    ..Next::default()
+                }))
             }
-            45..50 => ClientMessage::Stop(Stop {}),
-            50..55 => ClientMessage::TicketOffer(TicketOffer { sdp: self.fresh_sdp() }),
-            55..60 => ClientMessage::Block(Block { match_id: self.id(connection) }),
-            60..63 => ClientMessage::Connected(Connected {
+            45..50 => ClientMessage::Search(SearchMessage::Stop(Stop {})),
+            50..55 => {
+                ClientMessage::Search(SearchMessage::TicketOffer(TicketOffer { sdp: self.fresh_sdp() }))
+            }
+            55..60 => ClientMessage::Session(SessionMessage::Block(Block { match_id: self.id(connection) })),
+            60..63 => ClientMessage::Signal(SignalMessage::Connected(Connected {
                 match_id: self.id(connection),
                 path: self.dice.one_of(&[Path::Direct, Path::Relay]),
                 elapsed_ms: self.dice.one_of(&[0.0, 312.5, f64::MAX]),
@@ -137,10 +144,10 @@ impl World {
                 remote_type: None,
                 protocol: None,
                 family: None,
-            }),
+            })),
             63..65 => {
                 let version = self.dice.one_of(&[1, 1, 2]);
-                ClientMessage::Hello(Hello { version, ..Hello::plain() })
+                ClientMessage::Session(SessionMessage::Hello(Hello { version, ..Hello::plain() }))
             }
             65..85 => self.signal(connection),
             85..87 => {
@@ -179,15 +186,18 @@ impl World {
     fn signal(&mut self, connection: ConnectionId) -> ClientMessage {
         let match_id = self.some_id(connection);
         match self.dice.below(5) {
-            0 => ClientMessage::Offer(Signal { match_id, sdp: self.fresh_sdp() }),
-            1 => ClientMessage::Answer(Signal { match_id, sdp: self.fresh_sdp() }),
+            0 => ClientMessage::Signal(SignalMessage::Offer(Signal { match_id, sdp: self.fresh_sdp() })),
+            1 => ClientMessage::Signal(SignalMessage::Answer(Signal { match_id, sdp: self.fresh_sdp() })),
             2 => {
                 let json = self.dice.one_of(&["null", "{}", "[{},{}]", "\"\""]).to_owned();
                 let candidate = Candidate::from_json(json).expect("JSON");
-                ClientMessage::IceCandidate(IceCandidate { match_id, candidate })
+                ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate { match_id, candidate }))
             }
-            3 => ClientMessage::Message(Message { match_id, text: ChatText("hello".into()) }),
-            _ => ClientMessage::Typing(Typing { match_id, on: self.dice.once_in(2) }),
+            3 => ClientMessage::Signal(SignalMessage::Message(Message {
+                match_id,
+                text: ChatText("hello".into()),
+            })),
+            _ => ClientMessage::Signal(SignalMessage::Typing(Typing { match_id, on: self.dice.once_in(2) })),
         }
     }
 

@@ -1,5 +1,7 @@
 use super::{hide_candidate, hide_description, names_address};
-use crate::{Candidate, ClientMessage, IceCandidate, Limits, Sdp, Signal, read_client_message};
+use crate::{
+    Candidate, ClientMessage, IceCandidate, Limits, Sdp, Signal, SignalMessage, read_client_message,
+};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// As Chromium makes it, with its candidates gathered.
@@ -150,7 +152,9 @@ fn through(frame: &str) -> Option<String> {
 
 fn candidates_through(candidate: &str) -> Option<String> {
     let sent = IceCandidate { match_id: None, candidate: Candidate::from_json(candidate.into()).unwrap() };
-    let ClientMessage::IceCandidate(hidden) = ClientMessage::IceCandidate(sent).through_relays_only()? else {
+    let ClientMessage::Signal(SignalMessage::IceCandidate(hidden)) =
+        ClientMessage::Signal(SignalMessage::IceCandidate(sent)).through_relays_only()?
+    else {
         panic!("another message");
     };
     Some(hidden.candidate.reveal_json().to_owned())
@@ -341,8 +345,10 @@ fn a_description_cut_and_mixed_at_random_keeps_hiding() {
 /// The lengths as they count against limits and queues: of the JSON.
 fn lengths(message: ClientMessage) -> (usize, usize) {
     let length = |message: &ClientMessage| match message {
-        ClientMessage::Offer(Signal { sdp, .. }) => sdp.reveal_json().len(),
-        ClientMessage::IceCandidate(IceCandidate { candidate, .. }) => candidate.reveal_json().len(),
+        ClientMessage::Signal(SignalMessage::Offer(Signal { sdp, .. })) => sdp.reveal_json().len(),
+        ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate { candidate, .. })) => {
+            candidate.reveal_json().len()
+        }
         other => panic!("{other:?}"),
     };
     let before = length(&message);
@@ -360,13 +366,16 @@ fn hiding_never_makes_anything_longer() {
     for text in alike.chain(mixed).chain(browsers) {
         assert!(hide_description(&text).len() <= text.len(), "{text:?}");
         let sdp = Sdp::from_text(&text).unwrap();
-        let (after, before) = lengths(ClientMessage::Offer(Signal { match_id: None, sdp }));
+        let (after, before) =
+            lengths(ClientMessage::Signal(SignalMessage::Offer(Signal { match_id: None, sdp })));
         assert!(after <= before, "{text:?}: {before} became {after}");
         let init = serde_json::json!({ "candidate": text, "sdpMid": text, "sdpMLineIndex": dice.below(9) });
         for candidate in [init.to_string(), format!("[{init},{init}]")] {
             let candidate = Candidate::from_json(candidate).unwrap();
-            let (after, before) =
-                lengths(ClientMessage::IceCandidate(IceCandidate { match_id: None, candidate }));
+            let (after, before) = lengths(ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate {
+                match_id: None,
+                candidate,
+            })));
             assert!(after <= before, "{text:?}: {before} became {after}");
         }
     }
@@ -377,7 +386,7 @@ fn hiding_never_makes_anything_longer() {
 #[test]
 fn what_is_no_string_is_no_description() {
     let sdp: Sdp = serde_json::from_str("7").unwrap();
-    let offer = ClientMessage::Offer(Signal { match_id: None, sdp });
+    let offer = ClientMessage::Signal(SignalMessage::Offer(Signal { match_id: None, sdp }));
     assert_eq!(offer.through_relays_only(), None);
 }
 

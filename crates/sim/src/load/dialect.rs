@@ -77,7 +77,7 @@ fn read_socketio(text: &str) -> Meaning<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use visavis_protocol::{ClientMessage, FindPartner, Kind, Stop};
+    use visavis_protocol::{ClientMessage, FindPartner, Kind, SearchMessage, Stop};
 
     fn written(message: &ClientMessage) -> String {
         let mut out = Vec::new();
@@ -87,9 +87,9 @@ mod tests {
 
     #[test]
     fn an_event_of_socketio_carries_the_same_fields() {
-        let find = ClientMessage::FindPartner(FindPartner::anyone(Kind::Audio));
+        let find = ClientMessage::Search(SearchMessage::FindPartner(FindPartner::anyone(Kind::Audio)));
         assert_eq!(written(&find), r#"42["find_partner",{"kind":"audio","requeue":false}]"#);
-        assert_eq!(written(&ClientMessage::Stop(Stop {})), r#"42["stop",{}]"#);
+        assert_eq!(written(&ClientMessage::Search(SearchMessage::Stop(Stop {}))), r#"42["stop",{}]"#);
         assert!(matches!(Dialect::Socketio.read(r#"42["stopped"]"#), Meaning::Heard(Heard::Stopped { .. })));
         let left = r#"42["partner_left",{"match_id":"00000000000000ff","reason":"next","requeued":false}]"#;
         assert!(matches!(Dialect::Socketio.read(left), Meaning::Heard(Heard::PartnerLeft { .. })));

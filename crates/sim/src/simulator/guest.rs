@@ -7,8 +7,8 @@ use super::script::{Deed, Micros, Persona, Wish};
 use visavis_lobby::ConnectionId;
 use visavis_protocol::{
     Block, BlockHandle, Candidate, ChatText, ClientMessage, Connected, DeviceName, ErrorCode, Hello,
-    IceCandidate, MatchId, Message, Mode, Next, Offer, Path, Ping, Pong, ResumeToken, Sdp, ServerMessage,
-    Signal, Stop, TicketOffer, Typing, Unblock,
+    IceCandidate, MatchId, Message, Mode, Next, Offer, Path, Ping, Pong, ResumeToken, Sdp, SearchMessage,
+    ServerMessage, SessionMessage, Signal, SignalMessage, Stop, TicketOffer, Typing, Unblock,
 };
 
 pub(crate) struct Guest {
@@ -149,14 +149,14 @@ impl Guest {
             }
         }
         let received = (resume.is_some() && self.persona.counts).then_some(self.received);
-        acts.push(Act::Say(ClientMessage::Hello(Hello {
+        acts.push(Act::Say(ClientMessage::Session(SessionMessage::Hello(Hello {
             resume: resume.clone(),
             received,
             answers_ping: self.persona.answers,
             device: self.device(),
             blocks: if self.persona.device { self.blocks.clone() } else { Vec::new() },
             ..Hello::plain()
-        })));
+        }))));
     }
 
     /// What its page calls its device, in every session.
@@ -228,7 +228,7 @@ impl Guest {
                 (0..(*messages).clamp(0, 200)).for_each(|_| self.write(met, acts));
             }
             Deed::Typing {} => self.typing(acts),
-            Deed::Ping {} => acts.push(Act::Say(ClientMessage::Ping(Ping {}))),
+            Deed::Ping {} => acts.push(Act::Say(ClientMessage::Session(SessionMessage::Ping(Ping {})))),
             Deed::Offer {} => self.renew_offer(acts),
             Deed::Connected {} => self.report(acts),
             _ => return false,
@@ -248,11 +248,11 @@ impl Guest {
         };
         let offer = self.offer();
         acts.push(Act::Say(if self.searched && left.is_some() {
-            ClientMessage::Next(Next { match_id: left, offer, ..Next::default() })
+            ClientMessage::Search(SearchMessage::Next(Next { match_id: left, offer, ..Next::default() }))
         } else {
             let mut wanted = self.persona.wish.to_message();
             wanted.offer = offer;
-            ClientMessage::FindPartner(wanted)
+            ClientMessage::Search(SearchMessage::FindPartner(wanted))
         }));
         self.stand = Stand::Asked { left };
     }
@@ -263,7 +263,7 @@ impl Guest {
         if self.is_ready() {
             let mut wanted = self.persona.wish.to_message();
             wanted.offer = self.offer();
-            acts.push(Act::Say(ClientMessage::FindPartner(wanted)));
+            acts.push(Act::Say(ClientMessage::Search(SearchMessage::FindPartner(wanted))));
             let left = self.met();
             self.stand = Stand::Asked { left };
         } else if self.stand == Stand::Waiting {
@@ -279,11 +279,11 @@ impl Guest {
         }
         let met = self.met();
         let offer = self.offer();
-        acts.push(Act::Say(ClientMessage::Next(Next {
+        acts.push(Act::Say(ClientMessage::Search(SearchMessage::Next(Next {
             match_id: met.filter(|_| !blind),
             offer,
             ..Next::default()
-        })));
+        }))));
         match self.stand {
             Stand::Met(met) | Stand::Puzzled(met) => self.stand = Stand::Asked { left: Some(met) },
             Stand::Idle | Stand::Stopping => self.stand = Stand::Asked { left: None },
@@ -299,14 +299,14 @@ impl Guest {
     pub(crate) fn stop(&mut self, acts: &mut Vec<Act>) {
         self.searches = false;
         if self.is_ready() {
-            acts.push(Act::Say(ClientMessage::Stop(Stop {})));
+            acts.push(Act::Say(ClientMessage::Search(SearchMessage::Stop(Stop {}))));
             self.stand = Stand::Stopping;
         }
     }
 
     pub(crate) fn block(&mut self, named: Option<MatchId>, acts: &mut Vec<Act>) {
         let Some(match_id) = named.filter(|_| self.is_ready()) else { return };
-        acts.push(Act::Say(ClientMessage::Block(Block { match_id })));
+        acts.push(Act::Say(ClientMessage::Session(SessionMessage::Block(Block { match_id }))));
         if self.met() == Some(match_id) || self.stand == (Stand::Asked { left: Some(match_id) }) {
             self.last_match = Some(match_id);
             self.stand = Stand::Idle;
@@ -319,20 +319,26 @@ impl Guest {
         if self.is_ready()
             && let Some(block) = self.blocks.last().cloned()
         {
-            acts.push(Act::Say(ClientMessage::Unblock(Unblock { block })));
+            acts.push(Act::Say(ClientMessage::Session(SessionMessage::Unblock(Unblock { block }))));
         }
     }
 
     pub(crate) fn write(&mut self, named: Option<MatchId>, acts: &mut Vec<Act>) {
         if named.is_some() && self.is_ready() {
             let text = ChatText(self.mark());
-            acts.push(Act::Say(ClientMessage::Message(Message { match_id: named, text })));
+            acts.push(Act::Say(ClientMessage::Signal(SignalMessage::Message(Message {
+                match_id: named,
+                text,
+            }))));
         }
     }
 
     pub(crate) fn typing(&mut self, acts: &mut Vec<Act>) {
         if let Some(met) = self.met().filter(|_| self.is_ready()) {
-            acts.push(Act::Say(ClientMessage::Typing(Typing { match_id: Some(met), on: true })));
+            acts.push(Act::Say(ClientMessage::Signal(SignalMessage::Typing(Typing {
+                match_id: Some(met),
+                on: true,
+            }))));
         }
     }
 
@@ -340,13 +346,13 @@ impl Guest {
         if self.is_ready()
             && let Some(sdp) = self.sdp()
         {
-            acts.push(Act::Say(ClientMessage::TicketOffer(TicketOffer { sdp })));
+            acts.push(Act::Say(ClientMessage::Search(SearchMessage::TicketOffer(TicketOffer { sdp }))));
         }
     }
 
     pub(crate) fn report(&mut self, acts: &mut Vec<Act>) {
         if let Some(match_id) = self.met().filter(|_| self.is_ready()) {
-            acts.push(Act::Say(ClientMessage::Connected(Connected {
+            acts.push(Act::Say(ClientMessage::Signal(SignalMessage::Connected(Connected {
                 match_id,
                 path: Path::Direct,
                 elapsed_ms: 312.5,
@@ -354,7 +360,7 @@ impl Guest {
                 remote_type: None,
                 protocol: None,
                 family: None,
-            })));
+            }))));
         }
     }
 
@@ -494,7 +500,9 @@ impl Guest {
                 self.keep(resume_token.as_ref());
                 self.blocks.retain(|kept| kept != block);
             }
-            ServerMessage::Ping {} => acts.push(Act::Say(ClientMessage::Pong(Pong {}))),
+            ServerMessage::Ping {} => {
+                acts.push(Act::Say(ClientMessage::Session(SessionMessage::Pong(Pong {}))))
+            }
             ServerMessage::Pong { .. }
             | ServerMessage::IceCandidate { .. }
             | ServerMessage::Message { .. }
@@ -543,7 +551,10 @@ impl Guest {
             (Mode::AnswerOffer, true) => self.send_candidates(met, acts),
             (Mode::Negotiate, true) => {
                 if let Some(sdp) = self.sdp() {
-                    acts.push(Act::Say(ClientMessage::Offer(Signal { match_id: Some(met), sdp })));
+                    acts.push(Act::Say(ClientMessage::Signal(SignalMessage::Offer(Signal {
+                        match_id: Some(met),
+                        sdp,
+                    }))));
                 }
                 self.send_candidates(met, acts);
             }
@@ -553,7 +564,10 @@ impl Guest {
 
     fn answer(&mut self, met: MatchId, acts: &mut Vec<Act>) {
         if let Some(sdp) = self.sdp() {
-            acts.push(Act::Say(ClientMessage::Answer(Signal { match_id: Some(met), sdp })));
+            acts.push(Act::Say(ClientMessage::Signal(SignalMessage::Answer(Signal {
+                match_id: Some(met),
+                sdp,
+            }))));
         }
         self.send_candidates(met, acts);
         acts.push(Act::Later(150_000, Alarm::Connected(met)));
@@ -562,7 +576,10 @@ impl Guest {
     fn send_candidates(&mut self, met: MatchId, acts: &mut Vec<Act>) {
         let mark = self.mark();
         if let Some(candidate) = Candidate::from_json(format!(r#"{{"candidate":"{mark}"}}"#)) {
-            acts.push(Act::Say(ClientMessage::IceCandidate(IceCandidate { match_id: Some(met), candidate })));
+            acts.push(Act::Say(ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate {
+                match_id: Some(met),
+                candidate,
+            }))));
         }
     }
 

@@ -5,7 +5,7 @@ use crate::marker::{CANDIDATES, Forged, Marker, Part};
 use crate::{Found, Heard};
 use visavis_lobby::{Span, Time};
 use visavis_protocol::{
-    Candidate, ClientMessage, Connected, IceCandidate, MatchId, Message, Mode, Path, Signal,
+    Candidate, ClientMessage, Connected, IceCandidate, MatchId, Message, Mode, Path, Signal, SignalMessage,
 };
 
 /// The last words of a visitor who stops reading.
@@ -99,7 +99,10 @@ impl Encounter {
             (Mode::AnswerOffer, false) => self.answer(speaker, now, say),
             (Mode::Text, _) => {
                 let text = self.marker(speaker, now).text("hello");
-                say(ClientMessage::Message(Message { match_id: Some(self.match_id), text }));
+                say(ClientMessage::Signal(SignalMessage::Message(Message {
+                    match_id: Some(self.match_id),
+                    text,
+                })));
             }
         }
     }
@@ -160,7 +163,7 @@ impl Encounter {
     /// What a browser reports when media flows.
     pub(super) fn report(&self, now: Time) -> Option<ClientMessage> {
         (self.mode != Mode::Text).then(|| {
-            ClientMessage::Connected(Connected {
+            ClientMessage::Signal(SignalMessage::Connected(Connected {
                 match_id: self.match_id,
                 path: Path::Direct,
                 elapsed_ms: now.since(self.since).as_micros() as f64 / 1_000.0,
@@ -168,7 +171,7 @@ impl Encounter {
                 remote_type: None,
                 protocol: None,
                 family: None,
-            })
+            }))
         })
     }
 
@@ -180,8 +183,8 @@ impl Encounter {
         let Some(sdp) = self.marker(speaker, now).description(part) else { return };
         let signal = Signal { match_id: Some(self.match_id), sdp };
         say(match part {
-            Part::Offer => ClientMessage::Offer(signal),
-            Part::Answer => ClientMessage::Answer(signal),
+            Part::Offer => ClientMessage::Signal(SignalMessage::Offer(signal)),
+            Part::Answer => ClientMessage::Signal(SignalMessage::Answer(signal)),
         });
     }
 
@@ -214,7 +217,10 @@ impl Encounter {
 
     fn send(&self, candidate: Option<Candidate>, say: &mut impl FnMut(ClientMessage)) {
         if let Some(candidate) = candidate {
-            say(ClientMessage::IceCandidate(IceCandidate { match_id: Some(self.match_id), candidate }));
+            say(ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate {
+                match_id: Some(self.match_id),
+                candidate,
+            })));
         }
     }
 

@@ -4,7 +4,7 @@ use super::script::{Act, Alarm, Then};
 use super::{Past, Phase, Visitor};
 use std::sync::LazyLock;
 use visavis_lobby::{Ending, Span, Time};
-use visavis_protocol::{ClientMessage, Message, Stop, Typing};
+use visavis_protocol::{ClientMessage, Message, SearchMessage, SignalMessage, Stop, Typing};
 
 /// What a partner writes to somebody who does not read: as much and as fast as a server's default bounds let anybody,
 /// a burst and then on and on. Characters of four bytes each fill a reader's line within a second.
@@ -44,11 +44,17 @@ impl Visitor {
                 let Phase::Met(encounter) = &self.phase else { return };
                 let match_id = Some(encounter.match_id);
                 if then == Then::ShowLife {
-                    acts.push(Act::Send(ClientMessage::Typing(Typing { match_id, on: true })));
+                    acts.push(Act::Send(ClientMessage::Signal(SignalMessage::Typing(Typing {
+                        match_id,
+                        on: true,
+                    }))));
                     return self.set_alarm(now + LIFE_INTERVAL, Then::ShowLife);
                 }
                 let text = encounter.marker(speaker, now).text(&FILLING);
-                acts.push(Act::Send(ClientMessage::Message(Message { match_id, text })));
+                acts.push(Act::Send(ClientMessage::Signal(SignalMessage::Message(Message {
+                    match_id,
+                    text,
+                }))));
                 self.writes += 1;
                 let pause = if self.writes < WRITE_BURST { WRITE_BURST_INTERVAL } else { WRITE_INTERVAL };
                 self.set_alarm(now + pause, Then::Write);
@@ -71,7 +77,7 @@ impl Visitor {
             | Phase::Silent => return,
         };
         if roll < 85 {
-            acts.push(Act::Send(ClientMessage::Stop(Stop {})));
+            acts.push(Act::Send(ClientMessage::Search(SearchMessage::Stop(Stop {}))));
             self.phase = Phase::Stopping { live };
         } else {
             let ending = if roll < 95 { Ending::CloseFrame } else { Ending::Broken };

@@ -4,7 +4,7 @@ use super::habits::ABSENCE;
 use super::script::{Act, Habit, Note, Then};
 use super::{Past, Phase, Visitor};
 use visavis_lobby::Time;
-use visavis_protocol::{ClientMessage, DeviceName, Hello, MatchId, Stop};
+use visavis_protocol::{ClientMessage, DeviceName, Hello, MatchId, SearchMessage, SessionMessage, Stop};
 
 impl Visitor {
     pub(super) fn on_opened(&mut self, now: Time, acts: &mut Vec<Act>) {
@@ -32,7 +32,7 @@ impl Visitor {
         let device = DeviceName(format!("visitor{:010}", self.id));
         let (resume, device) = (self.token.clone(), Some(device));
         let hello = Hello { resume, received, answers_ping: true, device, ..Hello::plain() };
-        acts.push(Act::Send(ClientMessage::Hello(hello)));
+        acts.push(Act::Send(ClientMessage::Session(SessionMessage::Hello(hello))));
     }
 
     pub(super) fn on_welcome(
@@ -81,7 +81,7 @@ impl Visitor {
                 }
             }
             Past::Stopping => {
-                acts.push(Act::Send(ClientMessage::Stop(Stop {})));
+                acts.push(Act::Send(ClientMessage::Search(SearchMessage::Stop(Stop {}))));
                 self.phase = Phase::Stopping { live: present };
             }
         }

@@ -16,7 +16,7 @@ use meeting::{Meeting, Pair};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_lobby::{Config, ConnectionId, Input, NodeId, Output};
-use visavis_protocol::{ClientMessage, MatchId, ResumeToken, ServerMessage};
+use visavis_protocol::{ClientMessage, MatchId, ResumeToken, SearchMessage, ServerMessage, SessionMessage};
 use weather::Weather;
 
 /// One session: its visitor, and the how manieth it is.
@@ -146,7 +146,7 @@ impl Watcher {
         outputs: &[Output],
     ) {
         let Some(seen) = self.sockets.get_mut(&connection) else { return };
-        if let ClientMessage::Hello(hello) = message {
+        if let ClientMessage::Session(SessionMessage::Hello(hello)) = message {
             if seen.visit.is_none() {
                 seen.greets = Some(hello.resume.clone());
             }
@@ -154,10 +154,9 @@ impl Watcher {
         }
         let leaves = matches!(
             message,
-            ClientMessage::Next(_)
-                | ClientMessage::FindPartner(_)
-                | ClientMessage::Stop(_)
-                | ClientMessage::Block(_)
+            ClientMessage::Search(
+                SearchMessage::Next(_) | SearchMessage::FindPartner(_) | SearchMessage::Stop(_)
+            ) | ClientMessage::Session(SessionMessage::Block(_))
         );
         if seen.greets.is_some() {
             // It waits until the session is found.
@@ -175,8 +174,12 @@ impl Watcher {
             known.leaves += u32::from(leaves);
         }
         match message {
-            ClientMessage::Block(block) if !refused => self.blocks(visit, block.match_id),
-            ClientMessage::Next(_) | ClientMessage::FindPartner(_) | ClientMessage::Stop(_) => {
+            ClientMessage::Session(SessionMessage::Block(block)) if !refused => {
+                self.blocks(visit, block.match_id)
+            }
+            ClientMessage::Search(
+                SearchMessage::Next(_) | SearchMessage::FindPartner(_) | SearchMessage::Stop(_),
+            ) => {
                 // Perhaps it leaves, perhaps it is refused: its match ends no sooner.
                 self.ends(visit, Some(self.now));
             }

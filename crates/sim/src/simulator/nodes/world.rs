@@ -22,7 +22,7 @@ use crate::simulator::trace::{Story, Trace};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use visavis_lobby::{ConnectionId, Input, NodeId, Output, Outputs};
-use visavis_protocol::ClientMessage;
+use visavis_protocol::{ClientMessage, SessionMessage};
 
 pub(crate) struct World<'s> {
     script: &'s Script,
@@ -288,7 +288,9 @@ impl<'s> World<'s> {
         })?;
         self.wiretap.saw(process, &input, &outputs);
         self.watcher.saw(self.now, process, &input, &outputs)?;
-        if let Input::Received { connection, message: ClientMessage::Hello(_) } = &input {
+        if let Input::Received { connection, message: ClientMessage::Session(SessionMessage::Hello(_)) } =
+            &input
+        {
             self.after(ANSWER, Event::Answered(*connection));
         }
         let mut acts = Vec::new();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use visavis_lobby::{Ending, Input, Limiting, Span};
 use visavis_protocol::{
     Block, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Kind, LeftReason, Limits,
-    MatchId, Message, Next, Offer, Pin, ResumeToken, Signal, TicketOffer, Typing, Unblock, Wishes,
-    read_interests, read_languages,
+    MatchId, Message, Next, Offer, Pin, ResumeToken, SearchMessage, SessionMessage, Signal, SignalMessage,
+    TicketOffer, Typing, Unblock, Wishes, read_interests, read_languages,
 };
 
 /// What shows that somebody is there.
@@ -125,7 +125,7 @@ impl Observer {
         }
         self.note_offer(id, message);
         match message {
-            ClientMessage::Hello(hello) => match self.takes_greeting(id, hello) {
+            ClientMessage::Session(SessionMessage::Hello(hello)) => match self.takes_greeting(id, hello) {
                 None => {
                     let visit = self.visit_mut(id);
                     visit.named = true;
@@ -145,35 +145,43 @@ impl Observer {
                     }
                 },
             },
-            ClientMessage::FindPartner(wanted) => self.foresee_search(id, wanted),
-            ClientMessage::Next(next) => self.foresee_next(id, next),
-            ClientMessage::Stop(_) => {
+            ClientMessage::Search(SearchMessage::FindPartner(wanted)) => self.foresee_search(id, wanted),
+            ClientMessage::Search(SearchMessage::Next(next)) => self.foresee_next(id, next),
+            ClientMessage::Search(SearchMessage::Stop(_)) => {
                 self.leave(id, LeftReason::Stop);
                 self.turn.stopped = Some(id);
             }
-            ClientMessage::Block(Block { match_id }) => self.foresee_block(id, *match_id),
-            ClientMessage::Unblock(Unblock { block }) => self.foresee_unblock(id, digest(&block.0)),
-            ClientMessage::Ping(_) => self.turn.pong = Some((id, self.visit(id).frames)),
-            ClientMessage::Pong(_) => {}
-            ClientMessage::TicketOffer(_) => {}
-            ClientMessage::Offer(Signal { match_id, sdp })
-            | ClientMessage::Answer(Signal { match_id, sdp }) => {
+            ClientMessage::Session(SessionMessage::Block(Block { match_id })) => {
+                self.foresee_block(id, *match_id)
+            }
+            ClientMessage::Session(SessionMessage::Unblock(Unblock { block })) => {
+                self.foresee_unblock(id, digest(&block.0))
+            }
+            ClientMessage::Session(SessionMessage::Ping(_)) => {
+                self.turn.pong = Some((id, self.visit(id).frames))
+            }
+            ClientMessage::Session(SessionMessage::Pong(_)) => {}
+            ClientMessage::Search(SearchMessage::TicketOffer(_)) => {}
+            ClientMessage::Signal(
+                SignalMessage::Offer(Signal { match_id, sdp })
+                | SignalMessage::Answer(Signal { match_id, sdp }),
+            ) => {
                 self.forwards(id, *match_id, digest(sdp.reveal_json()), true)?;
             }
-            ClientMessage::IceCandidate(IceCandidate { match_id, candidate }) => {
+            ClientMessage::Signal(SignalMessage::IceCandidate(IceCandidate { match_id, candidate })) => {
                 self.forwards(id, *match_id, digest(candidate.reveal_json()), true)?;
             }
-            ClientMessage::Message(Message { match_id, text }) => {
+            ClientMessage::Signal(SignalMessage::Message(Message { match_id, text })) => {
                 if let Some(met) = self.forwards(id, *match_id, digest(&text.0), true)?
                     && let Some(meeting) = self.meetings.get_mut(&met)
                 {
                     meeting.connected |= meeting.kind == Kind::Text;
                 }
             }
-            ClientMessage::Typing(Typing { match_id, on }) => {
+            ClientMessage::Signal(SignalMessage::Typing(Typing { match_id, on })) => {
                 self.forwards(id, *match_id, u64::from(*on), false)?;
             }
-            ClientMessage::Connected(Connected { match_id, .. }) => {
+            ClientMessage::Signal(SignalMessage::Connected(Connected { match_id, .. })) => {
                 if self.visit(id).met() == Some(*match_id)
                     && let Some(meeting) = self.meetings.get_mut(match_id)
                 {
@@ -261,7 +269,9 @@ impl Observer {
 
     /// Whether a visitor comes back by a good token.
     fn may_return(&mut self, id: VisitId, message: &ClientMessage) -> Returns {
-        let ClientMessage::Hello(Hello { resume: Some(token), .. }) = message else { return Returns::No };
+        let ClientMessage::Session(SessionMessage::Hello(Hello { resume: Some(token), .. })) = message else {
+            return Returns::No;
+        };
         let fresh = self.visit(id);
         if fresh.named || fresh.wishes.is_some() {
             return Returns::No;
@@ -286,8 +296,10 @@ impl Observer {
         let allowed = self.visit_mut(id).messages.allows(now, burst, interval);
         hold(allowed, Promise::MessagesAreBounded, || format!("visit {id}: {message:?}"))?;
         let is_next = match message {
-            ClientMessage::FindPartner(_) => self.visit(id).wishes.is_some(),
-            ClientMessage::Next(next) => next.match_id.is_none() || next.match_id == met,
+            ClientMessage::Search(SearchMessage::FindPartner(_)) => self.visit(id).wishes.is_some(),
+            ClientMessage::Search(SearchMessage::Next(next)) => {
+                next.match_id.is_none() || next.match_id == met
+            }
             _ => false,
         };
         if is_next {
@@ -295,7 +307,7 @@ impl Observer {
             let allowed = self.visit_mut(id).nexts.allows(now, burst, interval);
             hold(allowed, Promise::NextIsBounded, || format!("visit {id} at {now:?}"))?;
         }
-        if let ClientMessage::Message(Message { match_id, .. }) = message
+        if let ClientMessage::Signal(SignalMessage::Message(Message { match_id, .. })) = message
             && met.is_some()
             && (match_id.is_none() || *match_id == met)
         {
@@ -311,20 +323,24 @@ impl Observer {
             return;
         }
         match message {
-            ClientMessage::Message(_) | ClientMessage::Typing(_) => {
+            ClientMessage::Signal(SignalMessage::Message(_) | SignalMessage::Typing(_)) => {
                 let partner = self.visit(id).met().and_then(|met| self.partner(met, id));
                 let away = partner.is_some_and(|partner| !self.visit(partner).is_attached());
                 self.note(if away { Mark::MailRefused } else { Mark::TextRefused });
             }
-            ClientMessage::FindPartner(_) | ClientMessage::Next(_) => self.note(Mark::NextRefused),
+            ClientMessage::Search(SearchMessage::FindPartner(_) | SearchMessage::Next(_)) => {
+                self.note(Mark::NextRefused)
+            }
             _ => {}
         }
     }
 
     fn note_offer(&mut self, id: VisitId, message: &ClientMessage) {
-        if let ClientMessage::FindPartner(FindPartner { offer: Some(Offer { sdp }), .. })
-        | ClientMessage::Next(Next { offer: Some(Offer { sdp }), .. })
-        | ClientMessage::TicketOffer(TicketOffer { sdp }) = message
+        if let ClientMessage::Search(
+            SearchMessage::FindPartner(FindPartner { offer: Some(Offer { sdp }), .. })
+            | SearchMessage::Next(Next { offer: Some(Offer { sdp }), .. })
+            | SearchMessage::TicketOffer(TicketOffer { sdp }),
+        ) = message
         {
             let offer = WaitingOffer { owner: id, sent: self.now, shown: false };
             self.offers.insert(digest(sdp.reveal_json()), offer);

@@ -5,7 +5,7 @@ use crate::simulator::guest::{Act, Alarm, Line};
 use crate::simulator::network::{BROKEN, Down, Socket, Up, connection_id};
 use crate::simulator::promises::Breach;
 use visavis_lobby::{ConnectionId, Ending, Input, Limiting, Source};
-use visavis_protocol::{ClientMessage, Hello, ResumeToken};
+use visavis_protocol::{ClientMessage, Hello, ResumeToken, SessionMessage};
 
 impl World<'_> {
     /// Opens a socket: the visitor's own, or another one that shows a token.
@@ -48,7 +48,7 @@ impl World<'_> {
         self.tell(Input::Opened { connection, limiting })?;
         if let Some(token) = token {
             let hello = Hello { resume: Some(token), ..Hello::plain() };
-            self.send(connection, Up::Message(ClientMessage::Hello(hello)));
+            self.send(connection, Up::Message(ClientMessage::Session(SessionMessage::Hello(hello))));
             self.after(1_500_000, Event::ClientNotices(connection));
             self.after(1_600_000, Event::ServerNotices(connection));
             return Ok(());

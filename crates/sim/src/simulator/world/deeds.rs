@@ -9,7 +9,8 @@ use crate::simulator::promises::Breach;
 use crate::simulator::script::{Deed, Step, Who, millis};
 use visavis_lobby::{ConnectionId, Input};
 use visavis_protocol::{
-    ClientMessage, Connected, FindPartner, Hello, Kind, MatchId, Path, ResumeToken, Signal, Stop, Typing,
+    ClientMessage, Connected, FindPartner, Hello, Kind, MatchId, Path, ResumeToken, SearchMessage,
+    SessionMessage, Signal, SignalMessage, Stop, Typing,
 };
 
 impl World<'_> {
@@ -165,7 +166,7 @@ impl World<'_> {
                 let met = self.guests.get(&id).and_then(Guest::met);
                 for _ in 0..messages.clamp(0, 2_000) {
                     let typing = Typing { match_id: met, on: true };
-                    self.send(connection, Up::Message(ClientMessage::Typing(typing)));
+                    self.send(connection, Up::Message(ClientMessage::Signal(SignalMessage::Typing(typing))));
                 }
             }
             Deed::Malformed { kind } => {
@@ -212,23 +213,23 @@ impl World<'_> {
         let message = match kind.rem_euclid(7) {
             0 => {
                 guest.persona.counts = false;
-                ClientMessage::Hello(hello(None))
+                ClientMessage::Session(SessionMessage::Hello(hello(None)))
             }
             1 => {
                 guest.persona.counts = false;
-                ClientMessage::Hello(hello(guest.token().cloned()))
+                ClientMessage::Session(SessionMessage::Hello(hello(guest.token().cloned())))
             }
             2 => match guest.sdp() {
-                Some(sdp) => ClientMessage::Answer(Signal { match_id: met, sdp }),
+                Some(sdp) => ClientMessage::Signal(SignalMessage::Answer(Signal { match_id: met, sdp })),
                 None => return,
             },
-            3 => ClientMessage::Stop(Stop {}),
-            4 => ClientMessage::FindPartner(FindPartner {
+            3 => ClientMessage::Search(SearchMessage::Stop(Stop {})),
+            4 => ClientMessage::Search(SearchMessage::FindPartner(FindPartner {
                 languages: vec!["not a language".to_owned()],
                 ..FindPartner::anyone(Kind::Video)
-            }),
-            5 => ClientMessage::Hello(Hello { version: 9, ..Hello::plain() }),
-            _ => ClientMessage::Connected(Connected {
+            })),
+            5 => ClientMessage::Session(SessionMessage::Hello(Hello { version: 9, ..Hello::plain() })),
+            _ => ClientMessage::Signal(SignalMessage::Connected(Connected {
                 match_id: met.unwrap_or(MatchId(7)),
                 path: Path::Relay,
                 elapsed_ms: 1e300,
@@ -236,9 +237,9 @@ impl World<'_> {
                 remote_type: None,
                 protocol: None,
                 family: None,
-            }),
+            })),
         };
-        if matches!(message, ClientMessage::Stop(_)) {
+        if matches!(message, ClientMessage::Search(SearchMessage::Stop(_))) {
             let mut acts = Vec::new();
             guest.stop(&mut acts);
             return self.act(id, acts);

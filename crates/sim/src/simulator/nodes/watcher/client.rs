@@ -3,7 +3,7 @@
 use super::{Breach, ConnectionId, Mark, MatchId, Micros, Promise, ServerMessage, Watcher, hold};
 use crate::simulator::guest::Guest;
 use std::collections::BTreeSet;
-use visavis_protocol::ClientMessage;
+use visavis_protocol::{ClientMessage, SearchMessage, SessionMessage};
 
 #[derive(Debug, Default)]
 pub(super) struct Client {
@@ -20,10 +20,12 @@ impl Watcher {
     pub(in super::super) fn says(&mut self, guest: u32, message: &ClientMessage) {
         let client = self.clients.entry(guest).or_default();
         match message {
-            ClientMessage::FindPartner(_) | ClientMessage::Next(_) | ClientMessage::Stop(_) => {
+            ClientMessage::Search(
+                SearchMessage::FindPartner(_) | SearchMessage::Next(_) | SearchMessage::Stop(_),
+            ) => {
                 client.accepted = None;
             }
-            ClientMessage::Block(block) => {
+            ClientMessage::Session(SessionMessage::Block(block)) => {
                 if client.accepted == Some(block.match_id) {
                     client.accepted = None;
                 }
