@@ -312,7 +312,7 @@ impl World {
             Output::Close { connection, .. } => {
                 assert!(self.clients.remove(connection).is_some(), "{connection:?} is closed twice");
             }
-            Output::Nodes(request) => panic!("this node is alone: {request:?}"),
+            Output::Cluster(request) => panic!("this node is alone: {request:?}"),
         }
     }
 }

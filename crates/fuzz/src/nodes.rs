@@ -245,7 +245,7 @@ impl World {
         let at = choices.below(NODES);
         let ids: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
         let reply = self.place.lie(choices, &ids, &self.known);
-        self.handle(at, Input::Nodes(reply));
+        self.handle(at, Input::Cluster(reply));
     }
 
     fn rare_event(&mut self, choices: &mut Choices<'_>) {
@@ -273,7 +273,7 @@ impl World {
     fn everybody_sees_everybody(&mut self) {
         let ids: Vec<NodeId> = self.nodes.iter().map(|node| node.id).collect();
         for at in 0..NODES {
-            self.handle(at, Input::Nodes(self.place.sees(&ids)));
+            self.handle(at, Input::Cluster(self.place.sees(&ids)));
         }
     }
 
@@ -287,7 +287,7 @@ impl World {
 
     fn arrives(&mut self, from: NodeId, to: NodeId, frame: Box<Frame>) {
         let Some(at) = self.nodes.iter().position(|node| node.id == to) else { return };
-        self.handle(at, Input::Nodes(Reply::Heard { node: from, frame }));
+        self.handle(at, Input::Cluster(Reply::Heard { node: from, frame }));
     }
 
     /// What is due on the way happens at its moment, wherever it is due first. Everybody shows life meanwhile.
@@ -334,7 +334,7 @@ impl World {
         }
         self.mail.clear();
         for at in 0..NODES {
-            self.handle(at, Input::Nodes(Reply::Away));
+            self.handle(at, Input::Cluster(Reply::Away));
         }
         self.time_passes(Span::from_secs(100_000));
         for node in &self.nodes {
@@ -386,15 +386,15 @@ impl World {
                     let closed = self.nodes[at].clients.remove(&connection);
                     assert!(closed.is_some(), "{connection:?} is closed twice");
                 }
-                Output::Nodes(Request::Tell { node, frame }) => {
+                Output::Cluster(Request::Tell { node, frame }) => {
                     self.forger.learn(&frame);
                     if self.mail.len() < MAX_MAIL {
                         self.mail.push_back(Mail { from: self.nodes[at].id, to: node, frame });
                     }
                 }
-                Output::Nodes(request) => {
+                Output::Cluster(request) => {
                     if let Some(reply) = self.place.answer(self.nodes[at].id, request) {
-                        self.handle(at, Input::Nodes(reply));
+                        self.handle(at, Input::Cluster(reply));
                     }
                 }
             }

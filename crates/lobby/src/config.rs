@@ -1,6 +1,6 @@
 //! What an operator may set about the lobby. The defaults are the documented ones.
 
-use crate::{CrowdBounds, NodeId, SessionSecret, Span};
+use crate::{CrowdBounds, IcePasses, NodeId, SessionSecret, Span};
 use visavis_protocol::Limits;
 
 /// Settings of the lobby. All spans are of the lobby's own [`crate::Time`].
@@ -41,6 +41,8 @@ pub struct Config {
     pub token_ttl: Span,
     /// Secrets that seal resume tokens: the first one seals, all open. Empty: nothing can be resumed.
     pub session_secrets: Vec<SessionSecret>,
+    /// Where relays are given to sessions only: makes the pass that every `welcome` carries.
+    pub ice_passes: Option<IcePasses>,
     /// What is kept for a client that may not have got it, per session.
     pub replay_messages: usize,
     pub replay_bytes: usize,
@@ -128,6 +130,7 @@ impl Default for Config {
             half_pair_grace: Span::from_secs(30),
             token_ttl: Span::from_secs(24 * 60 * 60),
             session_secrets: Vec::new(),
+            ice_passes: None,
             replay_messages: 64,
             replay_bytes: 64 * 1024,
             admission_rate: 1_000,

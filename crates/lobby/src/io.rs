@@ -57,12 +57,12 @@ pub enum Input {
         spread: Span,
     },
     /// Other nodes, or the place where they meet.
-    Nodes(Reply),
+    Cluster(Reply),
     /// The time of [`crate::Lobby::poll_timeout`] has come.
     Timeout,
 }
 
-/// What the shell shall do, in this order.
+/// What the shell shall do, in this order. The variant names the addressee; a message to a client is whole.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     Send {
@@ -82,7 +82,7 @@ pub enum Output {
         reason: &'static str,
     },
     /// Ask other nodes, or the place where they meet. Only of a lobby that is one of several.
-    Nodes(Request),
+    Cluster(Request),
 }
 
 /// Outputs of one or more inputs, in order. The caller owns and drains it.
@@ -107,7 +107,7 @@ impl Outputs {
     }
 
     pub(crate) fn ask(&mut self, request: Request) {
-        self.0.push(Output::Nodes(request));
+        self.0.push(Output::Cluster(request));
     }
 
     pub(crate) fn push(&mut self, output: Output) {

@@ -33,6 +33,7 @@ mod lobby;
 mod matches;
 mod matchmaker;
 mod nodes;
+mod passes;
 mod paths;
 mod persons;
 mod planted;
@@ -58,6 +59,7 @@ pub use nodes::{
     Bucket, Claimed, Export, Frame, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag,
     TicketId,
 };
+pub use passes::IcePasses;
 pub use paths::{Paths, Tally};
 #[cfg(feature = "planted")]
 pub use planted::{Fault, plant};

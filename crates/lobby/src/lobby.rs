@@ -83,6 +83,8 @@ pub struct Lobby {
     matches: SlotMap<MatchKey, Match>,
     match_ids: Random,
     session_ids: Random,
+    /// What tells the passes of one moment apart.
+    passes: Random,
     persons: Persons,
     /// Sessions that can be resumed.
     identities: FxHashMap<SessionId, SessionKey>,
@@ -117,6 +119,7 @@ impl Lobby {
             matches: SlotMap::with_key(),
             match_ids: key.random("visavis match 1"),
             session_ids: key.random("visavis session 1"),
+            passes: key.random("visavis ice pass 1"),
             persons,
             identities: FxHashMap::default(),
             ended: Ended::default(),
@@ -175,7 +178,7 @@ impl Lobby {
                 }
             }
             Input::Drain { spread } => self.drain(spread, outputs),
-            Input::Nodes(reply) => self.on_reply(reply, outputs),
+            Input::Cluster(reply) => self.on_reply(reply, outputs),
             Input::Timeout => self.run_timers(outputs),
         }
         self.settle_exports(outputs);

@@ -248,7 +248,7 @@ impl Script {
                         self.here.remove(&Visitor(connection.0));
                         self.unread.push_back(output);
                     }
-                    Output::Ping { .. } | Output::Send { .. } | Output::Nodes(_) => {
+                    Output::Ping { .. } | Output::Send { .. } | Output::Cluster(_) => {
                         self.unread.push_back(output)
                     }
                 }
@@ -435,7 +435,7 @@ fn describe(output: &Output) -> String {
     match output {
         Output::Send { connection, message } => format!("to {:?}: {}", Visitor(connection.0), wire(message)),
         Output::Ping { connection, .. } => format!("ping to {:?}", Visitor(connection.0)),
-        Output::Nodes(request) => format!("{request:?}"),
+        Output::Cluster(request) => format!("{request:?}"),
         Output::Close { connection, code, reason } => {
             format!("close {:?}: {code:?}, {reason}", Visitor(connection.0))
         }

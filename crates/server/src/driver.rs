@@ -9,7 +9,6 @@ mod outbox;
 pub(crate) use outbox::{Last, Outbound, Outbox, QueueBounds, Taken};
 
 use crate::backend::Requests;
-use crate::ice::IcePasses;
 use notices::Notices;
 use rustc_hash::FxHashMap;
 use std::pin::pin;
@@ -21,7 +20,7 @@ use tokio::time::sleep_until;
 use visavis_lobby::{
     Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Span, Time,
 };
-use visavis_protocol::{CloseCode, IceToken, ServerMessage};
+use visavis_protocol::CloseCode;
 
 /// Events that may wait for the driver. When it is full, connections stop reading: TCP tells their clients.
 pub(crate) const INBOX_EVENTS: usize = 4096;
@@ -76,7 +75,6 @@ pub(crate) struct Driver {
     outboxes: FxHashMap<ConnectionId, Arc<Outbox>>,
     outputs: Outputs,
     bounds: QueueBounds,
-    passes: Option<Arc<IcePasses>>,
     requests: Option<Requests>,
     online: Arc<AtomicUsize>,
     everywhere: Arc<AtomicUsize>,
@@ -93,12 +91,11 @@ enum Phase {
 }
 
 impl Driver {
-    /// With `passes`, every `welcome` carries one; with `requests`, other nodes can be asked.
+    /// With `requests`, other nodes can be asked.
     pub(crate) fn new(
         config: Config,
         key: LobbyKey,
         bounds: QueueBounds,
-        passes: Option<Arc<IcePasses>>,
         requests: Option<Requests>,
     ) -> (Self, Link) {
         let (sender, inbox) = mpsc::channel(INBOX_EVENTS);
@@ -113,7 +110,6 @@ impl Driver {
             outboxes: FxHashMap::default(),
             outputs: Outputs::new(),
             bounds,
-            passes,
             requests,
             online,
             everywhere,
@@ -211,20 +207,12 @@ impl Driver {
     }
 
     fn route(&mut self) {
-        let now_unix_s = self.now().as_micros() / 1_000_000;
         for output in self.outputs.drain() {
             let (connection, outbound) = match output {
-                Output::Send { connection, mut message } => {
-                    if let (ServerMessage::Welcome { ice_token, .. }, Some(passes)) =
-                        (&mut message, &self.passes)
-                    {
-                        *ice_token = passes.make(now_unix_s).map(IceToken);
-                    }
-                    (connection, Outbound::Message(message))
-                }
+                Output::Send { connection, message } => (connection, Outbound::Message(message)),
                 Output::Ping { connection, mark } => (connection, Outbound::Ping(mark)),
                 Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
-                Output::Nodes(request) => {
+                Output::Cluster(request) => {
                     if let Some(requests) = &self.requests {
                         requests.send(request);
                     }

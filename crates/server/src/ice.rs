@@ -6,12 +6,10 @@
 
 mod choice;
 mod own;
-mod pass;
 mod region;
 
 pub(crate) use choice::{Choice, choose};
 pub(crate) use own::{Asked, By, OwnRelay, Told};
-pub(crate) use pass::IcePasses;
 pub(crate) use region::{Region, RelayUrl};
 
 #[derive(Clone, Debug, Default)]

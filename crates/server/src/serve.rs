@@ -10,7 +10,7 @@ use crate::edge::{
 };
 use crate::failure::Failure;
 use crate::geo::Geo;
-use crate::ice::{IcePasses, IcePolicy};
+use crate::ice::IcePolicy;
 use crate::relay::{Bound, RelayLink, advise, listen_with_relay, open as open_relay};
 use crate::reload::{self, LogLevel, Reloader};
 use crate::self_signed::local_addresses;
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use visavis_lobby::{LobbyKey, ReaderBounds};
+use visavis_lobby::{IcePasses, LobbyKey, ReaderBounds};
 
 /// At the end of the stop timeout: time to close the sockets of those who did not move.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -85,7 +85,8 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             Some(session_key::turn_secrets(&config.turn.secrets, &lobby.session_secrets, &config.state_dir)?)
         }
     };
-    let passes = ice.require_session.then(|| Arc::new(IcePasses::new(&lobby.session_secrets)));
+    lobby.ice_passes = ice.require_session.then(|| IcePasses::new(&lobby.session_secrets));
+    let passes = lobby.ice_passes.clone();
     let nodes = Nodes::prepare(&config.redis, &config.state_dir, &mut lobby)?;
     let nodes_view =
         nodes.as_ref().map(|nodes| NodesView { status: nodes.status(), required: config.redis.required });
@@ -111,7 +112,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         (_, _) => (None, None, None),
     };
     let requests = nodes.as_ref().map(Nodes::requests);
-    let (driver, link) = Driver::new(lobby, lobby_key()?, bounds, passes.clone(), requests);
+    let (driver, link) = Driver::new(lobby, lobby_key()?, bounds, requests);
     let mut driver = tokio::spawn(driver.run());
     let leaving = nodes.map(|nodes| nodes.start(link.clone()));
 

@@ -80,7 +80,7 @@ impl World {
                         self.tell_lobby(LobbyInput::Alive { connection, mark: Some(mark) });
                     }
                 }
-                Output::Nodes(request) => panic!("{request:?} of a lobby that is alone"),
+                Output::Cluster(request) => panic!("{request:?} of a lobby that is alone"),
                 Output::Close { connection, .. } => {
                     if let Some(index) = self.owner(connection) {
                         self.sockets[index] = None;

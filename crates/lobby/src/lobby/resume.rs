@@ -16,7 +16,8 @@ use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim, SessionId};
 use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
-    CloseCode, ErrorCode, Hello, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION, Wishes,
+    CloseCode, ErrorCode, Hello, IceToken, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION,
+    Wishes,
 };
 
 /// What became of a token.
@@ -128,8 +129,7 @@ impl Lobby {
             resumed,
             received: received.filter(|_| resumed == Some(true)),
             match_id,
-            // The shell's affair: the lobby knows of no relays.
-            ice_token: None,
+            ice_token: self.ice_pass(),
         };
         let Some(session) = self.sessions.get_mut(key) else { return };
         if let Some(connection) = session.connection() {
@@ -141,6 +141,12 @@ impl Lobby {
             identity.sent = 0;
             identity.replay = Replay::default();
         }
+    }
+
+    /// For `GET /api/ice`, where only sessions are given relays.
+    fn ice_pass(&mut self) -> Option<IceToken> {
+        let now_unix_s = self.now.as_micros() / 1_000_000;
+        self.config.ice_passes.as_ref()?.make(now_unix_s, self.passes.bytes())
     }
 
     /// A token of where the session stands now. `None` for a session that cannot be resumed.

@@ -260,7 +260,7 @@ impl Door {
         }
         let said = outputs.drain().filter_map(|output| match output {
             Output::Send { message, .. } => Some(message),
-            Output::Ping { .. } | Output::Close { .. } | Output::Nodes(_) => None,
+            Output::Ping { .. } | Output::Close { .. } | Output::Cluster(_) => None,
         });
         said.collect()
     }

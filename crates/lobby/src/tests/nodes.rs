@@ -147,7 +147,7 @@ impl Town {
     }
 
     pub(crate) fn reply(&mut self, index: usize, reply: Reply) {
-        self.input(index, Input::Nodes(reply));
+        self.input(index, Input::Cluster(reply));
     }
 
     /// A node shall stop, and its visitors are asked to move.
@@ -314,7 +314,7 @@ impl Town {
                     Output::Close { connection, .. } => {
                         self.closed.insert(At(index, connection.0));
                     }
-                    Output::Nodes(request) => inputs.extend(self.ask(index, request)),
+                    Output::Cluster(request) => inputs.extend(self.ask(index, request)),
                 }
             }
         }
@@ -352,7 +352,7 @@ impl Town {
                     self.held.push((to, me, frame));
                     return None;
                 }
-                return Some((to, Input::Nodes(Reply::Heard { node: me, frame: Box::new(frame) })));
+                return Some((to, Input::Cluster(Reply::Heard { node: me, frame: Box::new(frame) })));
             }
             Request::Claim(export) => self.claim(me, *export),
             Request::Withdraw { bucket, ticket } => {
@@ -386,7 +386,7 @@ impl Town {
                 Reply::Met { match_id, node: halves[theirs] }
             }
         };
-        Some((index, Input::Nodes(reply)))
+        Some((index, Input::Cluster(reply)))
     }
 
     fn claim(&mut self, node: NodeId, export: Export) -> Reply {

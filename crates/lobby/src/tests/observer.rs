@@ -65,7 +65,7 @@ impl Observer {
             | Input::Malformed { connection, .. }
             | Input::Alive { connection, .. }
             | Input::Closed { connection, .. } => Some(*connection),
-            Input::Drain { .. } | Input::Nodes(_) | Input::Timeout => None,
+            Input::Drain { .. } | Input::Cluster(_) | Input::Timeout => None,
         };
         let refused = outputs.iter().any(|output| {
             matches!(output, Output::Send { connection, message: ServerMessage::Error { .. } } if Some(*connection) == sender)
@@ -85,7 +85,7 @@ impl Observer {
                     }
                 }
                 Output::Ping { connection, .. } => assert!(self.clients.contains_key(connection)),
-                Output::Nodes(request) => panic!("{request:?} of a lobby that is alone"),
+                Output::Cluster(request) => panic!("{request:?} of a lobby that is alone"),
                 Output::Close { connection, .. } => {
                     self.note("cut");
                     assert!(self.clients.contains_key(connection), "closed twice");
@@ -150,7 +150,7 @@ impl Observer {
             | Input::Malformed { .. }
             | Input::Alive { .. }
             | Input::Drain { .. }
-            | Input::Nodes(_)
+            | Input::Cluster(_)
             | Input::Timeout => {
                 return Leavers::new();
             }

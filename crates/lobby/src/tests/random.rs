@@ -265,7 +265,7 @@ impl World {
                     self.input(Input::Alive { connection, mark: None });
                 }
                 Output::Ping { .. } => {}
-                Output::Nodes(request) => panic!("{request:?} of a lobby that is alone"),
+                Output::Cluster(request) => panic!("{request:?} of a lobby that is alone"),
                 Output::Close { connection, .. } => {
                     for visitor in self.visitors.iter_mut().filter(|visitor| **visitor == Some(connection)) {
                         *visitor = None;

@@ -346,7 +346,7 @@ async fn ask(
 }
 
 async fn tell(link: &Link, reply: Reply) -> Result<(), ()> {
-    link.inbox.send(Event::Happened(Input::Nodes(reply))).await.map_err(|_| ())
+    link.inbox.send(Event::Happened(Input::Cluster(reply))).await.map_err(|_| ())
 }
 
 async fn is_cluster(connection: &MultiplexedConnection) -> bool {

@@ -4,7 +4,7 @@ use super::origin::{self, Verdict};
 use super::{ClientAddress, Edge, Networks, Pace, Peer, address, cors, log, respond};
 use crate::geo::Geo;
 use crate::host::Host;
-use crate::ice::{Asked, By, Choice, IcePasses, IcePolicy, IceSettings, OwnRelay, Told, choose};
+use crate::ice::{Asked, By, Choice, IcePolicy, IceSettings, OwnRelay, Told, choose};
 use crate::notice::warn_rarely;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -18,6 +18,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use visavis_lobby::IcePasses;
 use visavis_turn::Secrets;
 
 /// Firefox warns at five.
@@ -30,7 +31,7 @@ pub(crate) struct IceDesk {
     /// `None` where there is no relay to open.
     pub(crate) secrets: Option<Secrets>,
     /// `None`: whoever asks gets an answer.
-    pub(crate) passes: Option<Arc<IcePasses>>,
+    pub(crate) passes: Option<IcePasses>,
     pub(crate) geo: Geo,
     pub(crate) pace: Pace,
     pub(crate) exempt: Networks,

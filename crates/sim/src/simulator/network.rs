@@ -78,7 +78,7 @@ impl Down {
             Output::Send { connection, message } => Some((connection, Down::Message(Box::new(message)))),
             Output::Ping { connection, mark } => Some((connection, Down::Ping(mark))),
             Output::Close { connection, reason, .. } => Some((connection, Down::Close(reason))),
-            Output::Nodes(_) => None,
+            Output::Cluster(_) => None,
         }
     }
 }

@@ -314,7 +314,7 @@ impl Observer {
                 }
                 Output::Close { connection, reason, .. } => self.closes(*connection, reason)?,
                 // Between nodes: nobody outside sees it.
-                Output::Nodes(_) => {}
+                Output::Cluster(_) => {}
             }
         }
         self.conclude()

@@ -47,7 +47,7 @@ impl Trace {
                 (5, connection.0, *ending == Ending::CloseFrame).hash(&mut self.hasher);
             }
             Input::Drain { spread } => (6, spread.as_micros()).hash(&mut self.hasher),
-            Input::Nodes(reply) => (11, format!("{reply:?}")).hash(&mut self.hasher),
+            Input::Cluster(reply) => (11, format!("{reply:?}")).hash(&mut self.hasher),
             Input::Timeout => 7.hash(&mut self.hasher),
         }
         for output in outputs {
@@ -57,7 +57,7 @@ impl Trace {
                     self.add_json(message);
                 }
                 Output::Ping { connection, mark } => (9, connection.0, mark).hash(&mut self.hasher),
-                Output::Nodes(request) => (12, format!("{request:?}")).hash(&mut self.hasher),
+                Output::Cluster(request) => (12, format!("{request:?}")).hash(&mut self.hasher),
                 Output::Close { connection, code, .. } => (10, connection.0, code).hash(&mut self.hasher),
             }
         }

@@ -118,7 +118,7 @@ impl Watcher {
             Input::Malformed { .. }
             | Input::Alive { .. }
             | Input::Drain { .. }
-            | Input::Nodes(_)
+            | Input::Cluster(_)
             | Input::Timeout => {}
         }
         for output in outputs {
@@ -127,7 +127,7 @@ impl Watcher {
                 Output::Close { connection, .. } => {
                     self.sockets.remove(connection);
                 }
-                Output::Ping { .. } | Output::Nodes(_) => {}
+                Output::Ping { .. } | Output::Cluster(_) => {}
             }
         }
         Ok(())

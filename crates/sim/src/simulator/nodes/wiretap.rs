@@ -24,23 +24,23 @@ impl Wiretap {
         }
         let says = |word: &str| said.iter().any(|(said, _)| said == word);
         match input {
-            Input::Nodes(Reply::Heard { node, frame }) => {
+            Input::Cluster(Reply::Heard { node, frame }) => {
                 if self.known.insert(*node) && self.known.iter().any(|known| is_older(*known, *node)) {
                     self.marks.note(Mark::NewStartHeard);
                 }
                 let (word, body) = read(frame);
                 self.heard(me, *node, &word, &body, &says);
             }
-            Input::Nodes(Reply::Gap { .. }) => self.marks.note(Mark::GapNoticed),
-            Input::Nodes(Reply::Met { node: Some(_), .. }) if says("Rejoin") => {
+            Input::Cluster(Reply::Gap { .. }) => self.marks.note(Mark::GapNoticed),
+            Input::Cluster(Reply::Met { node: Some(_), .. }) if says("Rejoin") => {
                 self.marks.note(Mark::HalvesMet);
             }
-            Input::Nodes(Reply::Marked { marked, .. }) => match marked {
+            Input::Cluster(Reply::Marked { marked, .. }) => match marked {
                 Marked::Used => self.marks.note(Mark::UsedElsewhere),
                 Marked::Fresh { kept: Some(_) } => self.marks.note(Mark::KeptFound),
                 Marked::Fresh { kept: None } => {}
             },
-            Input::Nodes(Reply::Claimed { found: Some(_), .. }) if says("Unclaimed") => {
+            Input::Cluster(Reply::Claimed { found: Some(_), .. }) if says("Unclaimed") => {
                 self.marks.note(Mark::ClaimGivenBack);
             }
             _ => {}
@@ -86,7 +86,7 @@ fn is_older(one: NodeId, other: NodeId) -> bool {
 
 fn told(output: &Output) -> Option<&Frame> {
     match output {
-        Output::Nodes(Request::Tell { frame, .. }) => Some(frame),
+        Output::Cluster(Request::Tell { frame, .. }) => Some(frame),
         _ => None,
     }
 }

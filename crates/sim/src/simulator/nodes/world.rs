@@ -296,7 +296,7 @@ impl<'s> World<'s> {
         let mut acts = Vec::new();
         for output in outputs {
             match output {
-                Output::Nodes(request) => {
+                Output::Cluster(request) => {
                     if let Some(there) = self.nodes.get_mut(node) {
                         there.shell.ask(self.now, request, &mut acts);
                     }

@@ -79,7 +79,7 @@ impl Observer {
                 self.draining = true;
                 Ok(())
             }
-            Input::Nodes(_) => Ok(()),
+            Input::Cluster(_) => Ok(()),
             Input::Timeout => self.foresee_timeouts(),
         }
     }

@@ -53,11 +53,11 @@ impl Turn {
             | Input::Malformed { connection, .. }
             | Input::Alive { connection, .. }
             | Input::Closed { connection, .. } => Some(*connection),
-            Input::Drain { .. } | Input::Nodes(_) | Input::Timeout => None,
+            Input::Drain { .. } | Input::Cluster(_) | Input::Timeout => None,
         };
         let to_sender = outputs.iter().filter_map(|output| match output {
             Output::Send { connection, message } if Some(*connection) == sender => Some(message),
-            Output::Send { .. } | Output::Ping { .. } | Output::Close { .. } | Output::Nodes(_) => None,
+            Output::Send { .. } | Output::Ping { .. } | Output::Close { .. } | Output::Cluster(_) => None,
         });
         // Behind a welcome an error is one that is sent again.
         let refused = to_sender

@@ -87,7 +87,7 @@ impl World<'_> {
     pub(super) fn carry(&mut self, node: usize, acts: Vec<Act>, inbox: &mut VecDeque<Input>) {
         for act in acts {
             match act {
-                Act::Tell(reply) => inbox.push_back(Input::Nodes(reply)),
+                Act::Tell(reply) => inbox.push_back(Input::Cluster(reply)),
                 Act::Lost(loss) => self.on_loss(node, loss),
                 Act::Send { line, nth, command } => self.send_to_redis(node, line, nth, command),
             }
