@@ -3,8 +3,7 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::reason;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fs::{self, OpenOptions, Permissions};
@@ -100,7 +99,7 @@ pub(crate) fn turn_secrets(
 
 fn derive_turn(secret: &SessionSecret) -> Secret {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret.0);
-    let derived = URL_SAFE_NO_PAD.encode(hmac::sign(&key, b"visavis turn secret 1"));
+    let derived = BASE64URL_NOPAD.encode(hmac::sign(&key, b"visavis turn secret 1").as_ref());
     Secret::new(derived).expect("32 bytes are not empty")
 }
 

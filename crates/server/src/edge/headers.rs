@@ -8,8 +8,7 @@ use axum::http::header::{
     CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use data_encoding::BASE64;
 use ring::digest;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -92,7 +91,7 @@ fn hashes(pages: &[&str], open: &str, close: &str) -> String {
             let Some((body, after)) = after.split_once(close) else { break };
             rest = after;
             if !attributes.contains("src=") && !body.is_empty() {
-                let hash = BASE64.encode(digest::digest(&digest::SHA256, body.as_bytes()));
+                let hash = BASE64.encode(digest::digest(&digest::SHA256, body.as_bytes()).as_ref());
                 found.insert(format!(" 'sha256-{hash}'"));
             }
         }

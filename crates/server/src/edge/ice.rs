@@ -12,8 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use data_encoding::BASE64URL_NOPAD;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
 use std::sync::Arc;
@@ -218,7 +217,7 @@ impl IceDesk {
 fn with_credentials(choice: Choice, secrets: &Secrets, ttl_s: u64) -> Option<Vec<Server>> {
     let mut id = [0; 12];
     SystemRandom::new().fill(&mut id).ok()?;
-    let minted = secrets.mint(unix_s().saturating_add(ttl_s), &URL_SAFE_NO_PAD.encode(id));
+    let minted = secrets.mint(unix_s().saturating_add(ttl_s), &BASE64URL_NOPAD.encode(&id));
     let server = |urls: Vec<String>| Server {
         urls,
         username: Some(minted.username.clone()),

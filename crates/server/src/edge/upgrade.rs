@@ -13,8 +13,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use data_encoding::BASE64;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use ring::digest;
@@ -180,7 +179,7 @@ fn accept_key(key: &[u8]) -> String {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(key);
     context.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    BASE64.encode(context.finish())
+    BASE64.encode(context.finish().as_ref())
 }
 
 #[cfg(test)]

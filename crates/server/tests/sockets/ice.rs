@@ -74,9 +74,7 @@ async fn two_regions_give_four_urls_with_credentials_that_expire() {
     assert_ne!(name(&first), name(&second), "nobody can guess the name of another");
     // As coturn would make it: `printf %s NAME | openssl dgst -sha1 -hmac s3cret -binary | base64`.
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"s3cret");
-    use base64::Engine as _;
-    let password =
-        base64::engine::general_purpose::STANDARD.encode(ring::hmac::sign(&key, name(&first).as_bytes()));
+    let password = data_encoding::BASE64.encode(ring::hmac::sign(&key, name(&first).as_bytes()).as_ref());
     assert_eq!(first["iceServers"][0]["credential"], password, "the first secret mints");
 }
 
