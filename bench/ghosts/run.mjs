@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
 });
 requireBuilt();
 
-// As docs/operations.md says: lobby.sign_of_life_ms; limits.write_stall_ms and then lobby.grace_ms.
+// As docs/settings.md says: lobby.sign_of_life_ms; limits.write_stall_ms and then lobby.grace_ms.
 const GHOST_DEADLINE_MS = 10_000;
 const STALL_DEADLINE_MS = 20_000;
 /** The writer's burst until its reader's line is full, timers' grain, and the load client's own delay. */

@@ -29,7 +29,7 @@ const { values: options } = parseArgs({
 });
 requireBuilt();
 
-/** `overflow_after_ms`, as docs/operations.md has it: so long a visitor is shown to nobody else. */
+/** `overflow_after_ms`, as docs/settings.md has it: so long a visitor is shown to nobody else. */
 const OVERFLOW_AFTER_MS = 300;
 
 const crowd = ["--visitors", options.visitors, "--rounds", options.rounds, "--connect-rate", 5000, "--settle-ms", 1000];

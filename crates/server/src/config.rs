@@ -1,7 +1,7 @@
 //! The operator's settings: what they are, and how a value is found for each.
 //!
 //! What always holds: every setting stands once, in [`table::SETTINGS`], with its key, default and meaning; the flag
-//! and the environment variable follow from the key; the table in `docs/operations.md` is written from it.
+//! and the environment variable follow from the key; the table in `docs/settings.md` is written from it.
 //! A flag beats the environment, which beats the file, which beats the default. Nothing here opens a socket.
 
 #[cfg(test)]

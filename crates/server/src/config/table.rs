@@ -105,7 +105,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "ice.region",
         "REGION",
         "",
-        "Relays of your own, instead of the built-in one: `[[ice.region]]` with `name`, `place` or `countries`, and `urls`; see [Relays in regions](#relays-in-regions).",
+        "Relays of your own, instead of the built-in one: `[[ice.region]]` with `name`, `place` or `countries`, and `urls`; see [Relays in regions](operations.md#relays-in-regions).",
         |c, v| set(&mut c.ice.regions, v.iter().map(|v| Region::read(v)).collect()),
     ),
     one(
