@@ -8,8 +8,9 @@ export default defineConfig(({ mode }) => ({
   test: {
     environment: "node",
     include: INCLUDE[mode] ?? ["tests/**/*.test.ts"],
-    // Every file has a server and browsers of its own; more than one of these at a time only makes them wait.
-    fileParallelism: false,
+    // Every file has a server, browsers and network namespaces of its own. Most of them wait for something to be noticed,
+    // so two at a time take little more than half as long; with three, two cores no longer keep up with the pictures.
+    maxWorkers: 2,
     // Of tests that say themselves that they may run together: they wait more than they work.
     maxConcurrency: 20,
     pool: "forks",
