@@ -42,11 +42,15 @@ const TEST_SWITCHES = [
 
 export const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
+/** The tests read the page in English, whatever the machine speaks. */
+const ENGLISH = { LANG: "en_GB.UTF-8", LANGUAGE: "en_GB:en", LC_ALL: "" };
+
 /** Chromium as visitors have it, without a window on this screen. */
 export function launchChromium(devices: Devices, flags: string[] = [], program = CHROMIUM): Promise<Browser> {
   return chromium.launch({
     executablePath: program,
     ignoreDefaultArgs: TEST_SWITCHES,
+    env: { ...process.env, ...ENGLISH },
     args: [...QUIET, ...DEVICES[devices], ...flags],
   });
 }
