@@ -15,6 +15,7 @@ CHECKED := target/checked/visavis
 PACKAGES := web/node_modules/.package-lock.json
 SITE := web/app/build/index.html
 SITE_SOURCES := $(shell find web/sdk/src web/app/src web/app/static web/app/scripts -type f 2>/dev/null) \
+	$(wildcard web/app/messages/*/*.json) \
 	$(wildcard web/sdk/*.json web/app/*.json web/app/*.js web/app/*.ts web/*.json)
 LAN_TLS := .visavis/tls
 
@@ -144,7 +145,7 @@ lighthouse: build ## What Lighthouse says of the landing and the chat page
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf target fuzz/target web/node_modules web/app/build web/app/.svelte-kit web/sdk/dist
+	rm -rf target fuzz/target web/node_modules web/app/build web/app/.svelte-kit web/app/messages/compiled web/sdk/dist
 
 .PHONY: help
 help: ## This list

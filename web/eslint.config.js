@@ -1,9 +1,20 @@
+import noLiterals from "./app/scripts/no-literals.js";
 import svelte from "eslint-plugin-svelte";
 import globals from "globals";
 import ts from "typescript-eslint";
 
 export default ts.config(
-  { ignores: ["**/node_modules/", "**/dist/", "**/build/", "**/out/", "**/.svelte-kit/", "**/*.gen.ts"] },
+  {
+    ignores: [
+      "**/node_modules/",
+      "**/dist/",
+      "**/build/",
+      "**/out/",
+      "**/.svelte-kit/",
+      "**/*.gen.ts",
+      "app/messages/compiled/",
+    ],
+  },
   ...ts.configs.strict,
   ...svelte.configs.recommended,
   {
@@ -27,6 +38,12 @@ export default ts.config(
       // The site may lie below a path of its host.
       "svelte/no-navigation-without-resolve": ["error", { ignoreReplaceState: true }],
     },
+  },
+  {
+    files: ["app/src/**/*.svelte", "app/src/**/*.ts"],
+    ignores: ["**/*.test.ts"],
+    plugins: { visavis: { rules: { "no-literals": noLiterals } } },
+    rules: { "visavis/no-literals": "error" },
   },
   {
     // Programs for the terminal: printing is what they do.

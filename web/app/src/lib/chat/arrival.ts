@@ -1,6 +1,8 @@
 // A stranger arrives while the visitor looks at another tab. The title says so always; a sound and a notification
 // only where the visitor asked for them.
 
+import { m } from "$lib/messages.svelte";
+
 export interface Noticing {
   sound: boolean;
   notification: boolean;
@@ -52,8 +54,8 @@ export function canNotify(): boolean {
 function notify(): Notification | null {
   if (!canNotify()) return null;
   try {
-    const shown = new Notification("Someone is here", {
-      body: "A stranger is waiting for you in Visavis.",
+    const shown = new Notification(m.talk.arrival(), {
+      body: m.talk.arrival_body(),
       tag: "visavis",
     });
     shown.onclick = () => {

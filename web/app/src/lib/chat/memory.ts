@@ -1,4 +1,5 @@
-// What this browser remembers between visits: wishes, settings and who was blocked, nothing else, and nowhere else.
+// What this browser remembers between visits: wishes, settings and who was blocked, and nowhere else. The privacy page
+// names all of it (site/remembered.ts).
 // Storage may be forbidden or full; then the visit simply starts with the defaults. Each value is checked by itself: a
 // single one that the server would refuse must not lock a visitor out of every later visit.
 import { addInterests, languagesFrom } from "./wishes";
@@ -19,21 +20,6 @@ export interface Remembered {
   cameraId: string | null;
   microphoneId: string | null;
 }
-
-/** What of it the privacy page names; each value is there, and none besides. */
-export const NAMES: Record<keyof Remembered, string> = {
-  interests: "your interests",
-  languages: "your languages",
-  volume: "the volume",
-  cameraId: "the camera you chose",
-  microphoneId: "the microphone you chose",
-  hideAddress: "whether to hide your address",
-  autoContinue: "whether the next search starts by itself",
-  escapeIsNext: "what the Esc key does",
-  arrivalSound: "whether a sound tells that someone arrived",
-  arrivalNotification: "whether a notification does",
-  blocks: "whom you blocked",
-};
 
 const KEY = "visavis";
 const DEVICE_KEY = "visavis-device";

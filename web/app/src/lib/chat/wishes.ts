@@ -1,6 +1,7 @@
 // What a visitor may wish for, in the form the server takes it: interests plain, NFC, folded; languages
 // as bare language tags, because "de-AT" and "de-DE" understand each other.
 
+import { locale } from "$lib/messages.svelte";
 import { folded, harmless } from "./plain";
 
 export const MAX_INTERESTS = 10;
@@ -47,10 +48,11 @@ export const OFFERED_LANGUAGES = (
 
 let names: Intl.DisplayNames | undefined;
 
-/** `de` → `German`; the tag itself where the browser has no name for it. */
+/** `de` → `German`, in the page's language; the tag itself where the browser has no name for it. */
 export function languageName(tag: string): string {
   try {
-    names ??= new Intl.DisplayNames("en", { type: "language" });
+    if (names?.resolvedOptions().locale !== locale())
+      names = new Intl.DisplayNames(locale(), { type: "language" });
     return names.of(tag) ?? tag;
   } catch {
     return tag;

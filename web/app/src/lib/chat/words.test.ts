@@ -1,5 +1,6 @@
 import type { ChatKind, ChatState, ErrorReason, LeftReason, MatchInfo, VisavisError } from "@visavis/client";
 import { describe, expect, test } from "vitest";
+import { m } from "$lib/messages.svelte";
 import type { Cause } from "./cause";
 import { troubleOf } from "./troubles";
 import {
@@ -8,8 +9,8 @@ import {
   list,
   othersWords,
   relaxingWords,
-  secondsWords,
   sharedWords,
+  shownSeconds,
   statusDetail,
   statusWords,
   strangerDeviceWords,
@@ -154,14 +155,14 @@ test("relaxing_is_told_step_by_step_and_pinned_wishes_are_never_relaxed", () => 
 });
 
 test("lists_read_like_sentences", () => {
-  expect(list([], "or")).toBe("");
-  expect(list(["a"], "or")).toBe("a");
-  expect(list(["a", "b", "c"], "or")).toBe("a, b or c");
+  expect(list([])).toBe("");
+  expect(list(["a"])).toBe("a");
+  expect(list(["a", "b", "c"])).toBe("a, b or c");
 });
 
 test("seconds_are_rounded_to_a_tenth", () => {
-  expect(secondsWords(312)).toBe("0.3 s");
-  expect(secondsWords(4)).toBe("0.1 s");
+  expect(m.talk.ready_in({ seconds: shownSeconds(312) })).toBe("Ready in 0.3 s");
+  expect(m.talk.ready_in({ seconds: shownSeconds(4) })).toBe("Ready in 0.1 s");
 });
 
 test("where_no_relay_can_be_reached_the_first_way_on_keeps_the_address_hidden", () => {

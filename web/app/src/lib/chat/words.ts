@@ -11,6 +11,8 @@ import type {
   UnsentReason,
   Wishes,
 } from "@visavis/client";
+import { locale, m } from "$lib/messages.svelte";
+import { piecesOf } from "$lib/rich";
 import type { Site } from "$lib/site/settings";
 import { interestName, languageName } from "./wishes";
 
@@ -18,33 +20,29 @@ import { interestName, languageName } from "./wishes";
 export function statusWords(state: ChatState): string {
   switch (state.name) {
     case "idle":
-      return "Ready when you are.";
+      return m.chat.ready();
     case "permission":
-      return state.wishes.kind === "audio"
-        ? "Your browser is asking for your microphone. Please allow it."
-        : "Your browser is asking for your camera and microphone. Please allow both.";
+      return m.talk.permission({ kind: state.wishes.kind });
     case "waiting":
-      return "Looking for someone…";
+      return m.talk.looking();
     case "connecting":
-      return "Found someone. Starting the call…";
+      return m.talk.found();
     case "connected":
-      if (state.signaling === "away") return "Connected. The server is away, but your call goes on.";
-      return state.partner === "away"
-        ? "Connected. The stranger is reconnecting, but your call goes on."
-        : "Connected.";
+      if (state.signaling === "away") return m.talk.connected_server_away();
+      return state.partner === "away" ? m.talk.connected_stranger_away() : m.talk.connected();
     case "reconnecting":
-      return RECONNECTING[state.cause];
+      return RECONNECTING[state.cause]();
     case "ended":
       return leftWords(state.reason);
     case "error":
-      return "Something went wrong.";
+      return m.talk.wrong();
   }
 }
 
 const RECONNECTING = {
-  media: "The connection dropped. Reconnecting…",
-  server: "The server does not answer. Trying again…",
-  partner: "The stranger’s line broke. Giving them a moment…",
+  media: () => m.talk.reconnecting_media(),
+  server: () => m.talk.reconnecting_server(),
+  partner: () => m.talk.reconnecting_partner(),
 } as const;
 
 /**
@@ -58,21 +56,21 @@ export function statusDetail(state: ChatState, firstOnline: number | null = null
 
 /** The server counts everybody who is here; that includes the one who reads this. */
 export function othersWords(online: number): string {
-  const others = Math.max(0, online - 1);
-  if (others === 0) return "You are the only one here right now.";
-  return `${others.toLocaleString("en")} ${others === 1 ? "other" : "others"} here now.`;
+  return m.talk.others({ others: Math.max(0, online - 1) });
 }
 
 /** How long it will take, or nothing where that would be made up: alone, one waits for somebody to come. */
 export function estimateWords(online: number | null, estimateMs: number | null): string {
-  if (online !== null && online <= 1) return "You will meet the next person who comes.";
-  return estimateMs === null ? "" : `It should take about ${durationWords(estimateMs)}.`;
+  if (online !== null && online <= 1) return m.talk.estimate_alone();
+  return estimateMs === null ? "" : m.talk.estimate({ duration: durationWords(estimateMs) });
 }
 
 /** `3 s`, `2 min`: rounded up, so that nobody is promised too much. */
 export function durationWords(ms: number): string {
   const seconds = Math.max(1, Math.ceil(ms / 1000));
-  return seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+  return seconds < 100
+    ? m.talk.seconds({ count: seconds })
+    : m.talk.minutes({ count: Math.ceil(seconds / 60) });
 }
 
 /** A piece of a sentence. What people wrote stands by itself: it must not change the order of our words. */
@@ -86,13 +84,17 @@ export function sharedPieces(match: MatchInfo): Piece[] {
   const pieces: Piece[] = [];
   const ours = (text: string) => pieces.push({ text, written: false });
   const interests = match.sharedInterests.map(interestName).filter((name) => name !== "");
-  interests.forEach((text, index) => {
-    ours(index === 0 ? "You both like " : index < interests.length - 1 ? ", " : " and ");
-    pieces.push({ text, written: true });
-  });
-  if (interests.length > 0) ours(".");
+  if (interests.length > 0) {
+    for (const { text, tag } of piecesOf(m.talk.both_like())) {
+      if (tag === null) ours(text);
+      else
+        for (const { type, value } of listOf("conjunction").formatToParts(interests))
+          pieces.push({ text: value, written: type === "element" });
+    }
+  }
   if (match.language !== null) {
-    ours(`${pieces.length > 0 ? " " : ""}You both speak ${languageName(match.language)}.`);
+    if (pieces.length > 0) ours(" ");
+    ours(m.talk.both_speak({ language: languageName(match.language) }));
   }
   return pieces;
 }
@@ -107,11 +109,11 @@ export function sharedWords(match: MatchInfo): string {
 export function hintWords(state: ChatState): string | null {
   switch (state.name) {
     case "permission":
-      return "Nobody sees or hears you until you are with a stranger.";
+      return m.talk.hint_permission();
     case "ended":
-      return "Press Next to meet someone else.";
+      return m.talk.hint_ended();
     case "reconnecting":
-      return state.match === null ? "Your search goes on as soon as the server is back." : null;
+      return state.match === null ? m.talk.hint_reconnecting() : null;
     default:
       return null;
   }
@@ -119,30 +121,32 @@ export function hintWords(state: ChatState): string | null {
 
 /** What a talk without a picture begins with; a picture needs no words. */
 export function openingWords(kind: ChatKind): string | null {
-  return { video: null, audio: "You can hear each other. Say hello!", text: "Someone is here. Say hello!" }[
-    kind
-  ];
+  if (kind === "video") return null;
+  return kind === "audio" ? m.talk.opening_audio() : m.talk.opening_text();
 }
 
-/** `a`, `a and b`, `a, b and c`. */
-export function list(items: readonly string[], word: "and" | "or"): string {
-  if (items.length < 2) return items[0] ?? "";
-  return `${items.slice(0, -1).join(", ")} ${word} ${items[items.length - 1]}`;
+/** `a`, `a or b`, `a, b or c`. */
+export function list(items: readonly string[]): string {
+  return listOf("disjunction").format(items);
 }
 
-const LEFT: Record<LeftReason, string> = {
-  next: "The stranger left for someone else.",
-  stop: "The stranger left.",
-  closed: "The stranger left.",
-  lost: "The stranger’s line broke off.",
-  blocked: "You blocked this stranger.",
-  server: "The server ended this chat.",
-  silent: "The connection to the stranger could not be made.",
-  page_left: "You left this page, and that ended your chat.",
+function listOf(type: Intl.ListFormatType): Intl.ListFormat {
+  return new Intl.ListFormat(locale(), { type });
+}
+
+const LEFT: Record<LeftReason, () => string> = {
+  next: () => m.talk.left_next(),
+  stop: () => m.talk.left_stop(),
+  closed: () => m.talk.left_stop(),
+  lost: () => m.talk.left_lost(),
+  blocked: () => m.talk.left_blocked(),
+  server: () => m.talk.left_server(),
+  silent: () => m.talk.left_silent(),
+  page_left: () => m.talk.left_page(),
 };
 
 export function leftWords(reason: LeftReason): string {
-  return LEFT[reason];
+  return LEFT[reason]();
 }
 
 const QUIET_MS = 4_000;
@@ -156,24 +160,16 @@ export function relaxingWords(
 ): string | null {
   const interests = (wishes.interests?.length ?? 0) > 0 && !wishes.pin?.includes("interests");
   const languages = (wishes.languages?.length ?? 0) > 0 && !wishes.pin?.includes("language");
-  if (languages && waitedMs >= after.relax_language_after_ms)
-    return "No match for your wishes yet, so now it can be anyone.";
-  if (interests && waitedMs >= after.relax_interests_after_ms) {
-    return languages
-      ? "Nobody with your interests is free, so now a shared language is enough."
-      : "Nobody with your interests is free, so now it can be anyone.";
-  }
+  if (languages && waitedMs >= after.relax_language_after_ms) return m.talk.relaxing_all();
+  if (interests && waitedMs >= after.relax_interests_after_ms)
+    return languages ? m.talk.relaxing_to_language() : m.talk.relaxing_interests();
   const nothingWished = !wishes.interests?.length && !wishes.languages?.length;
-  return nothingWished && waitedMs >= QUIET_MS ? "It is quiet right now. This may take a moment." : null;
+  return nothingWished && waitedMs >= QUIET_MS ? m.talk.quiet() : null;
 }
 
-/** `0.3 s`, to a tenth; never `0.0 s`, which nobody would believe. */
-export function secondsWords(elapsedMs: number): string {
-  return `${Math.max(0.1, elapsedMs / 1000).toFixed(1)} s`;
-}
-
-export function pathWords(path: "direct" | "relay"): string {
-  return path === "direct" ? "direct" : "relayed";
+/** Shown to a tenth; never as 0.0, which nobody would believe. */
+export function shownSeconds(elapsedMs: number): number {
+  return Math.max(0.1, elapsedMs / 1000);
 }
 
 /** The numbers of a call, in sentences. */
@@ -181,39 +177,38 @@ export function callWords(
   { elapsedMs, path }: Pick<Extract<ChatState, { name: "connected" }>, "elapsedMs" | "path">,
   quality: CallQuality | null,
 ): string {
-  const said = [`This chat was ready ${secondsWords(elapsedMs)} after you two were matched.`];
-  if (path === "direct") said.push("It goes straight from your browser to the stranger’s.");
-  if (path === "relay") said.push("It goes through a relay, which passes it on encrypted.");
+  const said = [m.talk.ready_after({ seconds: shownSeconds(elapsedMs) })];
+  if (path === "direct") said.push(m.talk.way_direct());
+  if (path === "relay") said.push(m.talk.way_relay());
   if (quality !== null) {
-    const there = quality.roundTripMs;
-    const time = there === null ? "" : `: ${Math.round(there)} ms to the stranger and back`;
-    said.push(`Its quality is ${quality.level}${time}.`);
+    const { level, roundTripMs: ms } = quality;
+    said.push(ms === null ? m.talk.call_quality({ level }) : m.talk.call_quality_time({ level, ms }));
   }
   return said.join(" ");
 }
 
-const UNSENT: Partial<Record<UnsentReason, string>> = {
-  too_fast: "Not sent: too fast.",
-  too_large: "Not sent: too long.",
-  lost: "Not sent: the connection broke.",
-  bad_json: "Not sent: the server cannot read it.",
-  bad_field: "Not sent: the server cannot read it.",
-  not_matched: "Not sent: the stranger is gone.",
+const UNSENT: Partial<Record<UnsentReason, () => string>> = {
+  too_fast: () => m.talk.unsent_fast(),
+  too_large: () => m.talk.unsent_long(),
+  lost: () => m.talk.unsent_lost(),
+  bad_json: () => m.talk.unsent_unreadable(),
+  bad_field: () => m.talk.unsent_unreadable(),
+  not_matched: () => m.talk.unsent_gone(),
 };
 
 export function unsentWords(reason: UnsentReason): string {
-  return UNSENT[reason] ?? "Not sent: the server refused it.";
+  return UNSENT[reason]?.() ?? m.talk.unsent();
 }
 
-const STRANGERS_MICROPHONE: Partial<Record<StrangerDevices["microphone"], string>> = {
-  off: "Their microphone is muted.",
-  lost: "Their microphone does not work right now.",
-  unsupported: "Your two browsers share no sound format, so you cannot hear them.",
+const THEIR_MICROPHONE: Partial<Record<StrangerDevices["microphone"], () => string>> = {
+  off: () => m.talk.their_microphone_off(),
+  lost: () => m.talk.their_microphone_lost(),
+  unsupported: () => m.talk.their_microphone_unsupported(),
 };
-const STRANGERS_CAMERA: Partial<Record<StrangerDevices["camera"], string>> = {
-  off: "Their camera is off.",
-  lost: "Their camera does not work right now.",
-  unsupported: "Your two browsers share no video format, so you cannot see them.",
+const THEIR_CAMERA: Partial<Record<StrangerDevices["camera"], () => string>> = {
+  off: () => m.talk.their_camera_off(),
+  lost: () => m.talk.their_camera_lost(),
+  unsupported: () => m.talk.their_camera_unsupported(),
 };
 
 /** Why the stranger cannot be heard, or seen; null where they can, or where nothing was told. */
@@ -222,7 +217,7 @@ export function strangerDeviceWords(devices: StrangerDevices | null): {
   camera: string | null;
 } {
   return {
-    microphone: (devices && STRANGERS_MICROPHONE[devices.microphone]) ?? null,
-    camera: (devices && STRANGERS_CAMERA[devices.camera]) ?? null,
+    microphone: (devices && THEIR_MICROPHONE[devices.microphone]?.()) ?? null,
+    camera: (devices && THEIR_CAMERA[devices.camera]?.()) ?? null,
   };
 }

@@ -1,8 +1,9 @@
 // The single tries of the connection test. Each ends by itself, lets go of what it took, and never rejects.
 
+import { m } from "$lib/messages.svelte";
 import { ofServer, socketUrl } from "$lib/server";
 import { isThisSite, judge, type Addresses } from "./addresses";
-import type { Hides, Mapping, Result } from "./verdict";
+import type { Hides, Mapping, Result, Told } from "./verdict";
 
 const SOCKET_MS = 8_000;
 const RELAY_MS = 8_000;
@@ -10,30 +11,30 @@ const MAPPING_MS = 2_000;
 /** Long enough to answer the browser's question. */
 const DEVICE_MS = 60_000;
 
-const works = (detail: string): Result => ({ state: "works", detail });
-const fails = (detail: string): Result => ({ state: "fails", detail });
+const works = (detail: Told): Result => ({ state: "works", detail });
+const fails = (detail: Told): Result => ({ state: "fails", detail });
 
-const DEVICE_ERRORS: Record<string, string> = {
-  NotAllowedError: "the browser or the system did not allow it",
-  NotFoundError: "none is connected",
-  NotReadableError: "another program is using it",
+const DEVICE_ERRORS: Record<string, Told> = {
+  NotAllowedError: () => m.test.not_allowed(),
+  NotFoundError: () => m.test.not_found(),
+  NotReadableError: () => m.test.in_use(),
 };
 
 export async function device(kind: "audio" | "video"): Promise<Result> {
-  if (!navigator.mediaDevices) return fails("browsers allow it only on pages that came over HTTPS");
+  if (!navigator.mediaDevices) return fails(() => m.test.insecure());
   const asked = navigator.mediaDevices.getUserMedia({ [kind]: true });
   const name = asked.then((stream) => {
     const [track] = stream.getTracks();
     track?.stop();
-    return works(track?.label ?? "");
+    return works(() => track?.label ?? "");
   });
   const silence = new Promise<Result>((resolve) =>
-    setTimeout(() => resolve(fails(`the browser gave no answer in ${DEVICE_MS / 1_000} s`)), DEVICE_MS),
+    setTimeout(() => resolve(fails(() => m.test.silent_browser({ seconds: DEVICE_MS / 1_000 }))), DEVICE_MS),
   );
   try {
     return await Promise.race([name, silence]);
   } catch (error) {
-    return fails(DEVICE_ERRORS[(error as Error).name] ?? (error as Error).message);
+    return fails(DEVICE_ERRORS[(error as Error).name] ?? (() => (error as Error).message));
   }
 }
 
@@ -48,9 +49,9 @@ export function server(): Promise<{ result: Result; token: string | null }> {
       socket.close();
       resolve({ result, token });
     };
-    const timer = setTimeout(() => end(fails(`no answer in ${SOCKET_MS / 1_000} s`)), SOCKET_MS);
+    const timer = setTimeout(() => end(fails(noAnswerIn(SOCKET_MS))), SOCKET_MS);
     socket.onopen = () => socket.send(JSON.stringify({ type: "hello", version: 1 }));
-    socket.onclose = () => end(fails("the connection was refused"));
+    socket.onclose = () => end(fails(() => m.test.connection_refused()));
     socket.onmessage = ({ data }) => {
       const message = JSON.parse(String(data)) as { type: string; ice_token?: string };
       if (message.type === "welcome") end(works(since(begun)), message.ice_token ?? null);
@@ -128,27 +129,26 @@ function urlsOver(servers: RTCIceServer[], transport: Transport): RTCIceServer[]
 /** Whether a relay gives us a place over this transport. */
 export async function relay(servers: RTCIceServer[], transport: Transport): Promise<Result> {
   const [nearest] = urlsOver(servers, transport);
-  if (!nearest) return { state: "none", detail: "" };
+  if (!nearest) return { state: "none" };
   const begun = performance.now();
   const { found, refusal } = await gather([nearest], "relay", ({ type }) => type === "relay");
   if (found.length > 0) return works(since(begun));
-  if (refusal) return { state: "refuses", detail: REFUSALS[refusal] ?? `error ${refusal}` };
-  if (performance.now() - begun >= RELAY_MS) return fails(`no answer in ${RELAY_MS / 1_000} s`);
-  if (transport !== "tls") return fails("it cannot be reached");
+  if (refusal)
+    return { state: "refuses", detail: REFUSALS[refusal] ?? (() => m.test.refusal({ code: refusal })) };
+  if (performance.now() - begun >= RELAY_MS) return fails(noAnswerIn(RELAY_MS));
+  if (transport !== "tls") return fails(() => m.test.unreached());
   // Browsers do not tell pages what went wrong below TLS. But where this very page came from, the certificate is good.
-  return fails(
-    isThisSite(String(nearest.urls), location)
-      ? "a web server answers there, not a relay"
-      : "it cannot be reached, what answers there is no relay, or browsers do not trust its certificate",
-  );
+  return isThisSite(String(nearest.urls), location)
+    ? fails(() => m.test.web_server())
+    : fails(() => m.test.unreached_tls());
 }
 
 // RFC 8489, 14.8, and RFC 8656, 19.
-const REFUSALS: Record<number, string> = {
-  401: "it does not take the password that the server gave us: its secret is another one, or its clock is wrong",
-  403: "it is forbidden to us",
-  486: "we hold all the places that one visitor may have",
-  508: "it is full",
+const REFUSALS: Record<number, Told> = {
+  401: () => m.test.refusal_401(),
+  403: () => m.test.refusal_403(),
+  486: () => m.test.refusal_486(),
+  508: () => m.test.refusal_508(),
 };
 
 /**
@@ -256,6 +256,11 @@ async function gather(
   return { found, refusal };
 }
 
-function since(begun: number): string {
-  return `${Math.round(performance.now() - begun)} ms`;
+function since(begun: number): Told {
+  const ms = performance.now() - begun;
+  return () => m.test.took({ ms });
+}
+
+function noAnswerIn(ms: number): Told {
+  return () => m.test.silent({ seconds: ms / 1_000 });
 }

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { BLANK, path, report, type Check, type Findings, type Result } from "./verdict";
 
-const WORKS: Result = { state: "works", detail: "" };
-const FAILS: Result = { state: "fails", detail: "no answer" };
-const REFUSES: Result = { state: "refuses", detail: "it is full" };
-const NONE: Result = { state: "none", detail: "" };
+const WORKS: Result = { state: "works", detail: () => "" };
+const FAILS: Result = { state: "fails", detail: () => "no answer" };
+const REFUSES: Result = { state: "refuses", detail: () => "it is full" };
+const NONE: Result = { state: "none" };
 
 type Given = Partial<Record<Check, Result>> & Partial<Omit<Findings, "results">>;
 
@@ -93,7 +93,10 @@ test.each([
 });
 
 test("the report has a line for everything", () => {
-  const text = report(findings({ udp: { state: "works", detail: "12 ms" }, tcp: REFUSES }), "Browser 1");
+  const text = report(
+    findings({ udp: { state: "works", detail: () => "12 ms" }, tcp: REFUSES }),
+    "Browser 1",
+  );
   expect(text.split("\n")).toHaveLength(9);
   expect(text).toContain("Relay over UDP: works: 12 ms");
   expect(text).toContain("Relay over TCP: refuses: it is full");

@@ -1,25 +1,30 @@
-// What the single results of the connection test mean together, and how they are told. Pure.
+// What the single results of the connection test mean together, and how they are told.
+
+import { m } from "$lib/messages.svelte";
+
+/** Told in whatever language the page speaks by then. */
+export type Told = () => string;
 
 /** `none`: the server does not offer it, so there was nothing to try. `refuses`: it answers, and says no. */
 export type Result =
   | { state: "waiting" }
   | { state: "running" }
-  | { state: "works"; detail: string }
-  | { state: "refuses"; detail: string }
-  | { state: "fails"; detail: string }
-  | { state: "none"; detail: string };
+  | { state: "works"; detail: Told }
+  | { state: "refuses"; detail: Told }
+  | { state: "fails"; detail: Told }
+  | { state: "none" };
 
 export const CHECKS = ["camera", "microphone", "server", "udp", "tcp", "tls"] as const;
 export type Check = (typeof CHECKS)[number];
 export type Results = Record<Check, Result>;
 
-export const NAMES: Record<Check, string> = {
-  camera: "Camera",
-  microphone: "Microphone",
-  server: "Server (WebSocket)",
-  udp: "Relay over UDP",
-  tcp: "Relay over TCP",
-  tls: "Relay over TLS",
+export const NAMES: Record<Check, Told> = {
+  camera: () => m.test.camera(),
+  microphone: () => m.test.microphone(),
+  server: () => m.test.server(),
+  udp: () => m.test.udp(),
+  tcp: () => m.test.tcp(),
+  tls: () => m.test.tls(),
 };
 
 /** What the outside sees of this network: how UDP leaves it. `varies`: another port for each destination. */
@@ -53,70 +58,59 @@ export function path(findings: Findings): string {
   const is = (state: Result["state"], ...checks: Check[]) =>
     checks.some((check) => results[check].state === state);
   if (!is("works", "server")) {
-    if (refusal !== null)
-      return `The server refuses the live line from this page (${refusal}). Nobody can be found from here. ${TELL}`;
-    return hides === null
-      ? "This browser does not reach the server. Nobody can be found from here."
-      : "Web pages get through, but not the live line to the server (WebSocket). Nobody can be found from here. A proxy or firewall is in the way: try another network.";
+    if (refusal !== null) return withTell(m.test.path_origin({ said: refusal }));
+    return hides === null ? m.test.path_no_server() : m.test.path_no_socket();
   }
-  if (!webrtc)
-    return "This browser cannot make calls: it has no WebRTC, or a setting or an extension turns it off. Text chats work.";
-  if (hides === null) return "The server did not say which relays it has. Try again in a minute.";
+  if (!webrtc) return m.test.path_no_webrtc();
+  if (hides === null) return m.test.path_unknown();
   if (hides !== "nobody") return hiddenPath(results, hides);
-  if (relayIsPrivate && is("works", ...RELAYS)) return `${PRIVATE} ${TELL}`;
-  if (is("works", "udp")) return UDP[mapping];
-  if (RELAYS.every((check) => is("none", check)))
-    return "The server offers no relay. Calls connect only where both networks allow a direct path.";
-  if (is("refuses", "udp"))
-    return `UDP gets out. Most of your calls will be direct, but the relay refuses to help with the others. ${TELL}`;
-  if (is("works", "tcp", "tls"))
-    return is("none", "udp")
-      ? "A relay helps where networks allow no direct path. Whether UDP gets out could not be tried."
-      : "UDP does not get out of this network. All your calls go through a relay: they work, a little slower.";
-  if (is("refuses", "tcp", "tls"))
-    return `UDP does not get out of this network, and the relay refuses to help. Calls from here connect only with people on the same network. ${TELL}`;
-  return "Neither UDP nor a relay can be reached. Calls from here connect only with people on the same network. A firewall is in the way.";
+  if (relayIsPrivate && is("works", ...RELAYS)) return withTell(m.test.path_private());
+  if (is("works", "udp")) return UDP[mapping]();
+  if (RELAYS.every((check) => is("none", check))) return m.test.path_no_relay();
+  if (is("refuses", "udp")) return withTell(m.test.path_refuses());
+  if (is("works", "tcp", "tls")) return is("none", "udp") ? m.test.path_untried() : m.test.path_no_udp();
+  if (is("refuses", "tcp", "tls")) return withTell(m.test.path_no_udp_refuses());
+  return m.test.path_nothing();
 }
 
-const UDP: Record<Mapping, string> = {
-  same: "UDP gets out. Most of your calls will be direct; where the other side’s network forbids it, a relay helps.",
-  varies:
-    "UDP gets out, but your router uses another port for each destination. Calls with people behind many home routers go through a relay, the others are direct.",
-  unknown: "UDP gets out. Calls are direct where both networks allow it; elsewhere a relay helps.",
+const UDP: Record<Mapping, Told> = {
+  same: () => m.test.path_same(),
+  varies: () => m.test.path_varies(),
+  unknown: () => m.test.path_udp(),
 };
 
-const PRIVATE =
-  "The relay gives out an address of its own private network, which nobody outside reaches. Calls connect only where both networks allow a direct path.";
-
-const TELL = "Whoever runs this site can fix that: send them the report.";
-
-function hiddenPath(results: Results, hides: Exclude<Hides, "nobody">): string {
-  const who = hides === "you" ? "You hide your address" : "This site hides everybody’s address";
-  const by = RELAYS.find((check) => results[check].state === "works");
-  if (by) return `${who}: all your calls go through the relay, which is reached over ${by.toUpperCase()}.`;
-  const otherwise = hides === "you" ? " Turn that off in the chat, or write." : " Writing works.";
-  const refused = RELAYS.some((check) => results[check].state === "refuses");
-  const none = RELAYS.every((check) => results[check].state === "none");
-  const why = refused ? "the relay refuses to help" : none ? "there is no relay" : "no relay is reached";
-  return `${who}, but ${why}: calls are not possible.${otherwise}${refused || none ? ` ${TELL}` : ""}`;
+/** Who can fix it. */
+function withTell(what: string): string {
+  return `${what} ${m.test.tell()}`;
 }
 
-const WORDS: Record<Result["state"], string> = {
-  waiting: "not tried",
-  running: "trying…",
-  works: "works",
-  refuses: "refuses",
-  fails: "does not work",
-  none: "not offered",
+function hiddenPath(results: Results, hides: Exclude<Hides, "nobody">): string {
+  const by = RELAYS.find((check) => results[check].state === "works");
+  if (by) return m.test.hidden({ who: hides, transport: by.toUpperCase() });
+  const refused = RELAYS.some((check) => results[check].state === "refuses");
+  const none = RELAYS.every((check) => results[check].state === "none");
+  const why = refused ? "refused" : none ? "none" : "unreached";
+  const what = m.test.hidden_no_call({ who: hides, why });
+  return refused || none ? withTell(what) : what;
+}
+
+const STATES: Record<Result["state"], Told> = {
+  waiting: () => m.test.is_waiting(),
+  running: () => m.test.is_running(),
+  works: () => m.test.works(),
+  refuses: () => m.test.refuses(),
+  fails: () => m.test.fails(),
+  none: () => m.test.none(),
 };
 
 export function tell(result: Result): string {
-  const detail = "detail" in result && result.detail !== "" ? `: ${result.detail}` : "";
-  return `${WORDS[result.state]}${detail}`;
+  const detail = "detail" in result ? result.detail() : "";
+  return `${STATES[result.state]()}${detail === "" ? "" : `: ${detail}`}`;
 }
 
 /** To be copied to whoever helps. It holds no address, and nothing of who you are but the browser’s name. */
 export function report(findings: Findings, browser: string): string {
-  const lines = CHECKS.map((check) => `${NAMES[check]}: ${tell(findings.results[check])}`);
-  return ["Visavis connection test", ...lines, `Path: ${path(findings)}`, `Browser: ${browser}`].join("\n");
+  const lines = CHECKS.map((check) => `${NAMES[check]()}: ${tell(findings.results[check])}`);
+  const told = m.test.report_path({ path: path(findings) });
+  return [m.test.report_title(), ...lines, told, m.test.report_browser({ browser })].join("\n");
 }

@@ -1,0 +1,3 @@
+import { ready } from "$lib/messages.svelte";
+
+export const load = () => ready("test");
