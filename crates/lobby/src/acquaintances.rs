@@ -1,7 +1,8 @@
 //! Whom a session has met: the last partners, which pause, those it blocked, which never come back, and those it could not be
 //! connected with.
 
-use crate::persons::{PersonId, Someone};
+use crate::ids::PersonId;
+use crate::persons::Someone;
 use crate::planted::planted;
 use std::collections::VecDeque;
 

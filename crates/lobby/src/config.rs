@@ -1,6 +1,7 @@
 //! What an operator may set about the lobby. The defaults are the documented ones.
 
-use crate::{CrowdBounds, IcePasses, NodeId, SessionSecret, Span};
+use crate::ids::NodeId;
+use crate::{CrowdBounds, IcePasses, SessionSecret, Span};
 use visavis_protocol::Limits;
 
 /// Settings of the lobby. All spans are of the lobby's own [`crate::Time`].

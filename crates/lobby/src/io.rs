@@ -2,12 +2,9 @@
 
 use crate::Span;
 use crate::crowd::Source;
+use crate::ids::ConnectionId;
 use crate::nodes::{Reply, Request};
 use visavis_protocol::{ClientMessage, CloseCode, Refusal, ServerMessage};
-
-/// One socket, named by the shell; never reused within a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub u64);
 
 /// Whether rates bind a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,7 @@ mod audit;
 mod config;
 mod counters;
 mod crowd;
+mod ids;
 mod io;
 mod lobby;
 mod matches;
@@ -53,11 +54,11 @@ pub use audit::{Invariant, Violation};
 pub use config::{Config, ReaderBounds};
 pub use counters::{Counters, Gauges, Histogram, PerKind, RateLimit};
 pub use crowd::{CrowdBounds, CrowdRates, Source};
-pub use io::{ConnectionId, Ending, Input, Limiting, Output, Outputs};
+pub use ids::{ConnectionId, NodeId, TicketId};
+pub use io::{Ending, Input, Limiting, Output, Outputs};
 pub use lobby::{Lobby, Reason};
 pub use nodes::{
-    Bucket, Claimed, Export, Frame, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag,
-    TicketId,
+    Bucket, Claimed, Export, Frame, Insists, Lease, Marked, Reply, Request, Seat, Sighting, Tag,
 };
 pub use passes::IcePasses;
 pub use paths::{Paths, Tally};

@@ -1,33 +1,8 @@
 //! Two sessions put together.
 
 use crate::Time;
-use crate::session::SessionKey;
-use serde::{Deserialize, Serialize};
+use crate::ids::{SessionKey, Side};
 use visavis_protocol::{Kind, MatchId};
-
-slotmap::new_key_type! {
-    /// Names a match inside the lobby; clients know it by its [`MatchId`].
-    pub(crate) struct MatchKey;
-}
-
-/// Which of the two seats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Side {
-    /// Whose offer counts.
-    #[serde(rename = "i")]
-    Initiator,
-    #[serde(rename = "r")]
-    Responder,
-}
-
-impl Side {
-    pub(crate) fn other(self) -> Side {
-        match self {
-            Side::Initiator => Side::Responder,
-            Side::Responder => Side::Initiator,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Match {

@@ -15,9 +15,8 @@ mod names;
 pub(crate) use lane::Needs;
 
 use crate::acquaintances::Acquaintance;
-use crate::nodes::TicketId;
+use crate::ids::{SessionKey, TicketId, TicketKey};
 use crate::planted::planted;
-use crate::session::SessionKey;
 use crate::{Config, Span, Time};
 use lane::{Lane, Place, Shelf};
 use names::{NameId, Names};
@@ -27,11 +26,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use visavis_protocol::{Kind, Offer, Wishes};
-
-slotmap::new_key_type! {
-    /// Names a waiting ticket; never reused.
-    pub(crate) struct TicketKey;
-}
 
 /// What a waiting session offers and asks for.
 #[derive(Debug)]

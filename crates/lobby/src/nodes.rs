@@ -11,56 +11,9 @@ pub use frame::Frame;
 pub(crate) use frame::{Carried, Fit, Partner, Party, Place, Presence, Promise, Say, Standing};
 pub(crate) use veil::Veil;
 
-use crate::matches::Side;
-use crate::{ConnectionId, Span};
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use crate::Span;
+use crate::ids::{ConnectionId, NodeId, Side, TicketId};
 use visavis_protocol::{Kind, MatchId};
-
-/// One node since one start: another start is another node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct NodeId {
-    /// A digest of the operator's name for it.
-    pub name: u64,
-    /// Grows with every start of the same name, and is never used twice: tokens are sealed under it.
-    pub epoch: u64,
-}
-
-impl NodeId {
-    pub(crate) const LEN: usize = 16;
-
-    pub(crate) fn to_bytes(self) -> [u8; Self::LEN] {
-        ((u128::from(self.name) << 64) | u128::from(self.epoch)).to_be_bytes()
-    }
-
-    pub(crate) fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
-        let both = u128::from_be_bytes(bytes);
-        NodeId { name: (both >> 64) as u64, epoch: both as u64 }
-    }
-
-    /// As [`fmt::Display`] writes it: 32 lower-case hex digits.
-    pub fn read(text: &str) -> Option<Self> {
-        let both = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 2 * Self::LEN)?;
-        Some(NodeId::from_bytes(both.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}{:016x}", self.name, self.epoch)
-    }
-}
-
-impl fmt::Debug for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NodeId({self})")
-    }
-}
-
-/// Names an exported ticket to all nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TicketId(pub u64);
 
 /// A keyed digest of something private: equal for equals on all nodes that share the secret, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -56,7 +56,8 @@ impl fmt::Debug for IcePasses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, ConnectionId, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Time};
+    use crate::ids::ConnectionId;
+    use crate::{Config, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Time};
     use visavis_protocol::{ClientMessage, Hello, ServerMessage, SessionMessage};
 
     fn passes(bytes: &[u8]) -> IcePasses {

@@ -4,43 +4,15 @@
 //! What always holds: what a page calls its device is forgotten as soon as it was read, and only a keyed digest of it is
 //! left. A handle says nothing to anybody but this server: two of one person do not look alike.
 
+use crate::ids::{DeviceId, PersonId, SessionId};
 use crate::random::{LobbyKey, Random};
-use crate::tokens::{SessionId, SessionSecret};
+use crate::tokens::SessionSecret;
 use data_encoding::BASE64URL_NOPAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use visavis_protocol::{BlockHandle, DeviceName};
-
-/// A keyed digest of what a page calls its device. The same on all nodes, and after a restart.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct DeviceId(u64);
-
-impl fmt::Debug for DeviceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DeviceId(‹redacted›)")
-    }
-}
-
-/// Whom a block, or a pause between old partners, is about: a device, or, of a visitor without one, a session. Both are
-/// 64 random bits, so that they need not be told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct PersonId(pub(crate) u64);
-
-impl From<SessionId> for PersonId {
-    fn from(session: SessionId) -> Self {
-        PersonId(session.0)
-    }
-}
-
-impl From<DeviceId> for PersonId {
-    fn from(device: DeviceId) -> Self {
-        PersonId(device.0)
-    }
-}
 
 /// Somebody, as others may remember them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,22 +2,14 @@
 
 use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::admission::Admittance;
-use crate::matches::{MatchKey, Side};
-use crate::matchmaker::TicketKey;
-use crate::nodes::NodeId;
-use crate::persons::{DeviceId, PersonId, Someone};
+use crate::ids::{ConnectionId, DeviceId, MatchKey, NodeId, PersonId, SessionId, Side, TicketKey};
+use crate::persons::Someone;
 use crate::planted::planted;
 use crate::rates::Rate;
 use crate::replay::Replay;
-use crate::tokens::SessionId;
-use crate::{ConnectionId, Limiting, Time};
+use crate::{Limiting, Time};
 use std::sync::Arc;
 use visavis_protocol::{MatchId, MessageType, Wishes};
-
-slotmap::new_key_type! {
-    /// Names a session; never reused.
-    pub(crate) struct SessionKey;
-}
 
 #[derive(Debug)]
 pub(crate) struct Session {

@@ -28,9 +28,8 @@ mod resuming;
 mod signals;
 mod signs_of_life;
 
-use crate::{
-    Config, ConnectionId, Ending, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Source, Span, Time,
-};
+use crate::ids::ConnectionId;
+use crate::{Config, Ending, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Source, Span, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use visavis_protocol::{CloseCode, MatchId, MessageType, ServerMessage, read_client_message};

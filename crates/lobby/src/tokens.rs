@@ -5,8 +5,8 @@
 //! never repeat under one key.
 
 use crate::Time;
-use crate::matches::Side;
-use crate::persons::{DeviceId, PersonId, Someone, packed};
+use crate::ids::{BootId, DeviceId, PersonId, SessionId, Side};
+use crate::persons::{Someone, packed};
 use data_encoding::BASE64URL_NOPAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
@@ -26,11 +26,6 @@ impl fmt::Debug for SessionSecret {
         f.write_str("SessionSecret(‹redacted›)")
     }
 }
-
-/// Names a session to its own later self; the same in this process and the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct SessionId(pub(crate) u64);
 
 /// What a token says. Short names: it travels with every match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -177,9 +172,6 @@ pub(crate) struct Opened {
     /// Sealed by this process, whose memory knows better than the token.
     pub(crate) ours: bool,
 }
-
-/// Which process sealed a token. Random at every start.
-pub(crate) type BootId = [u8; 16];
 
 #[derive(Debug)]
 pub(crate) struct Tokens {

@@ -4,9 +4,10 @@ use super::{Due, Lobby, Phase, acquaintance};
 use crate::Gauges;
 use crate::acquaintances::Acquaintance;
 use crate::audit::{Invariant, Violation, check};
-use crate::matches::{Match, MatchKey, Side};
+use crate::ids::{MatchKey, SessionKey, Side};
+use crate::matches::Match;
 use crate::matchmaker::compatible;
-use crate::session::{Session, SessionKey, State};
+use crate::session::{Session, State};
 use std::collections::BTreeSet;
 use visavis_protocol::{Kind, MatchId};
 

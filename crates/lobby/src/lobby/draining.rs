@@ -3,7 +3,8 @@
 //! What always holds: matches go on, and so do places in line; whoever moves takes them along in its token.
 
 use super::{Lobby, Phase};
-use crate::{ConnectionId, Outputs, Span};
+use crate::ids::ConnectionId;
+use crate::{Outputs, Span};
 use visavis_protocol::ServerMessage;
 
 impl Lobby {

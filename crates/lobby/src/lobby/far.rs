@@ -12,15 +12,13 @@ mod pairs;
 mod proposals;
 
 use super::{Due, Lobby};
-use crate::matches::{MatchKey, Side};
+use crate::ids::{ConnectionId, MatchKey, NodeId, SessionId, SessionKey, Side, TicketId};
 use crate::nodes::Say;
-use crate::nodes::{Bucket, Frame, Lease, NodeId, Partner, Reply, Request, Sighting, TicketId, Veil};
+use crate::nodes::{Bucket, Frame, Lease, Partner, Reply, Request, Sighting, Veil};
 use crate::persons::Someone;
 use crate::planted::planted;
 use crate::random::{LobbyKey, Random};
-use crate::session::SessionKey;
-use crate::tokens::SessionId;
-use crate::{Config, ConnectionId, Outputs, Span, Time};
+use crate::{Config, Outputs, Span, Time};
 use believed::Believed;
 use moving::Arrival;
 use proposals::Reservation;

@@ -3,9 +3,10 @@
 use super::Lobby;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
+use crate::ids::SessionKey;
 use crate::planted::planted;
 use crate::rates::Allowance;
-use crate::session::{Session, SessionKey};
+use crate::session::Session;
 use crate::{Limiting, Outputs, Span};
 use visavis_protocol::ServerMessage;
 

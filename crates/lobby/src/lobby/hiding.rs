@@ -6,7 +6,8 @@
 
 use super::Lobby;
 use crate::Outputs;
-use crate::session::{SessionKey, State};
+use crate::ids::SessionKey;
+use crate::session::State;
 use std::sync::Arc;
 use visavis_protocol::{ClientMessage, FindPartner, MessageType, Refusal, SearchMessage};
 

@@ -1,10 +1,10 @@
 //! Signs of life: pings after a silence, a cut after a longer one, and matches whose partner turned out a ghost.
 
 use super::{Due, Lobby};
-use crate::matches::{MatchKey, Side};
+use crate::ids::{ConnectionId, MatchKey, SessionKey, Side};
 use crate::planted::planted;
-use crate::session::{Link, SessionKey, State};
-use crate::{ConnectionId, Output, Outputs, Span, Time};
+use crate::session::{Link, State};
+use crate::{Output, Outputs, Span, Time};
 use visavis_protocol::{LeftReason, ServerMessage};
 
 /// What shows that somebody is there.

@@ -3,10 +3,11 @@
 use super::{Due, Lobby, acquaintance};
 use crate::Outputs;
 use crate::acquaintances::Acquaintance;
-use crate::matches::{Match, MatchKey, Seat, Side};
+use crate::ids::{MatchKey, SessionKey, Side};
+use crate::matches::{Match, Seat};
 use crate::planted::planted;
 use crate::replay::Replay;
-use crate::session::{AgeCredit, SessionKey, State};
+use crate::session::{AgeCredit, State};
 use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage, Unblock};
 
 impl Lobby {

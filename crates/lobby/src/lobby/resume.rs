@@ -7,13 +7,14 @@
 use super::{Due, Lobby};
 use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::admission::Admittance;
-use crate::matches::{Match, MatchKey, Seat, Side};
-use crate::persons::{DeviceId, PersonId, Someone};
+use crate::ids::{ConnectionId, DeviceId, MatchKey, PersonId, SessionId, SessionKey, Side};
+use crate::matches::{Match, Seat};
+use crate::persons::Someone;
 use crate::planted::planted;
 use crate::replay::{Bounds, Replay};
-use crate::session::{Identity, Link, Origin, Said, Session, SessionKey, State};
-use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim, SessionId};
-use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
+use crate::session::{Identity, Link, Origin, Said, Session, State};
+use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim};
+use crate::{Limiting, Output, Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
     CloseCode, ErrorCode, Hello, IceToken, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION,

@@ -2,11 +2,12 @@
 
 use super::{Due, Lobby, Phase, acquaintance};
 use crate::crowd::Act;
-use crate::matches::{Match, Seat, Side};
-use crate::matchmaker::{Ticket, TicketKey, WaitingOffer};
+use crate::ids::{SessionKey, Side, TicketKey};
+use crate::matches::{Match, Seat};
+use crate::matchmaker::{Ticket, WaitingOffer};
 use crate::nodes::Fit;
 use crate::planted::planted;
-use crate::session::{Origin, SessionKey, State};
+use crate::session::{Origin, State};
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{

@@ -7,10 +7,10 @@
 use super::Lobby;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
-use crate::matches::{MatchKey, Side};
+use crate::ids::{MatchKey, SessionKey, Side};
 use crate::planted::planted;
 use crate::replay::weight_of;
-use crate::session::{Link, SessionKey, State};
+use crate::session::{Link, State};
 use crate::{Outputs, Span};
 use visavis_protocol::{
     ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage, Signal, SignalMessage, Typing,

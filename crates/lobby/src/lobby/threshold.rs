@@ -6,8 +6,8 @@
 use super::Lobby;
 use crate::admission::Admittance;
 use crate::counters::RateLimit;
+use crate::ids::SessionKey;
 use crate::planted::planted;
-use crate::session::SessionKey;
 use crate::{Limiting, Outputs, Source, Span};
 use visavis_protocol::{ClientMessage, Hello, ServerMessage, SessionMessage, VERSION};
 

@@ -2,9 +2,8 @@
 
 use super::TicketId;
 use crate::Span;
-use crate::matches::Side;
-use crate::persons::{DeviceId, PersonId, Someone};
-use crate::tokens::SessionId;
+use crate::ids::{DeviceId, PersonId, SessionId, Side};
+use crate::persons::Someone;
 use serde::{Deserialize, Serialize};
 use visavis_protocol::{
     Candidate, ChatText, Kind, Language, LeftReason, MatchId, Mode, Offer, PartnerFound, Sdp, ServerMessage,

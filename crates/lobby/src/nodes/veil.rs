@@ -2,8 +2,8 @@
 //! speaks or has met.
 
 use super::Tag;
-use crate::persons::PersonId;
-use crate::tokens::{SessionId, SessionSecret};
+use crate::ids::{PersonId, SessionId};
+use crate::tokens::SessionSecret;
 use ring::hmac;
 
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! The cost of an arrival: how many tickets a search looks at does not depend on how many wait.
 
 use super::key;
-use crate::{Config, ConnectionId, Input, Limiting, Lobby, Output, Outputs, Span, Time};
+use crate::ids::ConnectionId;
+use crate::{Config, Input, Limiting, Lobby, Output, Outputs, Span, Time};
 use visavis_protocol::{
     Block, ClientMessage, FindPartner, Kind, MatchId, Pin, SearchMessage, ServerMessage, SessionMessage,
 };

@@ -1,9 +1,9 @@
 //! What strangers can put into the queue of one who reads nothing: never as much as it holds.
 
 use super::{Value, find, frame, key};
+use crate::ids::ConnectionId;
 use crate::{
-    Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, RateLimit, SessionSecret, Source,
-    Span, Time,
+    Config, Ending, Input, Limiting, Lobby, Output, Outputs, RateLimit, SessionSecret, Source, Span, Time,
 };
 use std::collections::BTreeMap;
 use visavis_protocol::{MatchId, ServerMessage, read_client_message};

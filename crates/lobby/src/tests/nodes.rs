@@ -9,12 +9,10 @@ mod faults;
 mod moving;
 
 use super::{Value, frame, key, wire};
-use crate::nodes::{
-    Claimed, Export, Insists, Lease, Marked, NodeId, Reply, Request, Seat, Sighting, Tag, TicketId,
-};
+use crate::ids::{ConnectionId, NodeId, TicketId};
+use crate::nodes::{Claimed, Export, Insists, Lease, Marked, Reply, Request, Seat, Sighting, Tag};
 use crate::{
-    Bucket, Config, ConnectionId, Ending, Frame, Input, Limiting, Lobby, Output, Outputs, SessionSecret,
-    Span, Time,
+    Bucket, Config, Ending, Frame, Input, Limiting, Lobby, Output, Outputs, SessionSecret, Span, Time,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use visavis_protocol::{Limits, MatchId, read_client_message};

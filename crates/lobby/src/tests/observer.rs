@@ -1,6 +1,7 @@
 //! Watches a lobby from outside, as its clients together see it, and fails when what they are told does not add up.
 
-use crate::{Config, ConnectionId, Ending, Gauges, Input, Output, Time};
+use crate::ids::ConnectionId;
+use crate::{Config, Ending, Gauges, Input, Output, Time};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use visavis_protocol::{
     Block, ClientMessage, FindPartner, Kind, LeftReason, MatchId, Mode, Next, Offer, PartnerFound, Pin,

@@ -2,7 +2,8 @@
 
 use super::key;
 use super::observer::Observer;
-use crate::{Config, ConnectionId, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
+use crate::ids::ConnectionId;
+use crate::{Config, Ending, Input, Limiting, Lobby, Output, Outputs, Source, Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_protocol::{
     Block, Candidate, ChatText, ClientMessage, Connected, ErrorCode, FindPartner, Hello, IceCandidate, Kind,

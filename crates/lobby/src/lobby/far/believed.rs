@@ -8,10 +8,11 @@
 
 use super::{Lobby, NodeId};
 use crate::Outputs;
+use crate::ids::{SessionId, SessionKey};
 use crate::lobby::resume::Resumption;
 use crate::nodes::Say;
-use crate::session::{Link, Session, SessionKey, State};
-use crate::tokens::{Claims, Heard, Kept, MatchClaim, PlaceClaim, SessionId};
+use crate::session::{Link, Session, State};
+use crate::tokens::{Claims, Heard, Kept, MatchClaim, PlaceClaim};
 use std::sync::Arc;
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
 

@@ -8,14 +8,15 @@
 
 use super::{Lobby, NodeId};
 use crate::counters::RateLimit;
+use crate::ids::{ConnectionId, MatchKey, SessionId, SessionKey, Side};
 use crate::lobby::Due;
 use crate::lobby::resume::Resumption;
-use crate::matches::{Match, MatchKey, Seat, Side};
+use crate::matches::{Match, Seat};
 use crate::nodes::{Carried, Marked, Partner, Place, Presence, Request, Say, Standing};
 use crate::planted::planted;
-use crate::session::{Link, Origin, Said, SessionKey, State};
-use crate::tokens::{Claims, Kept, Opened, SessionId};
-use crate::{ConnectionId, Limiting, Output, Outputs, Span, Time};
+use crate::session::{Link, Origin, Said, State};
+use crate::tokens::{Claims, Kept, Opened};
+use crate::{Limiting, Output, Outputs, Span, Time};
 use std::collections::VecDeque;
 use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, ServerMessage};
 

@@ -2,8 +2,9 @@
 
 use super::proposals::Role;
 use super::{Exported, Lobby};
-use crate::matchmaker::{Ticket, TicketKey, primaries};
-use crate::nodes::{Bucket, Claimed, Export, Insists, Party, Request, Say, TicketId};
+use crate::ids::{TicketId, TicketKey};
+use crate::matchmaker::{Ticket, primaries};
+use crate::nodes::{Bucket, Claimed, Export, Insists, Party, Request, Say};
 use crate::session::State;
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
@@ -177,11 +178,8 @@ impl Lobby {
     }
 
     pub(super) fn far_ticket(&self, party: &Party) -> Ticket {
-        let mut ticket = self.new_ticket(
-            crate::session::SessionKey::default(),
-            Arc::new(party.partner.wishes.clone()),
-            None,
-        );
+        let mut ticket =
+            self.new_ticket(crate::ids::SessionKey::default(), Arc::new(party.partner.wishes.clone()), None);
         ticket.since = self.now - party.waited;
         ticket.created = self.now - party.made;
         ticket

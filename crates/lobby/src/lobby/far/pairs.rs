@@ -2,12 +2,11 @@
 //! way to it, is lost.
 
 use super::{FarSeat, Lobby, NodeId, sorted};
+use crate::ids::{MatchKey, SessionId, SessionKey, Side};
 use crate::lobby::Due;
-use crate::matches::{MatchKey, Side};
 use crate::nodes::{Carried, Presence, Request, Say};
 use crate::planted::planted;
-use crate::session::{Link, Origin, SessionKey};
-use crate::tokens::SessionId;
+use crate::session::{Link, Origin};
 use crate::{Outputs, Span};
 use visavis_protocol::{Kind, LeftReason, MatchId, ServerMessage};
 

@@ -8,11 +8,12 @@
 
 use super::{Due, Lobby, NodeId};
 use crate::acquaintances::Acquaintance;
-use crate::matches::{Match, Seat, Side};
+use crate::ids::{SessionKey, Side, TicketId};
+use crate::matches::{Match, Seat};
 use crate::matchmaker::{Ticket, WaitingOffer, compatible};
-use crate::nodes::{Fit, Partner, Party, Promise, Say, TicketId};
+use crate::nodes::{Fit, Partner, Party, Promise, Say};
 use crate::planted::planted;
-use crate::session::{Link, Origin, Session, SessionKey, State};
+use crate::session::{Link, Origin, Session, State};
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{LeftReason, MatchId, Offer, PartnerFound, ServerMessage};

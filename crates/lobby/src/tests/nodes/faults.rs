@@ -1,8 +1,9 @@
 //! What is lost, late or gone between nodes: nobody is ever in two matches, and nobody waits for somebody who is not there.
 
 use super::Town;
+use crate::Reply;
+use crate::ids::NodeId;
 use crate::tests::{find, frame, json};
-use crate::{NodeId, Reply};
 
 /// A is in the pool, B's node has claimed it, and the proposal is held back.
 fn proposed() -> (Town, super::At, super::At) {
