@@ -1,5 +1,5 @@
-//! Scripted visitors: one visitor, two worlds. The load client drives them over real sockets against a real server;
-//! the simulator drives the same ones over the lobby in virtual time.
+//! Scripted visitors in two worlds. The load client drives [`Visitor`]s over real sockets against a real server. The
+//! simulator drives guests of its own over the lobby in virtual time: they do what a script says, hostile things included.
 //!
 //! What always holds: everything outside [`load`] is pure. No sockets, no clock, no ambient randomness: time comes as an
 //! argument and chance from a seed.

@@ -1,7 +1,8 @@
 //! Other nodes: who they are, what they say, and what becomes of matches with their visitors.
 //!
 //! A visitor of another node is here as a *proxy*: a session whose socket is elsewhere, in one match, opposite one of
-//! ours. So the rest of the lobby treats such a match as any other; what it says to the proxy goes to the other node.
+//! ours. So most of the lobby treats such a match as any other; what it says to the proxy goes to the other node. Where it
+//! matters that a socket is elsewhere (signs of life, the end of a match, resuming), it asks.
 //! What always holds: only the node that holds a visitor's socket gives that visitor away, so whatever other nodes say,
 //! and however late, nobody here is in two matches. Without [`crate::Config::node`] nothing in here ever happens.
 
