@@ -5,16 +5,16 @@
 
 mod alone;
 mod batch;
-mod carrier;
-mod egress;
-mod gathering;
+mod bind;
+mod coalesce;
+mod event_loop;
 mod listeners;
 mod machine;
 mod notices;
 mod open;
-mod place;
 mod sockets;
 mod stream;
+mod tx;
 
 pub(crate) use alone::turn;
 pub(crate) use open::{Bound, advise, listen_with_relay, open};
@@ -22,10 +22,10 @@ pub(crate) use open::{Bound, advise, listen_with_relay, open};
 use crate::edge::{Admission, Permit, Refused, Transport, admit_address};
 use crate::failure::Failure;
 use crate::notice::warn_rarely;
-use carrier::Carrier;
+use bind::Binding;
+use event_loop::EventLoop;
 use ipnet::IpNet;
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use place::Place;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -121,7 +121,7 @@ impl RelayLink {
 /// The system gives no thread, no randomness or no descriptors.
 fn start(
     config: Config,
-    place: Place,
+    binding: Binding,
     listeners: Vec<UdpSocket>,
     streams: Arc<Admission>,
 ) -> Result<(RelayLink, Ended), Failure> {
@@ -135,13 +135,13 @@ fn start(
     let bell = Arc::new(bell);
     let (orders, inbox) = sync_channel(QUEUE);
     let relay = Relay::new(config, &seed);
-    let carrier = Carrier::new(relay, place, listeners, inbox, Arc::clone(&bell))
+    let event_loop = EventLoop::new(relay, binding, listeners, inbox, Arc::clone(&bell))
         .map_err(|error| cannot(&format!("set up its sockets: {}", error.desc())))?;
     let (alive, ended) = oneshot::channel();
     thread::Builder::new()
         .name("relay".into())
         .spawn(move || {
-            carrier.run();
+            event_loop.run();
             drop(alive);
         })
         .map_err(|_| cannot("start a thread"))?;

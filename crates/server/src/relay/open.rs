@@ -1,6 +1,6 @@
 //! Opens the relay as the settings say: on its own listeners, or beside HTTP on the same address and port.
 
-use super::place::{listen_udp, plan, relay_ips};
+use super::bind::{listen_udp, plan, relay_ips};
 use super::{Ended, RelayLink, start};
 use crate::capacity::RelayShare;
 use crate::config::Config;
@@ -120,14 +120,14 @@ pub(crate) fn open(
     let mut own: Vec<SocketAddr> = udp.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     own.extend(tls.iter().filter_map(|(listener, _)| listener.local_addr().ok()));
     own.extend(others);
-    let (core, place) = plan(config, secrets, listening, &own, share);
+    let (core, binding) = plan(config, secrets, listening, &own, share);
     say(&core, listening);
     let streams = Admission::new(
         share.streams,
         share.streams_per_address,
         vec![config.bounds.exempt.clone(), config.trusted_proxies.clone()],
     );
-    let (link, ended) = start(core, place, udp, streams)?;
+    let (link, ended) = start(core, binding, udp, streams)?;
     let patience = config.bounds.tls_handshake_timeout;
     if let Some(listener) = tcp {
         tokio::spawn(accept_streams(listener, Security::Plain, link.clone(), patience));

@@ -1,7 +1,7 @@
 //! The sockets of relay addresses and of connections: what the core's orders are carried out on.
 
 use super::batch::Expectation;
-use super::place::{Place, bind};
+use super::bind::{Binding, bind};
 use super::stream::Stream;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use rustc_hash::FxHashMap;
@@ -58,7 +58,7 @@ impl Token {
 
 pub(super) struct Sockets {
     pub(super) epoll: Epoll,
-    place: Place,
+    binding: Binding,
     relays: SecondaryMap<RelayId, RelaySocket>,
     pub(super) streams: FxHashMap<u64, Stream>,
     /// Connections that the core wants closed. Not at once: it may be in the middle of one's packets.
@@ -72,10 +72,10 @@ pub(super) struct RelaySocket {
 }
 
 impl Sockets {
-    pub(super) fn new(epoll: Epoll, place: Place) -> Self {
+    pub(super) fn new(epoll: Epoll, binding: Binding) -> Self {
         Sockets {
             epoll,
-            place,
+            binding,
             relays: SecondaryMap::new(),
             streams: FxHashMap::default(),
             closing: Vec::new(),
@@ -102,7 +102,7 @@ impl Sockets {
 
 impl Shell for Sockets {
     fn open_relay(&mut self, relay: RelayId, family: Family, port: u16) -> Opened {
-        let socket = match bind(self.place.address(family, port), Some(RELAY_BUFFER_BYTES)) {
+        let socket = match bind(self.binding.address(family, port), Some(RELAY_BUFFER_BYTES)) {
             Ok(socket) => socket,
             Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
                 return Opened::Taken;

@@ -38,7 +38,7 @@ struct Outgoing {
     packet: Packet,
 }
 
-pub(super) struct Egress {
+pub(super) struct Tx {
     waiting: Vec<Outgoing>,
     ipv4: MultiHeaders<SockaddrIn>,
     ipv6: MultiHeaders<SockaddrIn6>,
@@ -55,9 +55,9 @@ enum Segments {
     ByUs,
 }
 
-impl Egress {
+impl Tx {
     pub(super) fn new() -> Self {
-        Egress {
+        Tx {
             waiting: Vec::with_capacity(WAITING_MOST),
             ipv4: MultiHeaders::preallocate(MOST, None),
             ipv6: MultiHeaders::preallocate(MOST, None),

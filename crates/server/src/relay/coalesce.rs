@@ -23,13 +23,13 @@ const PLENTY: u64 = 32;
 const JUDGED_EVERY: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Default)]
-pub(super) struct Gathering {
+pub(super) struct Coalesce {
     since: Time,
     packets: u64,
     is_worthwhile: bool,
 }
 
-impl Gathering {
+impl Coalesce {
     /// Tells, at the end of a turn that began `now` and carried so many packets, how long to rest before the next.
     pub(super) fn rest_after(&mut self, now: Time, packets: u64) -> Option<Duration> {
         self.packets += packets;
@@ -49,39 +49,39 @@ mod tests {
     use super::*;
 
     /// How many of these turns are followed by a rest; each carries so many packets, so many microseconds after the last.
-    fn rests(gathering: &mut Gathering, from_ms: u64, turns: u64, packets: u64, apart_us: u64) -> u64 {
+    fn rests(coalesce: &mut Coalesce, from_ms: u64, turns: u64, packets: u64, apart_us: u64) -> u64 {
         let mut count = 0;
         for turn in 0..turns {
             let now = Time::from_micros(from_ms * 1_000 + turn * apart_us);
-            count += u64::from(gathering.rest_after(now, packets).is_some());
+            count += u64::from(coalesce.rest_after(now, packets).is_some());
         }
         count
     }
 
     #[test]
     fn packets_that_come_one_by_one_wait_for_nothing() {
-        assert_eq!(rests(&mut Gathering::default(), 1_000, 10_000, 1, 100), 0);
+        assert_eq!(rests(&mut Coalesce::default(), 1_000, 10_000, 1, 100), 0);
     }
 
     #[test]
     fn a_thick_stream_gathers_and_goes_on_gathering() {
-        let mut gathering = Gathering::default();
+        let mut coalesce = Coalesce::default();
         // 50,000 a second: after the first millisecond, every turn.
-        assert_eq!(rests(&mut gathering, 1_000, 1_000, 1, 20), 950);
+        assert_eq!(rests(&mut coalesce, 1_000, 1_000, 1, 20), 950);
         // Gathered, the same rate comes in fewer turns.
-        assert_eq!(rests(&mut gathering, 1_020, 200, 5, 100), 200);
+        assert_eq!(rests(&mut coalesce, 1_020, 200, 5, 100), 200);
     }
 
     #[test]
     fn a_pause_of_the_traffic_ends_it() {
-        let mut gathering = Gathering::default();
-        assert!(rests(&mut gathering, 1_000, 1_000, 1, 20) > 0);
-        assert_eq!(rests(&mut gathering, 1_050, 100, 1, 20), 50, "from the second millisecond on");
-        assert_eq!(rests(&mut gathering, 2_000, 1, 1, 20), 0);
+        let mut coalesce = Coalesce::default();
+        assert!(rests(&mut coalesce, 1_000, 1_000, 1, 20) > 0);
+        assert_eq!(rests(&mut coalesce, 1_050, 100, 1, 20), 50, "from the second millisecond on");
+        assert_eq!(rests(&mut coalesce, 2_000, 1, 1, 20), 0);
     }
 
     #[test]
     fn who_has_plenty_to_carry_does_not_rest() {
-        assert_eq!(rests(&mut Gathering::default(), 1_000, 1_000, PLENTY, 100), 0);
+        assert_eq!(rests(&mut Coalesce::default(), 1_000, 1_000, PLENTY, 100), 0);
     }
 }

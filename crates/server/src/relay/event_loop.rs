@@ -5,14 +5,14 @@
 //! Level-triggered: what a turn leaves unread is readable in the next, so a flood on one socket starves no other.
 
 use super::batch::{Batch, From, MOST, PACKET_BYTES, Sender};
-use super::egress::{Egress, Exit};
-use super::gathering::Gathering;
+use super::bind::Binding;
+use super::coalesce::Coalesce;
 use super::listeners::{Hears, Listener, Listeners};
 use super::machine::{self, Watch};
 use super::notices::Notices;
-use super::place::Place;
 use super::sockets::{RelaySocket, Sockets, Token};
 use super::stream::{Arrival, Going, Interest, Stream};
+use super::tx::{Exit, Tx};
 use super::{Figures, Order};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -29,7 +29,7 @@ const TURN_EVENTS: usize = 256;
 /// Packets of one relay socket in one turn.
 const RELAY_MOST: usize = 8;
 
-pub(super) struct Carrier {
+pub(super) struct EventLoop {
     relay: Relay,
     sockets: Sockets,
     listeners: Listeners,
@@ -50,7 +50,7 @@ pub(super) struct Carrier {
 /// What system calls work with: full of pointers, it is made in the thread and stays there.
 struct Calls {
     batch: Batch,
-    egress: Egress,
+    tx: Tx,
     turn: u64,
     /// Packets that were read in this turn.
     read: u64,
@@ -69,10 +69,10 @@ impl Clock {
     }
 }
 
-impl Carrier {
+impl EventLoop {
     pub(super) fn new(
         relay: Relay,
-        place: Place,
+        binding: Binding,
         listeners: Vec<UdpSocket>,
         orders: Receiver<Order>,
         bell: Arc<EventFd>,
@@ -91,9 +91,9 @@ impl Carrier {
         if let Watch::Told(socket) = &machine {
             epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, Token::Machine.encode()))?;
         }
-        Ok(Carrier {
+        Ok(EventLoop {
             relay,
-            sockets: Sockets::new(epoll, place),
+            sockets: Sockets::new(epoll, binding),
             listeners,
             machine,
             orders,
@@ -110,8 +110,8 @@ impl Carrier {
     /// Runs until the server is gone.
     pub(super) fn run(mut self) {
         let mut events = vec![EpollEvent::empty(); TURN_EVENTS];
-        let calls = &mut Calls { batch: Batch::new(), egress: Egress::new(), turn: 0, read: 0 };
-        let mut gathering = Gathering::default();
+        let calls = &mut Calls { batch: Batch::new(), tx: Tx::new(), turn: 0, read: 0 };
+        let mut coalesce = Coalesce::default();
         let mut notices = Notices::default();
         loop {
             let ready = match self.sockets.epoll.wait(&mut events, self.patience()) {
@@ -150,7 +150,7 @@ impl Carrier {
             }
             self.close_streams();
             notices.look(now, &self.relay);
-            if let Some(rest) = gathering.rest_after(now, calls.read) {
+            if let Some(rest) = coalesce.rest_after(now, calls.read) {
                 std::thread::sleep(rest);
             }
         }
@@ -244,14 +244,14 @@ impl Carrier {
             Forward::ToClient(Client { via: Via::Udp(index), address }) => (Exit::Listener(index), address),
         };
         let fresh = self.spare.pop().unwrap_or_else(|| Packet::with_room(PACKET_BYTES));
-        calls.egress.push(exit, to, std::mem::replace(packet, fresh));
-        if calls.egress.is_full() {
-            calls.egress.flush(&self.listeners, &self.sockets, &mut self.spare);
+        calls.tx.push(exit, to, std::mem::replace(packet, fresh));
+        if calls.tx.is_full() {
+            calls.tx.flush(&self.listeners, &self.sockets, &mut self.spare);
         }
     }
 
     fn send_outgoing(&mut self, calls: &mut Calls) {
-        calls.egress.flush(&self.listeners, &self.sockets, &mut self.spare);
+        calls.tx.flush(&self.listeners, &self.sockets, &mut self.spare);
         for stream in std::mem::take(&mut self.dirty) {
             self.flush(stream);
         }

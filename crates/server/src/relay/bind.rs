@@ -15,7 +15,7 @@ const LISTENER_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// The addresses that relay sockets are bound to. Behind a NAT they are not those that peers see.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct Binding {
     pub(super) bind_ipv4: Ipv4Addr,
     pub(super) bind_ipv6: Ipv6Addr,
 }
@@ -66,10 +66,10 @@ pub(super) fn plan(
     relay_listen: SocketAddr,
     listeners: &[SocketAddr],
     share: &RelayShare,
-) -> (visavis_turn::Config, Place) {
+) -> (visavis_turn::Config, Binding) {
     let turn = &config.turn;
     let (relay_ipv4, relay_ipv6) = relay_ips(&turn.relay_addresses, relay_listen.ip());
-    let place = Place {
+    let binding = Binding {
         bind_ipv4: relay_ipv4.filter(|ip| is_ours((*ip).into())).unwrap_or(Ipv4Addr::UNSPECIFIED),
         bind_ipv6: relay_ipv6.filter(|ip| is_ours((*ip).into())).unwrap_or(Ipv6Addr::UNSPECIFIED),
     };
@@ -102,7 +102,7 @@ pub(super) fn plan(
         // Who comes through a proxy of the operator's own has its address.
         exempt: config.bounds.exempt.nets().chain(config.trusted_proxies.nets()).collect(),
     };
-    (config, place)
+    (config, binding)
 }
 
 /// As given; else that which is listened on; else those by which this machine reaches the world.
@@ -145,7 +145,7 @@ fn is_ours(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
-impl Place {
+impl Binding {
     pub(super) fn address(&self, family: Family, port: u16) -> SocketAddr {
         match family {
             Family::Ipv4 => (self.bind_ipv4, port).into(),
