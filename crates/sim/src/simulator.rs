@@ -21,7 +21,7 @@ mod world;
 pub use cli::main;
 pub use marks::{Mark, Marks};
 pub use promises::{Breach, Promise};
-pub use script::{Deed, Persona, Script, Step, Town, Who, Wish};
+pub use script::{Action, Persona, Script, Step, Town, Who, Wish};
 pub use shrink::{Shrunk, shrink};
 pub use stage::Stage;
 pub use swarm::{Caught, Tally, hunt, swarm};

@@ -1,4 +1,4 @@
-//! What scripts are drawn with: one of some values, and deeds by their rates.
+//! What scripts are drawn with: one of some values, and actions by their rates.
 
 use crate::Prng;
 
@@ -6,7 +6,7 @@ pub(crate) fn one_of<T: Copy>(chance: &mut Prng, choices: &[T]) -> T {
     choices[chance.below(choices.len() as u64) as usize]
 }
 
-/// Sorts of deeds, each with how often it comes among all of them. At least one of the rates is not zero.
+/// Sorts of actions, each with how often it comes among all of them. At least one of the rates is not zero.
 pub(crate) struct Rates<S>(pub(crate) Vec<(u64, S)>);
 
 impl<S: Copy> Rates<S> {

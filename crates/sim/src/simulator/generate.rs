@@ -2,7 +2,7 @@
 //! happens in one run happens all the time in another (swarm testing; Groce and others 2012).
 
 use super::draw::{Rates, one_of};
-use super::script::{Deed, Micros, Persona, Script, Step, Who, Wish};
+use super::script::{Action, Micros, Persona, Script, Step, Who, Wish};
 use crate::Prng;
 use std::collections::BTreeMap;
 use visavis_protocol::{Kind, Pin};
@@ -67,7 +67,7 @@ pub(crate) fn generate(seed: u64) -> Script {
     let mut steps: Vec<Step> = Vec::new();
     for id in 0..size.visitors {
         let at = chance.below(size.lasts / 4);
-        steps.push(Step { at, who: Who::Visitor(id), deed: Deed::Find {} });
+        steps.push(Step { at, who: Who::Visitor(id), action: Action::Find {} });
     }
     while (steps.len() as u64) < size.steps {
         let at = chance.below(size.lasts);
@@ -238,43 +238,43 @@ fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, few_wishes: bool,
         let mean = one_of(chance, choices);
         (mean / 2 + chance.below(mean + 1)) as i64
     };
-    let deed = match sort {
-        Sort::Search => Deed::Find {},
-        Sort::Wish => Deed::Wish(wish(chance, few_wishes)),
-        Sort::Next => Deed::Next {},
-        Sort::NextBlind => Deed::NextBlind {},
-        Sort::Stop => Deed::Stop {},
-        Sort::Block => Deed::Block {},
-        Sort::BlockLast => Deed::BlockLast {},
-        Sort::Unblock => Deed::Unblock {},
-        Sort::Write => Deed::Write { messages: 1 },
-        Sort::Chatter => Deed::Write { messages: 5 + chance.below(60) as i64 },
-        Sort::Typing => Deed::Typing {},
-        Sort::Ping => Deed::Ping {},
-        Sort::Offer => Deed::Offer {},
-        Sort::Connected => Deed::Connected {},
-        Sort::Leave => Deed::Leave {},
-        Sort::Drop => Deed::Drop {
+    let action = match sort {
+        Sort::Search => Action::Find {},
+        Sort::Wish => Action::Wish(wish(chance, few_wishes)),
+        Sort::Next => Action::Next {},
+        Sort::NextBlind => Action::NextBlind {},
+        Sort::Stop => Action::Stop {},
+        Sort::Block => Action::Block {},
+        Sort::BlockLast => Action::BlockLast {},
+        Sort::Unblock => Action::Unblock {},
+        Sort::Write => Action::Write { messages: 1 },
+        Sort::Chatter => Action::Write { messages: 5 + chance.below(60) as i64 },
+        Sort::Typing => Action::Typing {},
+        Sort::Ping => Action::Ping {},
+        Sort::Offer => Action::Offer {},
+        Sort::Connected => Action::Connected {},
+        Sort::Leave => Action::Leave {},
+        Sort::Drop => Action::Drop {
             client_ms: some_ms(chance, &[0, 200, 2_000]),
             server_ms: some_ms(chance, &[0, 200, 2_000]),
         },
-        Sort::Vanish => Deed::Vanish { client_ms: some_ms(chance, &[200, 3_000, 15_000, 70_000]) },
-        Sort::Freeze => Deed::Freeze { ms: some_ms(chance, &[300, 5_000, 25_000]) },
-        Sort::Deaf => Deed::Deaf { ms: some_ms(chance, &[300, 5_000, 25_000]) },
+        Sort::Vanish => Action::Vanish { client_ms: some_ms(chance, &[200, 3_000, 15_000, 70_000]) },
+        Sort::Freeze => Action::Freeze { ms: some_ms(chance, &[300, 5_000, 25_000]) },
+        Sort::Deaf => Action::Deaf { ms: some_ms(chance, &[300, 5_000, 25_000]) },
         Sort::Ids => match chance.below(3) {
-            0 => Deed::ForgeId {},
-            1 => Deed::StealId { from: other },
-            _ => Deed::LateSignal {},
+            0 => Action::ForgeId {},
+            1 => Action::StealId { from: other },
+            _ => Action::LateSignal {},
         },
         Sort::Tokens => match chance.below(6) {
-            0 => Deed::ForgeToken { kind: chance.below(3) as i64 },
-            1 | 2 => Deed::OldToken { back: chance.below(5) as i64 },
-            3 => Deed::StealToken { from: other },
-            _ => Deed::TwinToken {},
+            0 => Action::ForgeToken { kind: chance.below(3) as i64 },
+            1 | 2 => Action::OldToken { back: chance.below(5) as i64 },
+            3 => Action::StealToken { from: other },
+            _ => Action::TwinToken {},
         },
-        Sort::Flood => Deed::Flood { messages: 100 + chance.below(500) as i64 },
-        Sort::Malformed => Deed::Malformed { kind: chance.below(6) as i64 },
-        Sort::Disorder => Deed::Disorder { kind: chance.below(7) as i64 },
+        Sort::Flood => Action::Flood { messages: 100 + chance.below(500) as i64 },
+        Sort::Malformed => Action::Malformed { kind: chance.below(6) as i64 },
+        Sort::Disorder => Action::Disorder { kind: chance.below(7) as i64 },
         Sort::Restart
         | Sort::Drain
         | Sort::ClockStep
@@ -283,42 +283,42 @@ fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, few_wishes: bool,
         | Sort::StormOfDrops
         | Sort::StormOfNexts => return add_for_all(chance, sort, at, size, steps),
     };
-    steps.push(Step { at, who: Who::Visitor(who), deed });
+    steps.push(Step { at, who: Who::Visitor(who), action });
 }
 
 /// What happens to the server, or to everybody at once.
 fn add_for_all(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &mut Vec<Step>) {
-    let deed = match sort {
-        Sort::Restart => Deed::Restart {
+    let action = match sort {
+        Sort::Restart => Action::Restart {
             down_ms: one_of(chance, &[0, 300, 2_000, 8_000]),
             new_secret: chance.below(2) as i64,
         },
         Sort::Drain => {
-            Deed::Drain { spread_ms: one_of(chance, &[100, 2_000]), down_ms: one_of(chance, &[100, 1_000]) }
+            Action::Drain { spread_ms: one_of(chance, &[100, 2_000]), down_ms: one_of(chance, &[100, 1_000]) }
         }
-        Sort::ClockStep => Deed::Clock { ms: -(chance.below(8_000) as i64) },
+        Sort::ClockStep => Action::Clock { ms: -(chance.below(8_000) as i64) },
         // ASSUMES: no longer ones. Of deadlines that fall due in one moment by a longer leap, a silence and a match's, the
         // observer does not foresee which comes first.
-        Sort::ClockJump => Deed::Clock { ms: one_of(chance, &[1_500, 8_000, 20_000]) },
-        Sort::Hang => Deed::Hang { ms: one_of(chance, &[100, 1_000, 6_000, 20_000]) },
+        Sort::ClockJump => Action::Clock { ms: one_of(chance, &[1_500, 8_000, 20_000]) },
+        Sort::Hang => Action::Hang { ms: one_of(chance, &[100, 1_000, 6_000, 20_000]) },
         Sort::StormOfDrops | Sort::StormOfNexts => {
             let share = 1 + chance.below(3);
             for id in 0..size.visitors {
                 if chance.below(share) > 0 {
                     continue;
                 }
-                let deed = match sort {
-                    Sort::StormOfNexts => Deed::Next {},
-                    _ => Deed::Drop {
+                let action = match sort {
+                    Sort::StormOfNexts => Action::Next {},
+                    _ => Action::Drop {
                         client_ms: chance.below(300) as i64,
                         server_ms: chance.below(300) as i64,
                     },
                 };
-                steps.push(Step { at, who: Who::Visitor(id), deed });
+                steps.push(Step { at, who: Who::Visitor(id), action });
             }
             return;
         }
         _ => return,
     };
-    steps.push(Step { at, who: Who::Server, deed });
+    steps.push(Step { at, who: Who::Server, action });
 }

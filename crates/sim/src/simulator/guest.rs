@@ -3,7 +3,7 @@
 //!
 //! What always holds: it knows only what it was told. It checks nothing; that is the observer's affair.
 
-use super::script::{Deed, Micros, Persona, Wish};
+use super::script::{Action, Micros, Persona, Wish};
 use visavis_lobby::ConnectionId;
 use visavis_protocol::{
     Block, BlockHandle, Candidate, ChatText, ClientMessage, Connected, DeviceName, ErrorCode, Hello,
@@ -212,25 +212,25 @@ impl Guest {
     }
 
     /// Does what a visitor does of its own will; `false` for what befalls it.
-    pub(crate) fn does(&mut self, deed: &Deed, acts: &mut Vec<Act>) -> bool {
-        match deed {
-            Deed::Open {} => {}
-            Deed::Find {} => self.search(acts),
-            Deed::Wish(wish) => self.wish(wish.clone(), acts),
-            Deed::Next {} => self.next(false, acts),
-            Deed::NextBlind {} => self.next(true, acts),
-            Deed::Stop {} => self.stop(acts),
-            Deed::Block {} => self.block(self.met(), acts),
-            Deed::BlockLast {} => self.block(self.last_match, acts),
-            Deed::Unblock {} => self.unblock(acts),
-            Deed::Write { messages } => {
+    pub(crate) fn does(&mut self, action: &Action, acts: &mut Vec<Act>) -> bool {
+        match action {
+            Action::Open {} => {}
+            Action::Find {} => self.search(acts),
+            Action::Wish(wish) => self.wish(wish.clone(), acts),
+            Action::Next {} => self.next(false, acts),
+            Action::NextBlind {} => self.next(true, acts),
+            Action::Stop {} => self.stop(acts),
+            Action::Block {} => self.block(self.met(), acts),
+            Action::BlockLast {} => self.block(self.last_match, acts),
+            Action::Unblock {} => self.unblock(acts),
+            Action::Write { messages } => {
                 let met = self.met();
                 (0..(*messages).clamp(0, 200)).for_each(|_| self.write(met, acts));
             }
-            Deed::Typing {} => self.typing(acts),
-            Deed::Ping {} => acts.push(Act::Say(ClientMessage::Session(SessionMessage::Ping(Ping {})))),
-            Deed::Offer {} => self.renew_offer(acts),
-            Deed::Connected {} => self.report(acts),
+            Action::Typing {} => self.typing(acts),
+            Action::Ping {} => acts.push(Act::Say(ClientMessage::Session(SessionMessage::Ping(Ping {})))),
+            Action::Offer {} => self.renew_offer(acts),
+            Action::Connected {} => self.report(acts),
             _ => return false,
         }
         true

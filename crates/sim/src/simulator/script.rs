@@ -1,10 +1,10 @@
 //! One run, written down: settings, network, cast and what happens when. Readable, and small changes keep it runnable:
 //! a step whose visitor is not in the right state does nothing, so lines can be taken out one by one.
 
-mod deed;
+mod action;
 mod read;
 
-pub use deed::Deed;
+pub use action::Action;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -138,7 +138,7 @@ impl Wish {
 pub struct Step {
     pub at: Micros,
     pub who: Who,
-    pub deed: Deed,
+    pub action: Action,
 }
 
 /// Declares the settings that scripts may change, and where they stand.
@@ -207,8 +207,8 @@ impl fmt::Display for Script {
         for (id, persona) in &self.cast {
             writeln!(f, "visitor {id} {persona}")?;
         }
-        for Step { at, who, deed } in &self.steps {
-            writeln!(f, "{at} {who} {deed}")?;
+        for Step { at, who, action } in &self.steps {
+            writeln!(f, "{at} {who} {action}")?;
         }
         writeln!(f, "{} calm", self.calm_at)
     }

@@ -1,7 +1,7 @@
 //! One run: visitors, network and server in virtual time, every step of it a function of the script.
 
+mod actions;
 mod clients;
-mod deeds;
 
 use super::Outcome;
 use super::agenda::Agenda;

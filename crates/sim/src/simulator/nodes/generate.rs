@@ -3,7 +3,7 @@
 
 use crate::Prng;
 use crate::simulator::draw::{Rates, one_of};
-use crate::simulator::script::{Deed, Micros, Persona, Script, Step, Town, Who, Wish};
+use crate::simulator::script::{Action, Micros, Persona, Script, Step, Town, Who, Wish};
 use std::collections::BTreeMap;
 use visavis_protocol::{Kind, Pin};
 
@@ -63,11 +63,11 @@ pub(crate) fn generate(seed: u64) -> Script {
     let mut steps: Vec<Step> = Vec::new();
     for id in 0..size.visitors {
         let at = chance.below(size.lasts / 4);
-        steps.push(Step { at, who: Who::Visitor(id), deed: Deed::Find {} });
+        steps.push(Step { at, who: Who::Visitor(id), action: Action::Find {} });
     }
     for node in 0..size.nodes {
         let ms = chance.below(4_000) as i64 - 2_000;
-        steps.push(Step { at: 0, who: Who::Node(node), deed: Deed::Clock { ms } });
+        steps.push(Step { at: 0, who: Who::Node(node), action: Action::Clock { ms } });
     }
     while (steps.len() as u64) < size.steps {
         let at = chance.below(size.lasts);
@@ -210,49 +210,51 @@ fn add(chance: &mut Prng, sort: Sort, at: Micros, size: &Size, steps: &mut Vec<S
         let mean = one_of(chance, choices);
         (mean / 2 + chance.below(mean + 1)) as i64
     };
-    let (who, deed) = match sort {
-        Sort::Search => (visitor, Deed::Find {}),
-        Sort::Wish => (visitor, Deed::Wish(wish(chance))),
-        Sort::Next => (visitor, Deed::Next {}),
-        Sort::Stop => (visitor, Deed::Stop {}),
-        Sort::Block => (visitor, Deed::Block {}),
-        Sort::BlockLast => (visitor, Deed::BlockLast {}),
-        Sort::Write => (visitor, Deed::Write { messages: 1 }),
-        Sort::Chatter => (visitor, Deed::Write { messages: about(&[5, 40]) }),
-        Sort::Typing => (visitor, Deed::Typing {}),
-        Sort::Offer => (visitor, Deed::Offer {}),
-        Sort::Connected => (visitor, Deed::Connected {}),
-        Sort::Leave => (visitor, Deed::Leave {}),
+    let (who, action) = match sort {
+        Sort::Search => (visitor, Action::Find {}),
+        Sort::Wish => (visitor, Action::Wish(wish(chance))),
+        Sort::Next => (visitor, Action::Next {}),
+        Sort::Stop => (visitor, Action::Stop {}),
+        Sort::Block => (visitor, Action::Block {}),
+        Sort::BlockLast => (visitor, Action::BlockLast {}),
+        Sort::Write => (visitor, Action::Write { messages: 1 }),
+        Sort::Chatter => (visitor, Action::Write { messages: about(&[5, 40]) }),
+        Sort::Typing => (visitor, Action::Typing {}),
+        Sort::Offer => (visitor, Action::Offer {}),
+        Sort::Connected => (visitor, Action::Connected {}),
+        Sort::Leave => (visitor, Action::Leave {}),
         Sort::Drop => {
             let (client_ms, server_ms) = (about(&[0, 200, 2_000]), about(&[0, 200, 2_000]));
-            (visitor, Deed::Drop { client_ms, server_ms })
+            (visitor, Action::Drop { client_ms, server_ms })
         }
-        Sort::Vanish => (visitor, Deed::Vanish { client_ms: about(&[100, 1_000, 10_000]) }),
-        Sort::Freeze => (visitor, Deed::Freeze { ms: about(&[300, 5_000]) }),
-        Sort::Move => (visitor, Deed::Move {}),
-        Sort::Kill => (node, Deed::Restart { down_ms: about(&[50, 1_000, 6_000]), new_secret: 0 }),
-        Sort::Pause => (node, Deed::Hang { ms: about(&[150, 1_000, 4_000, 15_000]) }),
-        Sort::Drain => (node, Deed::Drain { spread_ms: about(&[100, 2_000]), down_ms: about(&[100, 2_000]) }),
-        Sort::Clock => (node, Deed::Clock { ms: about(&[1_000, 8_000]) - 4_000 }),
-        Sort::CutOff => (node, Deed::CutOff { ms: about(&[100, 700, 3_000, 9_000]) }),
-        Sort::Deafen => (node, Deed::Deafen {}),
-        Sort::LoseReply => (node, Deed::LoseReply { sort: one_of(chance, &[0, 1, 1]) }),
-        Sort::LoseFrames => (node, Deed::LoseFrames { frames: about(&[1, 1, 4]) }),
-        Sort::Slow => (node, Deed::Slow { more_ms: about(&[50, 150, 300]), ms: about(&[500, 4_000]) }),
-        Sort::Outage => (Who::Redis, Deed::Outage { ms: about(&[100, 1_000, 8_000]), empty: 0 }),
-        Sort::Empty => (Who::Redis, Deed::Outage { ms: about(&[100, 1_000, 8_000]), empty: 1 }),
-        Sort::Stall => (Who::Redis, Deed::Stall { ms: about(&[100, 800, 3_000]) }),
+        Sort::Vanish => (visitor, Action::Vanish { client_ms: about(&[100, 1_000, 10_000]) }),
+        Sort::Freeze => (visitor, Action::Freeze { ms: about(&[300, 5_000]) }),
+        Sort::Move => (visitor, Action::Move {}),
+        Sort::Kill => (node, Action::Restart { down_ms: about(&[50, 1_000, 6_000]), new_secret: 0 }),
+        Sort::Pause => (node, Action::Hang { ms: about(&[150, 1_000, 4_000, 15_000]) }),
+        Sort::Drain => {
+            (node, Action::Drain { spread_ms: about(&[100, 2_000]), down_ms: about(&[100, 2_000]) })
+        }
+        Sort::Clock => (node, Action::Clock { ms: about(&[1_000, 8_000]) - 4_000 }),
+        Sort::CutOff => (node, Action::CutOff { ms: about(&[100, 700, 3_000, 9_000]) }),
+        Sort::Deafen => (node, Action::Deafen {}),
+        Sort::LoseReply => (node, Action::LoseReply { sort: one_of(chance, &[0, 1, 1]) }),
+        Sort::LoseFrames => (node, Action::LoseFrames { frames: about(&[1, 1, 4]) }),
+        Sort::Slow => (node, Action::Slow { more_ms: about(&[50, 150, 300]), ms: about(&[500, 4_000]) }),
+        Sort::Outage => (Who::Redis, Action::Outage { ms: about(&[100, 1_000, 8_000]), empty: 0 }),
+        Sort::Empty => (Who::Redis, Action::Outage { ms: about(&[100, 1_000, 8_000]), empty: 1 }),
+        Sort::Stall => (Who::Redis, Action::Stall { ms: about(&[100, 800, 3_000]) }),
         Sort::Failover => {
-            (Who::Redis, Deed::Failover { lost_ms: about(&[50, 500, 3_000]), ms: about(&[50, 1_500]) })
+            (Who::Redis, Action::Failover { lost_ms: about(&[50, 500, 3_000]), ms: about(&[50, 1_500]) })
         }
-        Sort::RedisClock => (Who::Redis, Deed::RedisClock { ms: about(&[1_000, 8_000, 60_000]) - 4_000 }),
-        Sort::Drift => (Who::Redis, Deed::Drift { ppm: about(&[20_000]) - 20_000 }),
+        Sort::RedisClock => (Who::Redis, Action::RedisClock { ms: about(&[1_000, 8_000, 60_000]) - 4_000 }),
+        Sort::Drift => (Who::Redis, Action::Drift { ppm: about(&[20_000]) - 20_000 }),
         Sort::MovesOfAll => {
             for id in 0..size.visitors {
-                steps.push(Step { at, who: Who::Visitor(id), deed: Deed::Move {} });
+                steps.push(Step { at, who: Who::Visitor(id), action: Action::Move {} });
             }
             return;
         }
     };
-    steps.push(Step { at, who, deed });
+    steps.push(Step { at, who, action });
 }

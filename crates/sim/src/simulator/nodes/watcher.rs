@@ -5,19 +5,19 @@
 //! A *visit* is what the protocol calls a session: it goes on as long as tokens bring it back.
 
 mod client;
+mod fault_windows;
 mod meeting;
-mod weather;
 
 use super::super::marks::{Mark, Marks};
 use super::super::promises::{Breach, Promise, hold};
 use super::super::script::Micros;
 use client::Client;
+use fault_windows::FaultWindows;
 use meeting::{Meeting, Pair};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_lobby::{Config, ConnectionId, Input, NodeId, Output};
 use visavis_protocol::{ClientMessage, MatchId, ResumeToken, SearchMessage, ServerMessage, SessionMessage};
-use weather::Weather;
 
 /// One session: its visitor, and the how manieth it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ pub(super) struct Watcher {
     clients: BTreeMap<u32, Client>,
     /// Sockets that were welcomed just now: what follows is told again, and happened before.
     greeted: BTreeSet<ConnectionId>,
-    weather: Weather,
+    fault_windows: FaultWindows,
 }
 
 impl Watcher {
@@ -93,7 +93,7 @@ impl Watcher {
             wanted_blocks: BTreeSet::new(),
             clients: BTreeMap::new(),
             greeted: BTreeSet::new(),
-            weather: Weather::default(),
+            fault_windows: FaultWindows::default(),
         }
     }
 
@@ -290,22 +290,22 @@ impl Watcher {
     }
 
     pub(super) fn troubled(&mut self, from: Micros, to: Micros) {
-        self.weather.troubled(from, to);
+        self.fault_windows.troubled(from, to);
     }
 
     pub(super) fn sleeps(&mut self, from: Micros, to: Micros) {
-        self.weather.sleeps(from, to);
+        self.fault_windows.sleeps(from, to);
     }
 
     pub(super) fn slept(&mut self, now: Micros) {
-        self.weather.sleeps(now, now);
+        self.fault_windows.sleeps(now, now);
     }
 
     pub(super) fn jumped(&mut self, now: Micros) {
-        self.weather.jumped(now);
+        self.fault_windows.jumped(now);
     }
 
     pub(super) fn has_slept(&self, now: Micros, span: Micros) -> bool {
-        self.weather.has_slept(now.saturating_sub(span), now)
+        self.fault_windows.has_slept(now.saturating_sub(span), now)
     }
 }

@@ -1,6 +1,6 @@
 //! One run: visitors, network, nodes and Redis in virtual time, every step of it a function of the script.
 
-mod deeds;
+mod actions;
 mod end;
 mod visitors;
 mod ways;

@@ -3,36 +3,36 @@
 use super::Wish;
 use std::fmt;
 
-/// Declares the deeds: the word in a script, its numbers, and what happens.
-macro_rules! deeds {
+/// Declares the actions: the word in a script, its numbers, and what happens.
+macro_rules! actions {
     ($($(#[$doc:meta])* $name:ident $word:literal ($($field:ident),*);)*) => {
         /// One thing that a visitor does, or that happens to it or to the server.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum Deed {
+        pub enum Action {
             /// Changes its wishes and searches with them.
             Wish(Wish),
             $($(#[$doc])* $name { $($field: i64),* },)*
         }
 
-        impl Deed {
-            /// The deed of this word with these numbers; missing ones are 0.
-            pub(super) fn named(word: &str, numbers: &[i64]) -> Option<Deed> {
+        impl Action {
+            /// The action of this word with these numbers; missing ones are 0.
+            pub(super) fn named(word: &str, numbers: &[i64]) -> Option<Action> {
                 let mut numbers = numbers.iter().copied();
                 match word {
                     $($word => {
                         $(let $field = numbers.next().unwrap_or(0);)*
-                        numbers.next().is_none().then_some(Deed::$name { $($field),* })
+                        numbers.next().is_none().then_some(Action::$name { $($field),* })
                     })*
                     _ => None,
                 }
             }
         }
 
-        impl fmt::Display for Deed {
+        impl fmt::Display for Action {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    Deed::Wish(wish) => write!(f, "wish {wish}"),
-                    $(Deed::$name { $($field),* } => {
+                    Action::Wish(wish) => write!(f, "wish {wish}"),
+                    $(Action::$name { $($field),* } => {
                         write!(f, $word)?;
                         $(write!(f, " {}", $field)?;)*
                         Ok(())
@@ -43,7 +43,7 @@ macro_rules! deeds {
     };
 }
 
-deeds! {
+actions! {
     /// Opens a socket.
     Open "open" ();
     /// Searches with its wishes.

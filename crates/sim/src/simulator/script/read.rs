@@ -1,6 +1,6 @@
 //! Reads a script from its text.
 
-use super::{Deed, Micros, Persona, SETTINGS, Script, Step, Town, Who, Wish};
+use super::{Action, Micros, Persona, SETTINGS, Script, Step, Town, Who, Wish};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use visavis_protocol::{Kind, Pin};
@@ -53,13 +53,13 @@ fn read_line(line: &str, script: &mut Script) -> Result<(), String> {
         [at, who, word, rest @ ..] => {
             let at: Micros = number(at)?;
             let who = read_who(who)?;
-            let deed = if *word == "wish" {
-                Deed::Wish(read_persona(rest)?.wish)
+            let action = if *word == "wish" {
+                Action::Wish(read_persona(rest)?.wish)
             } else {
                 let numbers = rest.iter().map(|word| number(word)).collect::<Result<Vec<i64>, String>>()?;
-                Deed::named(word, &numbers).ok_or_else(|| format!("nobody can do `{word}` like that"))?
+                Action::named(word, &numbers).ok_or_else(|| format!("nobody can do `{word}` like that"))?
             };
-            script.steps.push(Step { at, who, deed });
+            script.steps.push(Step { at, who, action });
         }
         _ => return Err(format!("cannot read `{line}`")),
     }

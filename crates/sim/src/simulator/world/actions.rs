@@ -6,7 +6,7 @@ use crate::simulator::guest::{Act, Guest, Line};
 use crate::simulator::marks::Mark;
 use crate::simulator::network::Up;
 use crate::simulator::promises::Breach;
-use crate::simulator::script::{Deed, Step, Who, millis};
+use crate::simulator::script::{Action, Step, Who, millis};
 use visavis_lobby::{ConnectionId, Input};
 use visavis_protocol::{
     ClientMessage, Connected, FindPartner, Hello, Kind, MatchId, Path, ResumeToken, SearchMessage,
@@ -15,16 +15,16 @@ use visavis_protocol::{
 
 impl World<'_> {
     pub(super) fn step(&mut self, index: usize) -> Result<(), Breach> {
-        let Some(Step { who, deed, .. }) = self.script.steps.get(index) else { return Ok(()) };
+        let Some(Step { who, action, .. }) = self.script.steps.get(index) else { return Ok(()) };
         if self.calm {
             return Ok(());
         }
         match who {
-            Who::Server => self.befalls(deed),
+            Who::Server => self.befalls(action),
             Who::Node(_) | Who::Redis => Ok(()),
             Who::Visitor(id) => {
                 if self.frozen.get(id).is_none_or(|until| *until <= self.now) {
-                    self.does(*id, deed);
+                    self.does(*id, action);
                 }
                 Ok(())
             }
@@ -32,10 +32,10 @@ impl World<'_> {
     }
 
     /// Something happens to the server.
-    fn befalls(&mut self, deed: &Deed) -> Result<(), Breach> {
-        match *deed {
-            Deed::Restart { down_ms, new_secret } => self.kill(millis(down_ms), new_secret != 0),
-            Deed::Clock { ms } => {
+    fn befalls(&mut self, action: &Action) -> Result<(), Breach> {
+        match *action {
+            Action::Restart { down_ms, new_secret } => self.kill(millis(down_ms), new_secret != 0),
+            Action::Clock { ms } => {
                 self.node.skew += ms.clamp(-20_000_000, 20_000_000) * 1_000;
                 self.observer.marks.note(if ms < 0 { Mark::ClockBack } else { Mark::ClockForward });
                 if self.node.lobby.is_some() && !self.node.hung && ms > 0 {
@@ -44,12 +44,12 @@ impl World<'_> {
                     return self.run_timers();
                 }
             }
-            Deed::Hang { ms } if self.node.lobby.is_some() => {
+            Action::Hang { ms } if self.node.lobby.is_some() => {
                 self.node.hung = true;
                 self.observer.marks.note(Mark::Hung);
                 self.after(millis(ms), Event::Wakes);
             }
-            Deed::Drain { spread_ms, down_ms }
+            Action::Drain { spread_ms, down_ms }
                 if self.node.lobby.is_some() && !self.node.hung && !self.node.draining =>
             {
                 self.node.draining = true;
@@ -65,12 +65,12 @@ impl World<'_> {
         Ok(())
     }
 
-    fn does(&mut self, id: u32, deed: &Deed) {
+    fn does(&mut self, id: u32, action: &Action) {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         let line = guest.line;
         let mut acts = Vec::new();
-        if !guest.does(deed, &mut acts) {
-            return self.suffers(id, line, deed);
+        if !guest.does(action, &mut acts) {
+            return self.suffers(id, line, action);
         }
         if line == Line::Away {
             self.open(id, None);
@@ -79,10 +79,10 @@ impl World<'_> {
     }
 
     /// What a visitor's network does to it, and what a hostile visitor does.
-    fn suffers(&mut self, id: u32, line: Line, deed: &Deed) {
+    fn suffers(&mut self, id: u32, line: Line, action: &Action) {
         let Line::On(connection) = line else { return };
-        match *deed {
-            Deed::Leave {} => {
+        match *action {
+            Action::Leave {} => {
                 self.send(connection, Up::Bye);
                 if let Some(socket) = self.sockets.get_mut(&connection) {
                     socket.client_open = false;
@@ -91,16 +91,16 @@ impl World<'_> {
                     guest.forget();
                 }
             }
-            Deed::Drop { client_ms, server_ms } => {
+            Action::Drop { client_ms, server_ms } => {
                 self.sever(connection);
                 self.after(millis(client_ms), Event::ClientNotices(connection));
                 self.after(millis(server_ms), Event::ServerNotices(connection));
             }
-            Deed::Vanish { client_ms } => {
+            Action::Vanish { client_ms } => {
                 self.sever(connection);
                 self.after(millis(client_ms), Event::ClientNotices(connection));
             }
-            Deed::Freeze { ms } => {
+            Action::Freeze { ms } => {
                 self.frozen.insert(id, self.now + millis(ms));
                 let is_page = self.guests.get(&id).is_some_and(|guest| guest.persona.answers);
                 if let Some(socket) = self.sockets.get_mut(&connection) {
@@ -108,8 +108,8 @@ impl World<'_> {
                 }
                 self.plug(connection, ms);
             }
-            Deed::Deaf { ms } => self.plug(connection, ms),
-            _ => self.attacks(id, connection, deed),
+            Action::Deaf { ms } => self.plug(connection, ms),
+            _ => self.attacks(id, connection, action),
         }
     }
 
@@ -120,19 +120,19 @@ impl World<'_> {
         }
     }
 
-    fn attacks(&mut self, id: u32, connection: ConnectionId, deed: &Deed) {
+    fn attacks(&mut self, id: u32, connection: ConnectionId, action: &Action) {
         let chance = &mut Prng::new(self.script.seed ^ self.now);
-        match *deed {
-            Deed::ForgeId {} => self.speaks_into(id, Some(MatchId(chance.next_u64()))),
-            Deed::StealId { from } => {
+        match *action {
+            Action::ForgeId {} => self.speaks_into(id, Some(MatchId(chance.next_u64()))),
+            Action::StealId { from } => {
                 let met = self.guests.get(&(from as u32)).and_then(Guest::met);
                 self.speaks_into(id, met);
             }
-            Deed::LateSignal {} => {
+            Action::LateSignal {} => {
                 let last = self.guests.get(&id).and_then(|guest| guest.last_match);
                 self.speaks_into(id, last);
             }
-            Deed::ForgeToken { kind } => {
+            Action::ForgeToken { kind } => {
                 let token = self.guests.get(&id).and_then(Guest::token).map(|token| token.0.clone());
                 let forged = match (kind % 3, token) {
                     (0, Some(mut token)) => {
@@ -150,26 +150,26 @@ impl World<'_> {
                 };
                 self.open(id, Some(ResumeToken(forged)));
             }
-            Deed::OldToken { back } => {
+            Action::OldToken { back } => {
                 let token = self.guests.get(&id).and_then(|guest| guest.used_token(back.max(0) as usize));
                 self.shows(id, token.cloned());
             }
-            Deed::StealToken { from } => {
+            Action::StealToken { from } => {
                 let token = self.guests.get(&(from as u32)).and_then(|guest| guest.used_token(0));
                 self.shows(id, token.cloned());
             }
-            Deed::TwinToken {} => {
+            Action::TwinToken {} => {
                 let token = self.guests.get(&id).and_then(Guest::token);
                 self.shows(id, token.cloned());
             }
-            Deed::Flood { messages } => {
+            Action::Flood { messages } => {
                 let met = self.guests.get(&id).and_then(Guest::met);
                 for _ in 0..messages.clamp(0, 2_000) {
                     let typing = Typing { match_id: met, on: true };
                     self.send(connection, Up::Message(ClientMessage::Signal(SignalMessage::Typing(typing))));
                 }
             }
-            Deed::Malformed { kind } => {
+            Action::Malformed { kind } => {
                 const FRAMES: [&str; 6] = [
                     "",
                     "{\"type\":\"find_partner\"}",
@@ -181,7 +181,7 @@ impl World<'_> {
                 let frame = FRAMES.get(kind.rem_euclid(FRAMES.len() as i64) as usize).copied().unwrap_or("");
                 self.send(connection, Up::Text(frame.to_owned()));
             }
-            Deed::Disorder { kind } => self.is_disorderly(id, connection, kind),
+            Action::Disorder { kind } => self.is_disorderly(id, connection, kind),
             _ => {}
         }
     }

@@ -5,11 +5,11 @@
 //! that stands in a file, so leases and keys end when a sequence says so, and to the millisecond. It runs as a cluster of
 //! one, where a script that touches keys of two slots fails.
 
-mod deeds;
+mod actions;
 mod real;
 
 use super::*;
-use deeds::{Deed, Pace, sequence};
+use actions::{Action, Pace, sequence};
 use real::Real;
 use visavis_sim::redis::{Channels, Contents, Redis as Model, Subscription, Value};
 
@@ -23,10 +23,10 @@ async fn the_model_does_what_redis_does() {
     let scripts = Scripts::new();
     let seeds = std::env::var(SEEDS_VARIABLE).ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
     for seed in 0..seeds {
-        let deeds = sequence(seed);
-        if play(&mut real, &scripts, &deeds, Look::AtTimes).await.is_err() {
-            let (deeds, difference) = shrunk(&mut real, &scripts, deeds).await;
-            panic!("seed {seed}: {difference}\nafter the last of these:\n{}", told(&deeds));
+        let actions = sequence(seed);
+        if play(&mut real, &scripts, &actions, Look::AtTimes).await.is_err() {
+            let (actions, difference) = shrunk(&mut real, &scripts, actions).await;
+            panic!("seed {seed}: {difference}\nafter the last of these:\n{}", told(&actions));
         }
     }
 }
@@ -35,9 +35,9 @@ async fn the_model_does_what_redis_does() {
 #[tokio::test]
 async fn the_model_does_what_redis_does_as_time_goes_by() {
     let Some(mut real) = Real::start(Pace::True).await else { return };
-    let deeds = deeds::across_a_deadline();
-    if let Err(difference) = play(&mut real, &Scripts::new(), &deeds, Look::Always).await {
-        panic!("{difference}\nafter one of these:\n{}", told(&deeds));
+    let actions = actions::across_a_deadline();
+    if let Err(difference) = play(&mut real, &Scripts::new(), &actions, Look::Always).await {
+        panic!("{difference}\nafter one of these:\n{}", told(&actions));
     }
 }
 
@@ -59,8 +59,8 @@ async fn a_script_that_does_a_little_otherwise_is_found_out() {
         *place = Script::new(&text.replace(right, wrong));
         let mut found_out = false;
         for seed in 0..SEEDS {
-            let deeds = sequence(seed);
-            if play(&mut real, &scripts, &deeds, Look::AtTimes).await.is_err() {
+            let actions = sequence(seed);
+            if play(&mut real, &scripts, &actions, Look::AtTimes).await.is_err() {
                 found_out = true;
                 break;
             }
@@ -102,32 +102,32 @@ enum Look {
 }
 
 /// Does the same in both places. Else: where they differ.
-async fn play(real: &mut Real, scripts: &Scripts, deeds: &[Deed], look: Look) -> Result<(), String> {
+async fn play(real: &mut Real, scripts: &Scripts, actions: &[Action], look: Look) -> Result<(), String> {
     real.empty().await;
     let (mut model, mut channels) = (Model::default(), Channels::default());
-    let mut heard: [Option<Subscription>; deeds::EARS] = Default::default();
-    for (index, deed) in deeds.iter().enumerate() {
+    let mut heard: [Option<Subscription>; actions::EARS] = Default::default();
+    for (index, action) in actions.iter().enumerate() {
         let asked_ms = real.now_ms().await;
-        let said = match deed {
-            Deed::Pass(millis) => {
+        let said = match action {
+            Action::Pass(millis) => {
                 real.pass(*millis).await;
                 continue;
             }
-            Deed::Listen { ear, node } => {
+            Action::Listen { ear, node } => {
                 real.listen(*ear, *node).await;
                 if let Some(old) = heard[*ear].replace(channels.subscribe(*node)) {
                     channels.end(old);
                 }
                 continue;
             }
-            Deed::Deafen { ear } => {
+            Action::Deafen { ear } => {
                 real.deafen(*ear).await;
                 if let Some(old) = heard[*ear].take() {
                     channels.end(old);
                 }
                 continue;
             }
-            _ => real.carry_out(scripts, deed).await,
+            _ => real.carry_out(scripts, action).await,
         };
         let answered_ms = real.now_ms().await;
         real.took(answered_ms - asked_ms);
@@ -135,7 +135,7 @@ async fn play(real: &mut Real, scripts: &Scripts, deeds: &[Deed], look: Look) ->
         let mut first = None;
         let same = [asked_ms, answered_ms].into_iter().find_map(|now_ms| {
             let mut model = model.clone();
-            let wanted = answer(&mut model, &channels, deed, now_ms);
+            let wanted = answer(&mut model, &channels, action, now_ms);
             let same = wanted == said;
             first.get_or_insert(wanted);
             same.then_some(model)
@@ -145,7 +145,7 @@ async fn play(real: &mut Real, scripts: &Scripts, deeds: &[Deed], look: Look) ->
             return Err(format!("the model answers\n  {wanted}\nand Redis\n  {said}"));
         };
         model = after;
-        if look == Look::Always || index % 16 == 0 || index + 1 == deeds.len() {
+        if look == Look::Always || index % 16 == 0 || index + 1 == actions.len() {
             compare(real, &model).await?;
         }
     }
@@ -153,10 +153,10 @@ async fn play(real: &mut Real, scripts: &Scripts, deeds: &[Deed], look: Look) ->
 }
 
 /// What the model says, as text.
-fn answer(model: &mut Model, channels: &Channels, deed: &Deed, now_ms: i64) -> String {
-    match deed {
-        Deed::Ask { node, request } => format!("{:?}", model.carry_out(now_ms, *node, request)),
-        Deed::Beat { node, lease_ms, census } => {
+fn answer(model: &mut Model, channels: &Channels, action: &Action, now_ms: i64) -> String {
+    match action {
+        Action::Ask { node, request } => format!("{:?}", model.carry_out(now_ms, *node, request)),
+        Action::Beat { node, lease_ms, census } => {
             let Census { name, online, waiting, in_calls } = census;
             let info = format!("{online} {waiting} {in_calls} {name}");
             let known = model.beat(now_ms, *node, Span::from_millis(*lease_ms), &info);
@@ -167,12 +167,12 @@ fn answer(model: &mut Model, channels: &Channels, deed: &Deed, now_ms: i64) -> S
                 .collect();
             format!("{all:?}")
         }
-        Deed::Leave { node } => {
+        Action::Leave { node } => {
             model.leave(now_ms, *node);
             String::new()
         }
-        Deed::Publish { node } => format!("{} hear it", channels.publish(*node).count()),
-        Deed::Pass(_) | Deed::Listen { .. } | Deed::Deafen { .. } => String::new(),
+        Action::Publish { node } => format!("{} hear it", channels.publish(*node).count()),
+        Action::Pass(_) | Action::Listen { .. } | Action::Deafen { .. } => String::new(),
     }
 }
 
@@ -194,29 +194,29 @@ async fn compare(real: &mut Real, model: &Model) -> Result<(), String> {
 }
 
 /// The shortest beginning that shows a difference, without what is not needed for one.
-async fn shrunk(real: &mut Real, scripts: &Scripts, mut deeds: Vec<Deed>) -> (Vec<Deed>, String) {
+async fn shrunk(real: &mut Real, scripts: &Scripts, mut actions: Vec<Action>) -> (Vec<Action>, String) {
     let mut difference = "it does not come again".to_owned();
     let mut length = 1;
-    while length <= deeds.len() {
-        if let Err(said) = play(real, scripts, &deeds[..length], Look::Always).await {
+    while length <= actions.len() {
+        if let Err(said) = play(real, scripts, &actions[..length], Look::Always).await {
             difference = said;
-            deeds.truncate(length);
+            actions.truncate(length);
             break;
         }
         length += 1;
     }
-    let mut at = deeds.len();
+    let mut at = actions.len();
     while at > 0 {
         at -= 1;
-        let mut fewer = deeds.clone();
+        let mut fewer = actions.clone();
         fewer.remove(at);
         if let Err(said) = play(real, scripts, &fewer, Look::Always).await {
-            (deeds, difference) = (fewer, said);
+            (actions, difference) = (fewer, said);
         }
     }
-    (deeds, difference)
+    (actions, difference)
 }
 
-fn told(deeds: &[Deed]) -> String {
-    deeds.iter().map(|deed| format!("  {deed:?}\n")).collect()
+fn told(actions: &[Action]) -> String {
+    actions.iter().map(|action| format!("  {action:?}\n")).collect()
 }

@@ -3,7 +3,7 @@
 use crate::simulator::script::Micros;
 
 #[derive(Debug, Default)]
-pub(super) struct Weather {
+pub(super) struct FaultWindows {
     /// Nodes could not reach Redis or each other, or died, or Redis forgot: spans.
     troubles: Vec<(Micros, Micros)>,
     /// A node slept.
@@ -12,7 +12,7 @@ pub(super) struct Weather {
     jumps: Vec<Micros>,
 }
 
-impl Weather {
+impl FaultWindows {
     pub(super) fn troubled(&mut self, from: Micros, to: Micros) {
         self.troubles.push((from, to));
     }

@@ -134,8 +134,8 @@ impl Watcher {
         };
         let judged = met_since(pair.0).max(met_since(pair.1)) < self.config.recent_partners
             && stayed
-            && !self.weather.has_jumped(began, now)
-            && !self.weather.has_slept(began, now);
+            && !self.fault_windows.has_jumped(began, now)
+            && !self.fault_windows.has_slept(began, now);
         hold(!judged || now >= ended + pause, Promise::OldPartnersPause, || {
             format!("{id:?} of {pair:?} at {now}, whose last match ended at {ended}")
         })
@@ -145,7 +145,7 @@ impl Watcher {
     fn has_moved_in_trouble(&self, pair: Pair, since: Micros) -> bool {
         [pair.0, pair.1].iter().any(|visit| {
             let moved = self.visits.get(visit).and_then(|visit| visit.at).map_or(0, |(_, at)| at);
-            moved > since && !self.weather.was_fine(since.saturating_sub(2_000_000), moved)
+            moved > since && !self.fault_windows.was_fine(since.saturating_sub(2_000_000), moved)
         })
     }
 

@@ -6,37 +6,37 @@ use crate::simulator::marks::Mark;
 use crate::simulator::network::Up;
 use crate::simulator::nodes::node::Arrival;
 use crate::simulator::promises::Breach;
-use crate::simulator::script::{Deed, Micros, Step, Who, millis};
+use crate::simulator::script::{Action, Micros, Step, Who, millis};
 use visavis_lobby::{ConnectionId, Input, Span};
 
 impl World<'_> {
     pub(super) fn step(&mut self, index: usize) -> Result<(), Breach> {
-        let Some(Step { who, deed, .. }) = self.script.steps.get(index) else { return Ok(()) };
+        let Some(Step { who, action, .. }) = self.script.steps.get(index) else { return Ok(()) };
         if self.calm {
             return Ok(());
         }
         match *who {
             Who::Server => Ok(()),
             Who::Redis => {
-                self.befalls_redis(deed);
+                self.befalls_redis(action);
                 Ok(())
             }
-            Who::Node(node) => self.befalls(node as usize, deed),
+            Who::Node(node) => self.befalls(node as usize, action),
             Who::Visitor(id) => {
                 if self.frozen.get(&id).is_none_or(|until| *until <= self.now) {
-                    self.does(id, deed);
+                    self.does(id, action);
                 }
                 Ok(())
             }
         }
     }
 
-    fn does(&mut self, id: u32, deed: &Deed) {
+    fn does(&mut self, id: u32, action: &Action) {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         let line = guest.line;
         let mut acts = Vec::new();
-        if !guest.does(deed, &mut acts) {
-            return self.suffers(id, line, deed);
+        if !guest.does(action, &mut acts) {
+            return self.suffers(id, line, action);
         }
         if line == Line::Away {
             self.open(id);
@@ -45,10 +45,10 @@ impl World<'_> {
     }
 
     /// What a visitor's network does to it.
-    fn suffers(&mut self, id: u32, line: Line, deed: &Deed) {
+    fn suffers(&mut self, id: u32, line: Line, action: &Action) {
         let Line::On(connection) = line else { return };
-        match *deed {
-            Deed::Leave {} => {
+        match *action {
+            Action::Leave {} => {
                 self.send(connection, Up::Bye);
                 if let Some(wire) = self.wires.get_mut(&connection) {
                     wire.socket.client_open = false;
@@ -58,21 +58,21 @@ impl World<'_> {
                     guest.forget();
                 }
             }
-            Deed::Drop { client_ms, server_ms } => {
+            Action::Drop { client_ms, server_ms } => {
                 self.sever(connection);
                 self.after(millis(client_ms), Event::ClientNotices(connection));
                 self.after(millis(server_ms), Event::ServerNotices(connection));
             }
-            Deed::Vanish { client_ms } => {
+            Action::Vanish { client_ms } => {
                 self.sever(connection);
                 self.after(millis(client_ms), Event::ClientNotices(connection));
             }
-            Deed::Freeze { ms } => {
+            Action::Freeze { ms } => {
                 self.frozen.insert(id, self.now + millis(ms));
                 self.plug(connection, ms);
             }
-            Deed::Deaf { ms } => self.plug(connection, ms),
-            Deed::Move {} => self.moves(id, connection),
+            Action::Deaf { ms } => self.plug(connection, ms),
+            Action::Move {} => self.moves(id, connection),
             _ => {}
         }
     }
@@ -85,49 +85,49 @@ impl World<'_> {
     }
 
     /// Something happens to a node.
-    fn befalls(&mut self, node: usize, deed: &Deed) -> Result<(), Breach> {
+    fn befalls(&mut self, node: usize, action: &Action) -> Result<(), Breach> {
         let now = self.now;
         let Some(there) = self.nodes.get_mut(node).filter(|node| node.lobby.is_some()) else { return Ok(()) };
         let process = there.id;
-        match *deed {
-            Deed::Restart { down_ms, .. } => {
+        match *action {
+            Action::Restart { down_ms, .. } => {
                 self.note(Mark::NodeKilled);
                 self.end(node, process, millis(down_ms));
             }
-            Deed::Clock { ms } => {
+            Action::Clock { ms } => {
                 there.skew += ms.clamp(-20_000_000, 20_000_000) * 1_000;
                 self.watcher.slept(now);
                 self.watcher.jumped(now);
                 return self.run_timers(node);
             }
-            Deed::Hang { ms } if !there.hung => {
+            Action::Hang { ms } if !there.hung => {
                 there.hung = true;
                 self.note(Mark::NodeSlept);
                 self.watcher.sleeps(now, now + millis(ms));
                 self.after(millis(ms), Event::Wakes(node, process));
             }
-            Deed::Drain { spread_ms, down_ms } if there.runs() && !there.draining => {
+            Action::Drain { spread_ms, down_ms } if there.runs() && !there.draining => {
                 there.draining = true;
                 self.note(Mark::NodeDrained);
                 let spread = millis(spread_ms);
                 self.after(spread + 1_500_000, Event::End { node, process, down: millis(down_ms) });
                 return self.arrive(node, Arrival::Input(Input::Drain { spread: Span::from_micros(spread) }));
             }
-            Deed::CutOff { ms } => {
+            Action::CutOff { ms } => {
                 there.redis.cut_until = now + millis(ms);
                 self.watcher.troubled(now, now + millis(ms) + 3_000_000);
                 self.note(Mark::NodeCutOff);
             }
-            Deed::Deafen {} => {
+            Action::Deafen {} => {
                 self.host.deafen(process);
                 self.watcher.troubled(now, now + 5_000_000);
             }
-            Deed::LoseReply { sort } => there.redis.loses_reply = Some(sort),
-            Deed::LoseFrames { frames } => {
+            Action::LoseReply { sort } => there.redis.loses_reply = Some(sort),
+            Action::LoseFrames { frames } => {
                 there.redis.loses_frames = frames;
                 self.watcher.troubled(now, now + 5_000_000);
             }
-            Deed::Slow { more_ms, ms } => {
+            Action::Slow { more_ms, ms } => {
                 there.redis.slow = (millis(more_ms), now + millis(ms));
                 self.watcher.troubled(now, now + millis(ms) + 3_000_000);
             }
@@ -136,14 +136,14 @@ impl World<'_> {
         Ok(())
     }
 
-    fn befalls_redis(&mut self, deed: &Deed) {
+    fn befalls_redis(&mut self, action: &Action) {
         let now = self.now;
         let mut sent = Vec::new();
         let mut trouble = |before: Micros, after: Micros| {
             self.watcher.troubled(now.saturating_sub(before), now + after + 4_000_000);
         };
-        match *deed {
-            Deed::Outage { ms, empty } if self.host.is_up() => {
+        match *action {
+            Action::Outage { ms, empty } if self.host.is_up() => {
                 trouble(if empty == 0 { 2_000_000 } else { Micros::MAX }, millis(ms));
                 self.host.stop(&mut sent);
                 if empty != 0 {
@@ -152,26 +152,26 @@ impl World<'_> {
                 self.note(if empty == 0 { Mark::RedisDown } else { Mark::RedisEmptied });
                 self.after(millis(ms), Event::RedisStarts);
             }
-            Deed::Stall { ms } if self.host.is_up() => {
+            Action::Stall { ms } if self.host.is_up() => {
                 trouble(2_000_000, millis(ms));
                 self.host.stall();
                 self.note(Mark::RedisStalled);
                 self.after(millis(ms), Event::RedisStarts);
             }
-            Deed::Failover { lost_ms, ms } if self.host.is_up() => {
+            Action::Failover { lost_ms, ms } if self.host.is_up() => {
                 trouble(millis(lost_ms) + 2_000_000, millis(ms));
                 self.host.stop(&mut sent);
                 self.host.go_back_to(now.saturating_sub(millis(lost_ms)));
                 self.note(Mark::RedisFailedOver);
                 self.after(millis(ms), Event::RedisStarts);
             }
-            Deed::RedisClock { ms } => {
+            Action::RedisClock { ms } => {
                 // Whatever it keeps may be dead now.
                 trouble(if ms > 0 { Micros::MAX } else { 0 }, 5_000_000);
                 self.host.step_clock(now, ms.clamp(-100_000_000, 100_000_000) * 1_000);
                 self.note(Mark::RedisClockJumped);
             }
-            Deed::Drift { ppm } => self.host.drift(now, ppm.clamp(-100_000, 100_000)),
+            Action::Drift { ppm } => self.host.drift(now, ppm.clamp(-100_000, 100_000)),
             _ => {}
         }
         self.deliver_from_redis(&mut sent);
@@ -179,7 +179,7 @@ impl World<'_> {
 
     /// A failover goes back to what Redis had: that has to be kept then.
     pub(super) fn foresee_failover(&mut self, step: &Step) {
-        if let (Who::Redis, Deed::Failover { lost_ms, .. }) = (step.who, &step.deed) {
+        if let (Who::Redis, Action::Failover { lost_ms, .. }) = (step.who, &step.action) {
             self.at(step.at.saturating_sub(millis(*lost_ms)), Event::Snapshot);
         }
     }

@@ -18,7 +18,7 @@ pub(super) enum Pace {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Deed {
+pub(super) enum Action {
     Ask { node: NodeId, request: Request },
     Beat { node: NodeId, lease_ms: u64, census: Census },
     Leave { node: NodeId },
@@ -32,19 +32,19 @@ pub(super) enum Deed {
 const MOST: u64 = 90;
 
 /// The same seed, the same sequence.
-pub(super) fn sequence(seed: u64) -> Vec<Deed> {
+pub(super) fn sequence(seed: u64) -> Vec<Action> {
     let mut draw = Draw(Prng::new(seed));
-    let mut deeds = Vec::new();
+    let mut actions = Vec::new();
     if draw.once_in(6) {
-        draw.fill_the_pool(&mut deeds);
+        draw.fill_the_pool(&mut actions);
     }
     let count = draw.below(MOST);
-    deeds.extend((0..count).map(|_| draw.deed()));
-    deeds
+    actions.extend((0..count).map(|_| draw.action()));
+    actions
 }
 
 /// By the machine's own clock: half of what is left there has ended after the pause, half has not.
-pub(super) fn across_a_deadline() -> Vec<Deed> {
+pub(super) fn across_a_deadline() -> Vec<Action> {
     const SOON_MS: u64 = 1_200;
     const LATE_MS: u64 = 600_000;
     let (soon, late) = (Span::from_millis(SOON_MS), Span::from_millis(LATE_MS));
@@ -64,9 +64,9 @@ pub(super) fn across_a_deadline() -> Vec<Deed> {
         blocked: Vec::new(),
         lease,
     };
-    let ask = |node, request| Deed::Ask { node, request };
+    let ask = |node, request| Action::Ask { node, request };
     let claim = |node, export| ask(node, Request::Claim(Box::new(export)));
-    let beat = |node, lease_ms| Deed::Beat { node, lease_ms, census: Census::default() };
+    let beat = |node, lease_ms| Action::Beat { node, lease_ms, census: Census::default() };
     let note = |session, ttl| {
         ask(here, Request::Note { session: Tag(session), generation: 3, kept: Some("sealed".into()), ttl })
     };
@@ -91,7 +91,7 @@ pub(super) fn across_a_deadline() -> Vec<Deed> {
         note(2, late),
         meet(here, 1, Seat::Initiator, soon),
         meet(here, 2, Seat::Initiator, late),
-        Deed::Pass(SOON_MS + 100),
+        Action::Pass(SOON_MS + 100),
         beat(there, LATE_MS),
         claim(there, plain(Kind::Video, 5, late)),
         claim(there, other_interest(4)),
@@ -100,7 +100,7 @@ pub(super) fn across_a_deadline() -> Vec<Deed> {
         mark(2),
         meet(there, 1, Seat::Responder, late),
         meet(there, 2, Seat::Responder, late),
-        Deed::Leave { node: there },
+        Action::Leave { node: there },
     ]
 }
 
@@ -127,42 +127,42 @@ impl Draw {
         all[self.below(all.len() as u64) as usize]
     }
 
-    fn deed(&mut self) -> Deed {
+    fn action(&mut self) -> Action {
         let node = self.among(&NODES);
         match self.below(32) {
-            0..=11 => Deed::Ask { node, request: Request::Claim(Box::new(self.export())) },
+            0..=11 => Action::Ask { node, request: Request::Claim(Box::new(self.export())) },
             12 | 13 => {
                 let (bucket, ticket) = (self.bucket(), self.ticket());
-                Deed::Ask { node, request: Request::Withdraw { bucket, ticket } }
+                Action::Ask { node, request: Request::Withdraw { bucket, ticket } }
             }
             14 | 15 => {
                 let (session, generation, ttl) = (self.session(), self.generation(), self.ttl());
                 let connection = ConnectionId(self.below(9));
-                Deed::Ask { node, request: Request::Mark { connection, session, generation, ttl } }
+                Action::Ask { node, request: Request::Mark { connection, session, generation, ttl } }
             }
             16 | 17 => {
                 let (session, generation, ttl) = (self.session(), self.generation(), self.ttl());
                 let kept = self.among(&[None, Some(""), Some("a"), Some("c2VhbGVk|,{}")]).map(str::to_owned);
-                Deed::Ask { node, request: Request::Note { session, generation, kept, ttl } }
+                Action::Ask { node, request: Request::Note { session, generation, kept, ttl } }
             }
             18 | 19 => {
                 let match_id = MatchId(1 + self.below(3));
                 let side = self.among(&[Seat::Initiator, Seat::Responder]);
                 let ttl = self.ttl();
-                Deed::Ask { node, request: Request::Meet { match_id, side, ttl } }
+                Action::Ask { node, request: Request::Meet { match_id, side, ttl } }
             }
             20 | 21 => {
                 let lease_ms = self.lease_ms();
                 let mut number = || self.0.below(1_000) as u32;
                 let (online, waiting, in_calls) = (number(), number(), number());
                 let census = Census { name: "eu-1".into(), online, waiting, in_calls };
-                Deed::Beat { node, lease_ms, census }
+                Action::Beat { node, lease_ms, census }
             }
-            22 => Deed::Leave { node },
-            23 => Deed::Listen { ear: self.below(EARS as u64) as usize, node },
-            24 if self.once_in(3) => Deed::Deafen { ear: self.below(EARS as u64) as usize },
-            24 => Deed::Publish { node },
-            _ => Deed::Pass(self.among(&[
+            22 => Action::Leave { node },
+            23 => Action::Listen { ear: self.below(EARS as u64) as usize, node },
+            24 if self.once_in(3) => Action::Deafen { ear: self.below(EARS as u64) as usize },
+            24 => Action::Publish { node },
+            _ => Action::Pass(self.among(&[
                 1, 1, 1, 2, 20, 299, 500, 999, 1_000, 1_001, 2_500, 29_999, 30_000, 59_999, 60_000, 60_001,
                 90_000, 600_000,
             ])),
@@ -170,7 +170,7 @@ impl Draw {
     }
 
     /// With tickets of one node that hardly anybody fits, more than a claim looks at; then a few others look for theirs.
-    fn fill_the_pool(&mut self, deeds: &mut Vec<Deed>) {
+    fn fill_the_pool(&mut self, actions: &mut Vec<Action>) {
         let bucket = self.bucket();
         let mut claim = |draw: &mut Self, node: NodeId| {
             let (ticket, picky) = (TicketId(draw.0.next_u64()), !draw.once_in(30));
@@ -179,9 +179,9 @@ impl Draw {
                 export.insists_on_interest = Insists::Always;
                 export.interests = vec![Tag(99 ^ node.epoch)];
             }
-            deeds.push(Deed::Ask { node, request: Request::Claim(Box::new(export)) });
+            actions.push(Action::Ask { node, request: Request::Claim(Box::new(export)) });
             if draw.once_in(5) {
-                deeds.push(Deed::Pass(draw.below(3)));
+                actions.push(Action::Pass(draw.below(3)));
             }
         };
         for _ in 0..90 + self.below(120) {

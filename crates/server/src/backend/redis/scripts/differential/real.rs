@@ -2,7 +2,7 @@
 
 use super::super::super::channel::Channel;
 use super::super::{Scripts, Store};
-use super::deeds::{Deed, EARS, Pace};
+use super::actions::{Action, EARS, Pace};
 use super::{Contents, Value};
 use ::redis::aio::{MultiplexedConnection, PubSub};
 use ::redis::{Client, cmd, pipe};
@@ -140,23 +140,23 @@ impl Real {
     }
 
     /// Carries out as the server does; what comes back, as text.
-    pub(super) async fn carry_out(&mut self, scripts: &Scripts, deed: &Deed) -> String {
+    pub(super) async fn carry_out(&mut self, scripts: &Scripts, action: &Action) -> String {
         let store = Store::One(self.connection.clone());
-        let said = match deed {
-            Deed::Ask { node, request } => {
+        let said = match action {
+            Action::Ask { node, request } => {
                 scripts.carry_out(&store, request.clone(), *node).await.map(|reply| format!("{reply:?}"))
             }
-            Deed::Beat { node, lease_ms, census } => {
+            Action::Beat { node, lease_ms, census } => {
                 let lease = Duration::from_millis(*lease_ms);
                 scripts.beat(&store, *node, lease, census).await.map(|all| format!("{all:?}"))
             }
-            Deed::Leave { node } => Scripts::leave(&store, *node).await.map(|()| String::new()),
-            Deed::Publish { node } => {
+            Action::Leave { node } => Scripts::leave(&store, *node).await.map(|()| String::new()),
+            Action::Publish { node } => {
                 let mut publish = cmd("PUBLISH");
                 publish.arg(Channel::name(*node)).arg("anything");
                 publish.query_async::<usize>(&mut self.connection).await.map(|ears| format!("{ears} hear it"))
             }
-            Deed::Pass(_) | Deed::Listen { .. } | Deed::Deafen { .. } => Ok(String::new()),
+            Action::Pass(_) | Action::Listen { .. } | Action::Deafen { .. } => Ok(String::new()),
         };
         said.unwrap_or_else(|error| format!("{error}"))
     }
