@@ -20,6 +20,10 @@ pub(crate) fn is_sound(raw: &str) -> bool {
 /// where somebody cut an emoji in two, and what people write must not be refused for that.
 pub(crate) fn well_formed(frame: &str) -> Cow<'_, str> {
     const REPLACEMENT: &str = "\\ufffd";
+    // A description holds hundreds of other escapes.
+    if !frame.contains("\\u") {
+        return Cow::Borrowed(frame);
+    }
     let mut repaired: Option<String> = None;
     let mut copied = 0;
     let mut rest = frame;
