@@ -5,6 +5,7 @@ use crate::ids::PersonId;
 use crate::persons::Someone;
 use crate::planted::planted;
 use std::collections::VecDeque;
+use visavis_protocol::MatchId;
 
 /// How two sessions stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Acquaintances {
     blocked: VecDeque<PersonId>,
     /// In memory only, and few: on another network they may well reach each other.
     unreached: VecDeque<PersonId>,
+    /// The match that ended last, and with whom: it may yet be blocked.
+    pub(crate) last_match: Option<(MatchId, Someone)>,
 }
 
 impl Acquaintances {

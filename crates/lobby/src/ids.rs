@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::NonZero;
 
 /// One socket, named by the shell; never reused within a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +48,7 @@ pub(crate) struct SessionId(pub(crate) u64);
 /// A keyed digest of what a page calls its device. The same on all nodes, and after a restart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct DeviceId(pub(crate) u64);
+pub(crate) struct DeviceId(pub(crate) NonZero<u64>);
 
 impl fmt::Debug for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +70,7 @@ impl From<SessionId> for PersonId {
 
 impl From<DeviceId> for PersonId {
     fn from(device: DeviceId) -> Self {
-        PersonId(device.0)
+        PersonId(device.0.get())
     }
 }
 

@@ -12,6 +12,7 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::NonZero;
 use visavis_protocol::{BlockHandle, DeviceName};
 
 /// Somebody, as others may remember them.
@@ -71,7 +72,8 @@ impl Persons {
 
     pub(crate) fn device(&self, name: &DeviceName) -> DeviceId {
         let digest = hmac::sign(&self.digests, name.0.as_bytes());
-        DeviceId(digest.as_ref().iter().take(PERSON_LEN).fold(0, |id, byte| (id << 8) | u64::from(*byte)))
+        let id = digest.as_ref().iter().take(PERSON_LEN).fold(0, |id, byte| (id << 8) | u64::from(*byte));
+        DeviceId(NonZero::new(id).unwrap_or(NonZero::<u64>::MAX))
     }
 
     /// Only a failure of the cipher itself yields nothing.
@@ -113,7 +115,10 @@ pub(crate) mod packed {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(persons: &[PersonId], serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = persons.iter().flat_map(|person| person.0.to_be_bytes()).collect();
+        let mut bytes = Vec::with_capacity(persons.len() * PERSON_LEN);
+        for person in persons {
+            bytes.extend_from_slice(&person.0.to_be_bytes());
+        }
         serializer.serialize_str(&BASE64URL_NOPAD.encode(&bytes))
     }
 

@@ -1,7 +1,8 @@
 //! Unpredictable numbers from one key, which the shell draws from the operating system at every start.
 //!
 //! What always holds: nothing that goes out tells anything of what goes out next, and no purpose tells of another. Each
-//! purpose has a key of its own, a digest of the one that was given; each number is a digest of a counter under that key.
+//! purpose has a key of its own, a digest of the one that was given; each number is a part of a digest of a counter under
+//! that key, and no part is used twice.
 
 use crate::planted::planted;
 use ring::hmac;
@@ -24,7 +25,7 @@ impl LobbyKey {
 
     /// Numbers for one purpose.
     pub(crate) fn random(&self, purpose: &str) -> Random {
-        Random { key: self.derive(purpose), drawn: 0 }
+        Random { key: self.derive(purpose), drawn: 0, ids: Vec::new() }
     }
 }
 
@@ -38,6 +39,8 @@ impl fmt::Debug for LobbyKey {
 pub(crate) struct Random {
     key: hmac::Key,
     drawn: u64,
+    /// What is left of the latest digest that was drawn for ids: one holds four, and it costs as much as a search.
+    ids: Vec<u64>,
 }
 
 impl Random {
@@ -54,10 +57,18 @@ impl Random {
 
     /// An id; never zero. That two of a process are equal is as likely as a guess that comes true.
     pub(crate) fn next_id(&mut self) -> u64 {
+        if planted!(MatchIdsRepeat) {
+            self.ids.clear();
+        }
         loop {
-            let id = u64::from_be_bytes(self.bytes());
-            if id != 0 {
-                return id;
+            match self.ids.pop() {
+                Some(0) => {}
+                Some(id) => return id,
+                None => {
+                    let digest: [u8; 32] = self.bytes();
+                    let (ids, _) = digest.as_chunks();
+                    self.ids.extend(ids.iter().map(|id| u64::from_be_bytes(*id)));
+                }
             }
         }
     }
@@ -66,12 +77,18 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_same_key_gives_the_same_numbers_and_each_purpose_its_own() {
         let key = LobbyKey::new([7; 32]);
         let mut some = key.random("match");
-        let drawn: Vec<u64> = (0..4).map(|_| some.next_id()).collect();
+        let drawn: Vec<u64> = (0..9).map(|_| some.next_id()).collect();
+        assert_eq!(
+            drawn.iter().collect::<BTreeSet<_>>().len(),
+            9,
+            "more than one digest, and no number twice"
+        );
         let mut again = LobbyKey::new([7; 32]).random("match");
         assert!(drawn.iter().all(|id| *id == again.next_id()));
         let mut others = [key.random("session"), LobbyKey::new([8; 32]).random("match")];

@@ -41,6 +41,10 @@ impl Replay {
             self.forget_typing();
         }
         self.bytes += bytes;
+        if self.kept.len() == self.kept.capacity() {
+            // A handshake is two or three messages, and everybody in a call has had one.
+            self.kept.reserve_exact(2.max(self.kept.len() / 2));
+        }
         self.kept.push_back(Kept { position, bytes, message });
         while (self.kept.len() > bounds.messages || self.bytes > bounds.bytes)
             && !planted!(MailboxIsBoundless)
@@ -110,6 +114,14 @@ impl Replay {
                 self.bytes -= oldest.bytes;
             }
         }
+        self.give_back();
+    }
+
+    /// Emptied, it would hold its room for as long as a call goes on.
+    fn give_back(&mut self) {
+        if self.kept.is_empty() {
+            self.kept = VecDeque::new();
+        }
     }
 
     /// Forgets what strangers said in a match that is over. That there was one, and how it ended, is still to be heard.
@@ -117,6 +129,7 @@ impl Replay {
         self.forget_offers();
         self.kept.retain(|kept| !is_signal(&kept.message));
         self.bytes = self.kept.iter().map(|kept| kept.bytes).sum();
+        self.give_back();
     }
 
     /// Takes the waiting offers out of the matches that are still to be heard of.

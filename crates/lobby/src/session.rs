@@ -36,8 +36,6 @@ pub(crate) struct Session {
     pub(crate) hides_on_arrival: bool,
     /// Its newest token does not say any more what holds.
     pub(crate) owes_token: bool,
-    /// The match that ended last, and with whom.
-    pub(crate) last_match: Option<(MatchId, Someone)>,
     /// Boxed: most sessions of an idle crowd have met nobody.
     acquaintances: Option<Box<Acquaintances>>,
     /// What it said last: an error that follows is about that.
@@ -177,7 +175,6 @@ impl Session {
             greeted: false,
             hides_on_arrival: false,
             owes_token: false,
-            last_match: None,
             acquaintances: None,
             said: Said::default(),
             last_seen: now,
@@ -239,7 +236,7 @@ impl Session {
     }
 
     pub(crate) fn was_ever_matched(&self) -> bool {
-        self.last_match.is_some() || matches!(self.state, State::Matched { .. })
+        self.last_match().is_some() || matches!(self.state, State::Matched { .. })
     }
 
     pub(crate) fn connection(&self) -> Option<ConnectionId> {
@@ -291,6 +288,18 @@ impl Session {
 
     pub(crate) fn acquaintances_mut(&mut self) -> &mut Acquaintances {
         self.acquaintances.get_or_insert_default()
+    }
+
+    /// The match that ended last, and with whom.
+    pub(crate) fn last_match(&self) -> Option<(MatchId, Someone)> {
+        self.acquaintances.as_ref().and_then(|known| known.last_match)
+    }
+
+    /// Takes over which match ended last, elsewhere.
+    pub(crate) fn remember_last_match(&mut self, last: Option<(MatchId, Someone)>) {
+        if last.is_some() || self.acquaintances.is_some() {
+            self.acquaintances_mut().last_match = last;
+        }
     }
 
     /// As others may remember it.

@@ -185,6 +185,8 @@ pub(crate) struct Tokens {
 
 const COUNTER_LEN: usize = 8;
 const HEAD_LEN: usize = size_of::<BootId>() + COUNTER_LEN;
+/// Of somebody in a match, with a few wishes and strangers: each match seals two or three of them.
+const USUAL_TOKEN_LEN: usize = 512;
 /// Longer than anything that we seal: wishes at their limits in four-byte characters, and as many blocks as are kept.
 const MAX_TOKEN_LEN: usize = 10 * 1024;
 
@@ -211,12 +213,13 @@ impl Tokens {
         let key = self.sealing.as_ref()?;
         self.sealed += 1;
         let counter = self.sealed.to_be_bytes();
-        let mut body = serde_json::to_vec(claims).ok()?;
-        key.seal_in_place_append_tag(nonce(counter), Aad::from(self.boot), &mut body).ok()?;
-        let mut token = Vec::with_capacity(HEAD_LEN + body.len());
+        let mut token = Vec::with_capacity(USUAL_TOKEN_LEN);
         token.extend_from_slice(&self.boot);
         token.extend_from_slice(&counter);
-        token.extend_from_slice(&body);
+        serde_json::to_writer(&mut token, claims).ok()?;
+        let (_, body) = token.split_at_mut_checked(HEAD_LEN)?;
+        let tag = key.seal_in_place_separate_tag(nonce(counter), Aad::from(self.boot), body).ok()?;
+        token.extend_from_slice(tag.as_ref());
         Some(BASE64URL_NOPAD.encode(&token))
     }
 

@@ -24,7 +24,7 @@ impl Lobby {
         let Some(session) = self.sessions.get(key) else { return };
         let state = session.state();
         let present = self.present_match(state).map(|(id, partner)| (id, self.someone(partner)));
-        let partner = match (present, session.last_match) {
+        let partner = match (present, session.last_match()) {
             (Some((id, partner)), _) if id == named => partner,
             (_, Some((id, partner))) if id == named => partner,
             (None, None) => {
@@ -145,8 +145,9 @@ impl Lobby {
         for (mine, theirs) in [(one, other), (other, one)] {
             let theirs = self.someone(theirs);
             if let Some(session) = self.sessions.get_mut(mine) {
-                session.last_match = Some((ended.id, theirs));
-                session.acquaintances_mut().met(theirs.person(), self.config.recent_partners);
+                let known = session.acquaintances_mut();
+                known.last_match = Some((ended.id, theirs));
+                known.met(theirs.person(), self.config.recent_partners);
                 session.transition_to_idle(None);
                 // A client that is here needs no signal of this match again; one that is away reads them when it is back.
                 if session.connection().is_some()

@@ -187,7 +187,7 @@ impl Lobby {
                 .filter(|_| !planted!(TokensForgetBlocks))
                 .map(|known| known.blocked().collect())
                 .unwrap_or_default(),
-            last_match: session.last_match,
+            last_match: session.last_match(),
             kept: None,
             sealed_by: None,
             received: None,
@@ -439,7 +439,7 @@ impl Lobby {
         self.remember_kept(key, kept);
         if let Some(session) = self.sessions.get_mut(key) {
             session.device = claims.device.or(session.device);
-            session.last_match = claims.last_match;
+            session.remember_last_match(claims.last_match);
         }
         self.restore_place(key, claims.place, outputs);
         Resumption::Done
@@ -505,7 +505,7 @@ impl Lobby {
             session.requeue = claims.requeue;
             session.wishes = claims.wishes.map(Arc::new);
             session.device = session.device.or(claims.device);
-            session.last_match = session.last_match.or(claims.last_match);
+            session.remember_last_match(session.last_match().or(claims.last_match));
             if let Some(identity) = &mut session.identity {
                 identity.origin = Origin::Restored;
             }

@@ -87,7 +87,7 @@ impl Lobby {
                 self.leave(key, LeftReason::Next, outputs);
                 if next.failed
                     && let Some(session) = self.sessions.get_mut(key)
-                    && let Some((_, partner)) = session.last_match
+                    && let Some((_, partner)) = session.last_match()
                 {
                     session.acquaintances_mut().did_not_reach(partner.person());
                 }

@@ -119,7 +119,7 @@ impl Lobby {
     }
 
     pub(super) fn last_match_id(&self, key: SessionKey) -> Option<MatchId> {
-        self.sessions.get(key).and_then(|session| session.last_match).map(|(id, _)| id)
+        self.sessions.get(key).and_then(Session::last_match).map(|(id, _)| id)
     }
 
     /// Ends what is left of a session that went on elsewhere, and says whom it had met: its token does not know.

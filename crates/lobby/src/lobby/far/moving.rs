@@ -264,7 +264,7 @@ impl Lobby {
             device: known.device,
             recent: known.acquaintances().map(|known| known.recent().collect()).unwrap_or_default(),
             blocked: known.acquaintances().map(|known| known.blocked().collect()).unwrap_or_default(),
-            last_match: known.last_match,
+            last_match: known.last_match(),
             missed,
             taken: Some(known.said.nth),
             back,
@@ -488,7 +488,7 @@ impl Lobby {
         self.become_restored(key, id, claims.generation, requeue, wishes);
         if let Some(session) = self.sessions.get_mut(key) {
             session.device = device.or(claims.device).or(session.device);
-            session.last_match = last_match;
+            session.remember_last_match(last_match);
             session.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
         self.remember_heard(id, claims.heard.clone());
