@@ -1,33 +1,66 @@
+// How much the package weighs, minified and compressed: each of its exports with what that imports at once, and each
+// part that is fetched when it is needed. Every one has its budget.
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { rolldown } from "rolldown";
+import { rolldown, type OutputChunk } from "rolldown";
 import { expect, test } from "vitest";
 
-const BUDGET_BYTES = 14 * 1024;
+const KIB = 1024;
+/** By what is written in an import behind `@visavis/client`. */
+const BUDGETS: Record<string, number> = { ".": 14 * KIB };
+/** By the name of the file; without what was there before it. */
+const LATER: Record<string, number> = { "talk.ts": 7 * KIB, "level.ts": 1 * KIB };
 
-test("the client, minified and compressed, stays within 14 KiB; a connection is loaded at Start", async () => {
+interface Sizes {
+  first: number;
+  later: Record<string, number>;
+}
+
+async function sizesOf(source: string): Promise<Sizes> {
   const bundle = await rolldown({
-    input: fileURLToPath(new URL("../src/index.ts", import.meta.url)),
+    input: fileURLToPath(new URL(`../src/${source}`, import.meta.url)),
     resolve: { extensionAlias: { ".js": [".ts", ".js"] } },
   });
   const { output } = await bundle.generate({ format: "esm", minify: true });
   await bundle.close();
-  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
-  const first = new Set<string>();
-  const load = (name: string): void => {
+  const chunks = new Map(output.flatMap((each) => (each.type === "chunk" ? [[each.fileName, each]] : [])));
+  const closure = (
+    name: string,
+    known: Set<OutputChunk>,
+    found = new Set<OutputChunk>(),
+  ): Set<OutputChunk> => {
     const chunk = chunks.get(name);
-    if (chunk?.type !== "chunk" || first.has(name)) return;
-    first.add(name);
-    chunk.imports.forEach(load);
+    if (!chunk || known.has(chunk) || found.has(chunk)) return found;
+    found.add(chunk);
+    chunk.imports.forEach((each) => closure(each, known, found));
+    return found;
   };
-  load(output[0].fileName);
-  let bytes = 0;
-  for (const name of first) {
-    const chunk = chunks.get(name);
-    if (chunk?.type === "chunk") bytes += gzipSync(chunk.code, { level: 9 }).length;
+  const bytes = (of: Set<OutputChunk>) =>
+    [...of].reduce((sum, { code }) => sum + gzipSync(code, { level: 9 }).length, 0);
+  const first = closure(output[0].fileName, new Set());
+  const later = [...chunks.values()].filter((chunk) => chunk.isDynamicEntry);
+  return {
+    first: bytes(first),
+    later: Object.fromEntries(
+      later.map((chunk) => [basename(chunk.facadeModuleId ?? ""), bytes(closure(chunk.fileName, first))]),
+    ),
+  };
+}
+
+const { exports } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  exports: Record<string, { default: string }>;
+};
+
+test("every export has a budget and keeps it, and a connection is loaded at Start", async () => {
+  expect(Object.keys(exports)).toEqual(Object.keys(BUDGETS));
+  for (const [name, { default: file }] of Object.entries(exports)) {
+    const { first, later } = await sizesOf(basename(file).replace(/\.js$/, ".ts"));
+    expect(first, name).toBeGreaterThan(name === "." ? 4 * KIB : 0);
+    expect(first, name).toBeLessThanOrEqual(BUDGETS[name] ?? 0);
+    for (const [part, size] of Object.entries(later))
+      expect(size, part).toBeLessThanOrEqual(LATER[part] ?? 0);
+    if (name === ".") expect(Object.keys(later).sort()).toEqual(Object.keys(LATER).sort());
   }
-  expect(output[0].isEntry).toBe(true);
-  expect(first.size).toBeLessThan(chunks.size);
-  expect(bytes).toBeGreaterThan(4 * 1024);
-  expect(bytes).toBeLessThanOrEqual(BUDGET_BYTES);
 });
