@@ -23,6 +23,7 @@
 
 mod acquaintances;
 mod admission;
+mod always;
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod config;

@@ -213,6 +213,7 @@ impl Driver {
                 Output::Ping { connection, mark } => (connection, Outbound::Ping(mark)),
                 Output::Close { connection, code, reason } => (connection, Outbound::Close { code, reason }),
                 Output::Cluster(request) => {
+                    debug_assert!(self.requests.is_some(), "a lobby that is alone asks no other node");
                     if let Some(requests) = &self.requests {
                         requests.send(request);
                     }

@@ -3,6 +3,7 @@
 //! What always holds: matches go on, and so do places in line; whoever moves takes them along in its token.
 
 use super::{Lobby, Phase};
+use crate::always::Always as _;
 use crate::ids::ConnectionId;
 use crate::{Outputs, Span};
 use visavis_protocol::ServerMessage;
@@ -19,7 +20,8 @@ impl Lobby {
         here.sort_unstable();
         let count = here.len() as u64;
         for (place, connection) in (0..).zip(here) {
-            let Some(session) = self.connections.get(&connection).copied() else { continue };
+            let session = self.connections.get(&connection).copied().always("telling nobody ends a session");
+            let Some(session) = session else { continue };
             let delay = Span::from_micros(spread.as_micros() / count * place);
             self.say(
                 session,

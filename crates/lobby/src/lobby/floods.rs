@@ -1,6 +1,7 @@
 //! How fast a session may speak: alone, with those of its address, with everybody. Who is refused is told when to go on.
 
 use super::Lobby;
+use crate::always::Always as _;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
 use crate::ids::SessionKey;
@@ -16,7 +17,7 @@ const STRANGERS_IN_TURN: Allowance = Allowance { burst: 40, interval: Span::from
 impl Lobby {
     /// Charges one act to a session and its crowds. False: it was refused, and nothing else may happen.
     pub(super) fn take(&mut self, key: SessionKey, act: Act, outputs: &mut Outputs) -> bool {
-        let Some(session) = self.sessions.get_mut(key) else { return false };
+        let Some(session) = self.sessions.get_mut(key).always("it has just acted") else { return false };
         let Limiting::Bound(source) = session.limiting else { return true };
         if planted!(NextIsUnlimited) && matches!(act, Act::Next) {
             return true;

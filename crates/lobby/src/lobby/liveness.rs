@@ -1,6 +1,7 @@
 //! Signs of life: pings after a silence, a cut after a longer one, and matches whose partner turned out a ghost.
 
 use super::{Due, Lobby};
+use crate::always::Always as _;
 use crate::ids::{ConnectionId, MatchKey, SessionKey, Side};
 use crate::planted::planted;
 use crate::session::{Link, State};
@@ -56,7 +57,7 @@ impl Lobby {
 
     pub(super) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let patience = self.patience(key);
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(session) = self.sessions.get_mut(key).always("its timer goes with it") else { return };
         let connection = match session.link {
             Link::Attached(connection) => connection,
             Link::Detached { until } if until <= self.now => {
@@ -93,7 +94,7 @@ impl Lobby {
 
     /// Half-way to the deadline silent sides are pinged; at the deadline they are ghosts, and the survivor goes back.
     pub(super) fn on_match_deadline(&mut self, key: MatchKey, outputs: &mut Outputs) {
-        let Some(present) = self.matches.get(key) else { return };
+        let Some(present) = self.matches.get(key).always("its timer goes with it") else { return };
         let deadline = present.formed + self.config.sign_of_life;
         let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
         let elsewhere = seats.iter().find(|seat| self.is_elsewhere(seat.session));

@@ -5,6 +5,7 @@
 //! match, or comes after the end, is dropped and counted: no late candidate reaches the next stranger.
 
 use super::Lobby;
+use crate::always::Always as _;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
 use crate::ids::{MatchKey, SessionKey, Side};
@@ -15,6 +16,8 @@ use crate::{Outputs, Span};
 use visavis_protocol::{
     ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage, Signal, SignalMessage, Typing,
 };
+
+const MATCHED: &str = "a session that is matched leaves its state with its match";
 
 /// What becomes of a signal.
 enum Route {
@@ -60,7 +63,7 @@ impl Lobby {
     }
 
     fn route(&self, key: SessionKey, named: Option<MatchId>) -> Route {
-        let Some(session) = self.sessions.get(key) else { return Route::Drop };
+        let Some(session) = self.sessions.get(key).always("it has just spoken") else { return Route::Drop };
         if named.is_none() && session.names_matches {
             let message =
                 "match_id: a session that said `hello` or `requeue: true` names its match on every signal";
@@ -71,7 +74,7 @@ impl Lobby {
             return Route::Refuse(Refusal::new(ErrorCode::NotMatched, message));
         }
         let State::Matched { key, side } = session.state() else { return Route::Drop };
-        let Some(present) = self.matches.get(key) else { return Route::Drop };
+        let Some(present) = self.matches.get(key).always(MATCHED) else { return Route::Drop };
         if named.is_some_and(|named| named != present.id) && !planted!(StaleSignalsPass) {
             return Route::Drop;
         }
@@ -94,7 +97,7 @@ impl Lobby {
 
     /// A stranger who is away takes only so much: then the sender waits, and nothing is lost.
     fn partner_is_full(&self, partner: SessionKey, signal: &SignalMessage, bytes: usize) -> Option<Span> {
-        let session = self.sessions.get(partner)?;
+        let session = self.sessions.get(partner).always("who sits in a match is a session")?;
         let pause = match session.link {
             Link::Attached(_) => return None,
             Link::Detached { until } => until.since(self.now),
@@ -115,7 +118,7 @@ impl Lobby {
     /// What the lobby itself learns from a signal.
     fn note_signal(&mut self, key: MatchKey, side: Side, signal: &SignalMessage) -> Result<(), Refusal> {
         let budget = self.config.limits.max_candidates_per_match;
-        let Some(present) = self.matches.get_mut(key) else { return Ok(()) };
+        let Some(present) = self.matches.get_mut(key).always(MATCHED) else { return Ok(()) };
         match signal {
             // An ICE restart gathers anew, and a long call may need many.
             SignalMessage::Offer(_) | SignalMessage::Answer(_) => present.seat_mut(side).candidates = 0,
@@ -152,7 +155,7 @@ impl Lobby {
     /// The present match's id and the partner in it.
     pub(super) fn present_match(&self, state: State) -> Option<(MatchId, SessionKey)> {
         let State::Matched { key, side } = state else { return None };
-        self.matches.get(key).map(|present| (present.id, present.seat(side.other()).session))
+        self.matches.get(key).always(MATCHED).map(|present| (present.id, present.seat(side.other()).session))
     }
 
     pub(super) fn present_match_id(&self, state: State) -> Option<MatchId> {

@@ -5,6 +5,7 @@
 
 use super::Lobby;
 use crate::admission::Admittance;
+use crate::always::Always as _;
 use crate::counters::RateLimit;
 use crate::ids::SessionKey;
 use crate::planted::planted;
@@ -23,7 +24,7 @@ enum Pass {
 impl Lobby {
     /// Takes a session in. False: it was told when to come again, and nothing else may happen.
     pub(super) fn admit(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) -> bool {
-        let Some(session) = self.sessions.get(key) else { return false };
+        let Some(session) = self.sessions.get(key).always("it has just spoken") else { return false };
         let before = session.admittance;
         let Limiting::Bound(source) = session.limiting else {
             self.note_admittance(key, Admittance::Inside);
