@@ -3,6 +3,20 @@
 //! What always holds: within one process a token resumes at most once, and memory knows better than the token; of
 //! tokens of an earlier process the highest generation wins, and a lower one closes nobody. A detached session keeps its
 //! match or its place in line for a while, but nobody is given to it.
+//!
+//! What becomes of a token, first row that fits. Refused: the client starts afresh and hears `resumed: false`.
+//!
+//! | token | its session here | outcome |
+//! |---|---|---|
+//! | does not open, or expired | any | refused |
+//! | of this process, or spent here | none | refused: the session has ended |
+//! | of a lower generation | any | refused: a newer token was used |
+//! | of this process, or this node is alone | known | [`Lobby::return_to`]: its place, and what it missed |
+//! | of another process, other nodes answer | any | `ask_around`: they are asked first, then one of the rows below |
+//! | of another process | none | [`Lobby::restore`]: as the token says; a match becomes half a pair that awaits its partner |
+//! | of another process | awaited by its partner, same match | [`Lobby::arrive`]: the match goes on |
+//! | of another process | awaited by its partner, other match | forgotten, then [`Lobby::restore`]: its own token knows better |
+//! | of another process | known | `catch_up`: what happened elsewhere is added to what is known |
 
 use super::{Due, Lobby};
 use crate::acquaintances::{Acquaintance, Acquaintances};
