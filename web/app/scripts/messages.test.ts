@@ -24,6 +24,18 @@ describe("the catalogue", () => {
   });
 });
 
+test("a_message_with_tags_is_shown_as_elements_and_not_as_it_stands", () => {
+  const tagged = Object.entries(readCatalogue().en ?? {}).flatMap(([part, messages]) =>
+    Object.entries(messages).flatMap(([key, message]) =>
+      needsOf(message, "en").tags.length > 0 ? [`${part}.${key}`] : [],
+    ),
+  );
+  const plain = [...sources().matchAll(/(?<!text=)\{m\.(\w+\.\w+)\(/g)].map(([, name]) => name ?? "");
+  expect(tagged.length).toBeGreaterThan(10);
+  expect(plain.length).toBeGreaterThan(100);
+  expect(tagged.filter((name) => plain.includes(name))).toEqual([]);
+});
+
 describe("what is wrong with a catalogue is named", () => {
   const en = { chat: { hi: "Hi {name}", rules: "The <rules>rules</rules>" } };
   const gapsOf = (de: Record<string, string>) => gaps({ en, de: { chat: de } });
