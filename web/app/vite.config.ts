@@ -19,7 +19,10 @@ export default defineConfig({
           // A file for each few lines that two pages share costs more than the lines. One for what every page loads, one
           // for what the form and the talk behind it share.
           groups: [
-            { name: "every-page", test: /\/src\/lib\/[^/]+$|@messageformat/ },
+            {
+              name: "every-page",
+              test: /\/src\/lib\/[^/]+$|@messageformat|rolldown\/runtime|chat\/entrance/,
+            },
             {
               name: "form",
               test: /\/lib\/chat\/(HideAddress|keys|memory|plain|slips|staging|wishes)\.|\/sdk\/src\/(clock|frame|text)\./,

@@ -5,12 +5,19 @@
 // Pages name everything relative to themselves, so that the site may lie below a path of its host. A script resolves what
 // it imports against its own place, not the page's, so that is rewritten. `404.html` is served at any depth: it names
 // everything from the root, and a server that knows of a path puts it in.
+//
+// The same script asks for the page's words in the visitor's language, which no HTML can name: they come with the scripts,
+// not one way to the server and back later.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import adapter from "@sveltejs/adapter-static";
 
 const ANYWHERE = "404.html";
+/** What a page waits for, see its `load`. One that is not named here comes all the same, only later. */
+const WORDS = ["common", "site"];
+/** @type {Record<string, string[]>} */
+const WORDS_OF = { "chat.html": ["common", "chat"], "test.html": ["common", "site", "test"] };
 const INLINE_SCRIPT = /<script>([\s\S]*?)<\/script>/g;
 
 /** @param {{ out: string }} options */
@@ -21,7 +28,10 @@ export default function staticSite({ out }) {
     /** @param {import("@sveltejs/kit").Builder} builder */
     async adapt(builder) {
       await inner.adapt(builder);
-      moveInlineScripts(out, join(builder.config.kit.appDir, "immutable", "boot"));
+      const manifest = JSON.parse(
+        readFileSync(join(builder.getClientDirectory(), ".vite/manifest.json"), "utf8"),
+      );
+      moveInlineScripts(out, join(builder.config.kit.appDir, "immutable", "boot"), manifest);
       await builder.compress(out);
     },
   };
@@ -30,8 +40,9 @@ export default function staticSite({ out }) {
 /**
  * @param {string} out
  * @param {string} folder inside `out`; everything in it is cached for ever, its names are hashes
+ * @param {Record<string, { file: string }>} manifest which file was made of which source
  */
-function moveInlineScripts(out, folder) {
+function moveInlineScripts(out, folder, manifest) {
   mkdirSync(join(out, folder), { recursive: true });
   const up = "../".repeat(folder.split("/").length);
   for (const page of readdirSync(out).filter((name) => name.endsWith(".html"))) {
@@ -41,8 +52,9 @@ function moveInlineScripts(out, folder) {
     const html = (page === ANYWHERE ? whole.replaceAll('="./', '="/') : whole).replace(
       INLINE_SCRIPT,
       (_, /** @type {string} */ body) => {
-        const name = `${createHash("sha256").update(body).digest("hex").slice(0, 12)}.js`;
-        const beside = body.replaceAll('import("./', `import("${up}`);
+        const script = page === ANYWHERE ? body : wordsFirst(WORDS_OF[page] ?? WORDS, manifest) + body;
+        const name = `${createHash("sha256").update(script).digest("hex").slice(0, 12)}.js`;
+        const beside = script.replaceAll('import("./', `import("${up}`);
         const placed = page === ANYWHERE ? beside.replace(/base: new URL\(.*\)/, 'base: ""') : beside;
         const lean = placed.replace(/\s*\n\s*/g, "\n").trim();
         writeFileSync(join(out, folder, name), `${lean}\n`);
@@ -53,4 +65,26 @@ function moveInlineScripts(out, folder) {
     if (/<[a-z][^>]*\sstyle=/.test(html)) throw new Error(`${page} holds an inline style`);
     writeFileSync(path, html);
   }
+}
+
+/**
+ * Chooses as `languageFor` does (src/lib/language.ts).
+ * @param {string[]} parts
+ * @param {Record<string, { file: string }>} manifest
+ */
+function wordsFirst(parts, manifest) {
+  /** @type {Record<string, string[]>} */
+  const files = {};
+  for (const [source, { file }] of Object.entries(manifest)) {
+    const [, language = "", part = ""] = /^messages\/compiled\/(\w+)\/(\w+)\.js$/.exec(source) ?? [];
+    if (parts.includes(part)) (files[language] ??= []).push(`./${file}`);
+  }
+  return `{
+    const files = ${JSON.stringify(files)};
+    let chosen = "";
+    try { chosen = localStorage.getItem("visavis-language") ?? ""; } catch {}
+    const languages = [chosen, ...navigator.languages].map((tag) => tag.split("-")[0].toLowerCase());
+    for (const href of files[languages.find((language) => Object.hasOwn(files, language)) ?? "en"])
+      document.head.append(Object.assign(document.createElement("link"), { rel: "modulepreload", href }));
+  }`;
 }

@@ -150,6 +150,23 @@ test("only the language in use is loaded", async () => {
   expect(all).not.toContain("The stranger left.");
 });
 
+test("the words are asked for with the page's scripts, and do not wait for these", async () => {
+  const { page, site } = await german("gerda");
+  const words: string[] = [];
+  page.on("response", async (answer) => {
+    const isScript = answer.url().endsWith(".js");
+    if (isScript && (await answer.text()).includes("Wen möchtest du treffen?")) words.push(answer.url());
+  });
+  await page.goto(`${site}/chat`);
+  await speaks(page, "de");
+  await expect.poll(() => words.length).toBe(1);
+  expect(
+    await page
+      .locator(`link[rel=modulepreload][href="${new URL(words[0] ?? "").pathname.replace("/", "./")}"]`)
+      .count(),
+  ).toBe(1);
+});
+
 test("visitors of these tests speak English, whatever the machine speaks", async () => {
   const before = { ...process.env };
   Object.assign(process.env, { LANG: "de_DE.UTF-8", LANGUAGE: "de", LC_ALL: "" });
