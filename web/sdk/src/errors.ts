@@ -23,6 +23,7 @@ const RETRIABLE: ReadonlySet<ErrorReason> = new Set([
   "camera_missing",
   "camera_in_use",
   "media_failed",
+  "offline",
   "server_unreachable",
   "server_timeout",
   "server_failed",

@@ -30,6 +30,8 @@ export async function whyUnreachable(
     if (allowed === true) return found("socket_refused", "The site answers, but lets no connection in.");
     return found("server_unreachable", "The server cannot be reached.");
   } catch {
+    if (window?.navigator?.onLine === false)
+      return { ...found("offline", "This device has no network."), outage: true };
     return abort.signal.aborted
       ? { ...found("server_timeout", "The server does not answer in time."), outage: true }
       : { ...found("server_unreachable", "The server cannot be reached."), outage: true };

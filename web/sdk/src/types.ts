@@ -82,6 +82,7 @@ export type ErrorReason =
   | "insecure_context" // plain HTTP away from localhost: the browser offers no camera
   | "media_failed" // any other getUserMedia failure
   | "unsupported_browser" // no WebRTC here
+  | "offline" // this device has no network
   | "server_unreachable" // first contact failed, attempts go on only if asked
   | "server_timeout" // the site takes too long to answer
   | "server_failed" // a proxy answers, the server behind it does not (HTTP 5xx)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { settle, World } from "./world.js";
+import { FakePage, settle, World } from "./world.js";
 
 /** What the site answers when it is asked over HTTP. */
 const status = (status: number, more = {}) =>
@@ -53,6 +53,15 @@ describe("a server that does not let the first socket in", () => {
     expect(world.state).toMatchObject({ name: "reconnecting", cause: "server" });
     await world.pass(16_000);
     expect(world.state).toMatchObject({ name: "error", error: { reason, retry: true } });
+  });
+
+  test("because this device has no network is named so, whatever else fails", async () => {
+    const page = Object.assign(new FakePage(), { navigator: { onLine: false } });
+    const world = new World({ environment: { window: page as unknown as Window } });
+    world.ice = down;
+    await twiceInVain(world);
+    await world.pass(16_000);
+    expect(world.state).toMatchObject({ name: "error", error: { reason: "offline", retry: true } });
   });
 
   test("for two seconds is waited for, and the search goes on", async () => {

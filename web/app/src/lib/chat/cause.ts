@@ -1,12 +1,11 @@
-// Why the server cannot be reached, as far as the page can find out more than the SDK: whether there is a network at
-// all, and what a proxy says to one who asks for the socket's address while the rest of the site answers.
+// Why the socket does not open, as far as the page can find out more than the SDK: what a proxy says to one who asks for the
+// socket's address while the rest of the site answers.
 import type { ErrorReason } from "@visavis/client";
 import { ofServer } from "$lib/server";
 
-export type Cause = "offline" | "full" | "tooMany" | "failed" | "forbidden";
+export type Cause = "full" | "tooMany" | "failed" | "forbidden";
 
 export interface World {
-  online: boolean;
   fetch: (path: string, init: RequestInit) => Promise<Pick<Response, "status">>;
 }
 
@@ -14,8 +13,6 @@ const ANSWER_MS = 6_000;
 
 /** Null: nothing more is known than the error says. */
 export async function findCause(reason: ErrorReason, world: World = ownWorld()): Promise<Cause | null> {
-  if (!NETWORK.includes(reason)) return null;
-  if (!world.online) return "offline";
   if (reason !== "socket_refused") return null;
   try {
     const { status } = await world.fetch("ws", {
@@ -28,8 +25,6 @@ export async function findCause(reason: ErrorReason, world: World = ownWorld()):
   }
 }
 
-const NETWORK: readonly ErrorReason[] = ["server_unreachable", "server_timeout", "socket_refused"];
-
 /** A server that is well asks for a WebSocket here (426). */
 function causeOf(status: number): Cause | null {
   if (status === 401 || status === 403) return "forbidden";
@@ -39,5 +34,5 @@ function causeOf(status: number): Cause | null {
 }
 
 function ownWorld(): World {
-  return { online: navigator.onLine, fetch: (path, init) => fetch(ofServer(path), init) };
+  return { fetch: (path, init) => fetch(ofServer(path), init) };
 }

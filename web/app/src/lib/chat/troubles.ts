@@ -75,6 +75,11 @@ const TROUBLES: Record<ErrorReason, (circumstances: Circumstances) => Trouble> =
     why: m.talk.unsupported_why(),
     waysOn: ["text", "test"],
   }),
+  offline: () => ({
+    title: m.talk.offline(),
+    why: m.talk.offline_why(),
+    waysOn: ["retry", "setup"],
+  }),
   server_unreachable: () => ({
     title: m.talk.unreachable(),
     why: m.talk.unreachable_why(),
@@ -149,11 +154,6 @@ const TROUBLES: Record<ErrorReason, (circumstances: Circumstances) => Trouble> =
 };
 
 const CAUSES: Record<Cause, (circumstances: Circumstances) => Trouble> = {
-  offline: () => ({
-    title: m.talk.offline(),
-    why: m.talk.offline_why(),
-    waysOn: ["retry", "setup"],
-  }),
   full: () => ({
     title: m.talk.full(),
     why: m.talk.full_why(),

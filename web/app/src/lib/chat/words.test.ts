@@ -173,8 +173,9 @@ test("where_no_relay_can_be_reached_the_first_way_on_keeps_the_address_hidden", 
 });
 
 test("each_way_in_which_the_server_cannot_be_reached_reads_differently", () => {
-  const causes: Cause[] = ["offline", "full", "forbidden"];
+  const causes: Cause[] = ["full", "forbidden"];
   const reasons: ErrorReason[] = [
+    "offline",
     "server_unreachable",
     "server_timeout",
     "server_failed",
