@@ -163,7 +163,7 @@ export class Conversation {
 
   /** Esc over a draft: it stays, and the visitor is told what a second Esc does. */
   keepDraft(): void {
-    this.#slips.next(pressNow());
+    this.#slips.held(pressNow());
     this.draftAsks = true;
   }
 

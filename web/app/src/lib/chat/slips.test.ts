@@ -37,6 +37,30 @@ test("the_first_press_after_start_or_after_a_stranger_who_left_is_meant_at_once"
   expect(slips.next(key(5_010))).toBe(true);
 });
 
+test("a_stranger_who_came_because_the_last_one_left_can_be_passed_over_at_once", () => {
+  for (const ask of ["next", "block"] as const) {
+    const slips = new Slips();
+    expect(slips[ask](key(0))).toBe(true);
+    slips.found(1_000);
+    // Nothing is pressed; that stranger leaves, and another comes.
+    slips.found(60_000);
+    expect(slips.next(key(60_050))).toBe(true);
+  }
+  const slips = new Slips();
+  slips.block(key(0));
+  slips.found(1_000);
+  slips.found(60_000);
+  expect(slips.block(key(60_050))).toBe(true);
+});
+
+test("a_next_that_was_only_asked_about_brings_nobody", () => {
+  const slips = new Slips();
+  slips.held(key(0));
+  expect(slips.next(key(200))).toBe(false);
+  slips.found(60_000);
+  expect(slips.next(key(60_050))).toBe(true);
+});
+
 test("a_double_click_on_start_does_not_press_what_takes_its_place", () => {
   const slips = new Slips();
   slips.start(click(0));

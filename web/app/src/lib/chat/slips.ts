@@ -14,21 +14,21 @@ export interface Press {
 
 export class Slips {
   #last: (Press & { of: "start" | "stop" | "next" | "block" }) | null = null;
+  /** Next or Block asked for a stranger who has not come yet. Who comes after that one came unasked. */
+  #asked = false;
   /** When the stranger came whom our own Next or Block asked for. */
   #foundAtMs: number | null = null;
 
   /** Whether it was meant: a double click on Stop ends on Start, which takes its place. */
   start(press: Press): boolean {
     if (this.#isSecondOf("stop", press)) return false;
-    this.#last = { ...press, of: "start" };
-    this.#foundAtMs = null;
+    this.#note(press, "start");
     return true;
   }
 
   stop(press: Press): boolean {
     if (!this.other(press)) return false;
-    this.#last = { ...press, of: "stop" };
-    this.#foundAtMs = null;
+    this.#note(press, "stop");
     return true;
   }
 
@@ -38,12 +38,14 @@ export class Slips {
   }
 
   found(atMs: number): void {
-    this.#foundAtMs = this.#isOf("next", "block") ? atMs : null;
+    this.#foundAtMs = this.#asked ? atMs : null;
+    this.#asked = false;
   }
 
   /** Who has written to this stranger has seen them. */
   wrote(): void {
     this.#last = null;
+    this.#asked = false;
     this.#foundAtMs = null;
   }
 
@@ -53,9 +55,13 @@ export class Slips {
     if (last && press.atMs - last.atMs < SLIP_MS && (this.#isOf("next", "block") || near(last, press)))
       return false;
     if (this.#foundAtMs !== null && press.atMs - this.#foundAtMs < SLIP_MS) return false;
-    this.#last = { ...press, of: "next" };
-    this.#foundAtMs = null;
+    this.#note(press, "next");
     return true;
+  }
+
+  /** A press of Next that asks first, and so brings nobody: the second of two is not meant as the answer. */
+  held(press: Press): void {
+    if (this.next(press)) this.#asked = false;
   }
 
   /** Whether it was meant: a double click on Block must not block the next stranger as well, who comes in between. */
@@ -65,9 +71,14 @@ export class Slips {
       const sinceMs = Math.max(this.#last?.atMs ?? 0, this.#foundAtMs ?? 0);
       if (press.atMs - sinceMs < SLIP_MS) return false;
     }
-    this.#last = { ...press, of: "block" };
-    this.#foundAtMs = null;
+    this.#note(press, "block");
     return true;
+  }
+
+  #note(press: Press, of: "start" | "stop" | "next" | "block"): void {
+    this.#last = { ...press, of };
+    this.#asked = of === "next" || of === "block";
+    this.#foundAtMs = null;
   }
 
   #isOf(...kinds: ("next" | "block")[]): boolean {
