@@ -42,6 +42,10 @@ type Link =
   | { name: "pausing"; timer: number; retryAtMs: number };
 
 const CONNECT_TIMEOUT_MS = 10_000;
+// So long the server keeps the session of a broken line. Two attempts fall within it, even if the first one hangs.
+const GRACE_MS = 10_000;
+const CONNECT_IN_GRACE_MS = 4_000;
+const LEAST_GREETING_MS = 2_000;
 // A connection that lasted this long was a good one: the next loss starts the schedule anew.
 const SETTLED_MS = 10_000;
 const FIRST_CONTACT_ATTEMPTS = 2;
@@ -69,6 +73,11 @@ export class ServerSocket {
   #reached = false;
   #failures = 0;
   #openedAtMs = 0;
+  /** When the session lost its line. */
+  #lostAtMs = -Infinity;
+  /** Attempts since then. */
+  #tries = 0;
+  #connectingSinceMs = 0;
   /** The server asked for no attempt before this. */
   #notBeforeMs = 0;
   #drainTimer: number | null = null;
@@ -153,7 +162,7 @@ export class ServerSocket {
   }
 
   #connect(): void {
-    const { WebSocket, setTimeout } = this.#environment;
+    const { WebSocket, now, setTimeout } = this.#environment;
     let socket: WebSocket;
     try {
       socket = new WebSocket(this.#url);
@@ -161,7 +170,8 @@ export class ServerSocket {
       this.#listener.onGaveUp(new ClientError("server_unreachable", "The server cannot be reached."));
       return;
     }
-    const timer = setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
+    this.#connectingSinceMs = now();
+    const timer = setTimeout(() => this.#lost(), this.#inGrace ? CONNECT_IN_GRACE_MS : CONNECT_TIMEOUT_MS);
     this.#link = { name: "connecting", socket, timer };
     socket.onopen = () => {
       this.#openedAtMs = this.#environment.now();
@@ -179,13 +189,26 @@ export class ServerSocket {
     this.#welcomed = false;
     this.#hello(socket);
     if (this.#token !== null) {
-      const timer = this.#environment.setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
+      const timer = this.#environment.setTimeout(() => this.#lost(), this.#greetingMs());
       this.#link = { name: "greeting", socket, timer };
       return;
     }
     // Nothing depends on the welcome, so it is not waited for: a round trip saved.
     this.#opened(socket);
     this.#listener.onOpen(null);
+  }
+
+  /** How long the answer to `hello` may take. */
+  #greetingMs(): number {
+    if (!this.#inGrace) return CONNECT_TIMEOUT_MS;
+    const leftMs = this.#connectingSinceMs + CONNECT_IN_GRACE_MS - this.#environment.now();
+    return Math.max(LEAST_GREETING_MS, leftMs);
+  }
+
+  /** The server still keeps the session that has lost its line, or is about to. */
+  get #inGrace(): boolean {
+    if (!this.resumable) return false;
+    return this.#retired !== null || this.#environment.now() - this.#lostAtMs < GRACE_MS;
   }
 
   #opened(socket: WebSocket): void {
@@ -294,7 +317,11 @@ export class ServerSocket {
     if (wasSettled) this.#failures = 0;
     this.#detach(REPLACED);
     if (!this.#reached && this.#failures + 1 >= FIRST_CONTACT_ATTEMPTS) return void this.#askWhy();
-    const delayMs = Math.max(backoffMs(this.#failures++, random()), this.#notBeforeMs - now());
+    const failures = this.#inGrace ? Math.min(this.#failures, Math.max(1, this.#tries), 2) : this.#failures;
+    this.#failures += 1;
+    this.#tries += 1;
+    const pauseMs = backoffMs(failures, random());
+    const delayMs = Math.max(pauseMs, this.#notBeforeMs - now());
     const retryAtMs = now() + delayMs;
     const timer = setTimeout(() => {
       this.#link = { name: "closed" };
@@ -329,6 +356,10 @@ export class ServerSocket {
 
   #detach(code: number): void {
     const link = this.#link;
+    if (link.name === "open" || this.#retired) {
+      this.#lostAtMs = this.#environment.now();
+      this.#tries = 0;
+    }
     this.#link = { name: "closed" };
     this.heartbeat.stop();
     this.#retired?.close(code);
@@ -345,13 +376,13 @@ export class ServerSocket {
 const BACK: ReadonlySet<string> = new Set(["socket_refused", "server_unreachable"]);
 
 /**
- * 0 to 1 s, then 2 and 3 s, so that three attempts fit into the server's ten seconds of grace, then 7 s for good, all with jitter: a
- * crowd that was cut off at once does not return at once.
+ * 0 to 1 s, then 1.5 and 3 s, then 7 s for good, all with jitter: a crowd that was cut off at once does not return at once. While the
+ * server keeps the session it does not get beyond 3 s.
  */
 export function backoffMs(failures: number, random: number): number {
   if (failures === 0) return 1_000 * random;
-  if (failures < 3) return (failures + 1) * 1_000 * (0.75 + random / 2);
-  return 7_000 * (0.5 + random);
+  if (failures >= 3) return 7_000 * (0.5 + random);
+  return (failures === 1 ? 1_500 : 3_000) * (0.75 + random / 2);
 }
 
 /** At least what was asked for, at most half as much again. */

@@ -4,18 +4,75 @@ import { FakeConnection, World } from "./world.js";
 
 const WELCOME = { type: "welcome", version: 1, online: 1 } as const;
 
+function seeded(seed: number): () => number {
+  let state = seed * 2_654_435_761;
+  return () => {
+    state = (Math.imul(state ^ (state >>> 15), 2_246_822_519) + 0x9e3779b9) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Every attempt of this time hangs, is refused, or opens and is never greeted. */
+async function failFor(ms: number, world: World, random: () => number): Promise<void> {
+  let seen = world.server;
+  let dueMs = Infinity;
+  let fate: "hangs" | "is refused" | "is let in and not greeted" = "hangs";
+  for (const endMs = world.clock.nowMs + ms; world.clock.nowMs < endMs;) {
+    await world.pass(Math.min(100, endMs - world.clock.nowMs));
+    if (world.server !== seen) {
+      seen = world.server;
+      fate =
+        (["hangs", "is refused", "is let in and not greeted"] as const)[Math.floor(random() * 3)] ?? "hangs";
+      dueMs = world.clock.nowMs + random() * 5_000;
+    }
+    if (world.clock.nowMs < dueMs || seen.closedWith !== null) continue;
+    dueMs = Infinity;
+    if (fate === "is refused") seen.drop();
+    if (fate === "is let in and not greeted") seen.accept();
+  }
+}
+
 describe("the socket", () => {
-  test("comes back after 0 to 1 s, 2, 3, then 7 s, each with jitter", () => {
+  test("comes back after 0 to 1 s, 1.5, 3, then 7 s, each with jitter", () => {
     expect([0, 1, 2, 3, 9].map((failures) => backoffMs(failures, 0.5))).toEqual([
-      500, 2_000, 3_000, 7_000, 7_000,
+      500, 1_500, 3_000, 7_000, 7_000,
     ]);
-    expect([backoffMs(0, 0), backoffMs(0, 1), backoffMs(3, 0), backoffMs(3, 1)]).toEqual([
-      0, 1_000, 3_500, 10_500,
-    ]);
+    expect([backoffMs(0, 0), backoffMs(3, 0), backoffMs(3, 1)]).toEqual([0, 3_500, 10_500]);
   });
 
-  test("has tried three times, unlucky as it may be, when the server's grace is not nearly over", () => {
-    expect(backoffMs(0, 1) + backoffMs(1, 1) + backoffMs(2, 1)).toBeLessThan(8_000);
+  test("is tried at least twice while the server keeps the session, however the attempts fail", async () => {
+    for (let seed = 1; seed <= 200; seed += 1) {
+      const random = seeded(seed);
+      const world = new World({ environment: { random } });
+      await world.wait({ kind: "text" }, "token-1");
+      // The second and third time the session is lost as soon as it was there again.
+      for (let loss = 1; loss <= 3; loss += 1) {
+        world.server.drop();
+        const [lostAtMs, before] = [world.clock.nowMs, world.sockets.length];
+        await failFor(10_000, world, random);
+        const attempts = world.sockets.length - before;
+        expect(attempts, `seed ${seed}, loss ${loss}`).toBeGreaterThanOrEqual(2);
+        for (let tries = 0; world.server.closedWith !== null && tries < 100; tries += 1)
+          await world.pass(200);
+        expect(world.clock.nowMs - lostAtMs, `seed ${seed}`).toBeLessThan(25_000);
+        world.server.accept();
+        world.server.say({ ...WELCOME, resume_token: `token-${loss + 1}`, resumed: true });
+        await world.pass(0);
+      }
+    }
+  });
+
+  test("leaves a server that is away for long alone for longer", async () => {
+    const world = new World();
+    world.random = 0.5;
+    await world.wait({ kind: "text" }, "token-1");
+    world.server.drop();
+    for (let n = 0; n < 120; n += 1) {
+      await world.pass(500);
+      if (world.server.closedWith === null) world.server.drop();
+    }
+    // The first minute: 0.5, 1.5, 3, 3 s while the session is kept, then every 7 s.
+    expect(world.sockets.length).toBeLessThanOrEqual(14);
   });
 
   test("that never reached the server is tried twice and then given up", async () => {
@@ -85,7 +142,7 @@ describe("the socket", () => {
     await world.pass(0);
     world.server.accept();
     world.server.drop();
-    await world.pass(1_499);
+    await world.pass(1_124);
     expect(world.sockets).toHaveLength(2);
     await world.pass(1);
     expect(world.sockets).toHaveLength(3);
