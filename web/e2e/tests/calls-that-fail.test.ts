@@ -136,6 +136,26 @@ describe("with a relay", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("what the page fetches later is fetched again where that failed, and Start goes on by itself", async () => {
+    const ann = await stage.visitor({ name: "ann" });
+    const { watch, page } = ann;
+    for (const trouble of [/ERR_FAILED/, /dynamically imported module/]) watch.expect(trouble);
+    let away = true;
+    let refused = 0;
+    await page.route("**/_app/immutable/**/*.js", async (route) => {
+      const response = await route.fetch();
+      // The words of the wait are fetched behind the form.
+      if (!away || !(await response.text()).includes("Looking for")) return route.fulfill({ response });
+      refused += 1;
+      return route.abort();
+    });
+    await ann.openChat();
+    await ann.button("Start").click();
+    await expect.poll(() => refused).toBeGreaterThan(0);
+    away = false;
+    await ann.looking();
+  });
+
   test("a server that is away for two seconds at Start is waited for", async () => {
     const ann = await stage.visitor({ name: "ann" });
     await ann.openChat();
