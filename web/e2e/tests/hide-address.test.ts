@@ -28,7 +28,7 @@ test("the switch hides its visitor, who still sees and hears the stranger, and i
   expect(annsMail.join("")).toMatch(/typ host/);
 
   await ann.page.reload();
-  expect(await hide(ann).isChecked()).toBe(true);
+  await expect.poll(() => hide(ann).isChecked()).toBe(true);
   await ann.begin();
   await together(ann, ben);
   await ann.reads("relayed");
