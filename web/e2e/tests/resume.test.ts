@@ -126,7 +126,7 @@ test("kill -9 while waiting: the place is kept, and the next visitor is met", as
   await stage.server.revive();
   await ann.looking();
   // The page may show it before the frame is told to us.
-  await expect.poll(() => sockets.welcomes.at(-1)).toMatchObject({ resumed: true });
+  await expect.poll(() => sockets.welcomes.at(-1), { timeout: 30_000 }).toMatchObject({ resumed: true });
   await ben.begin("Text");
   await together(ann, ben);
 });
