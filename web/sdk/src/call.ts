@@ -56,16 +56,9 @@ export interface CallListener {
 }
 
 type Phase =
-  | { name: "connecting"; lastSignMs: number; restarted: boolean; refused: boolean }
+  | { name: "connecting"; lastSignMs: number; restarted: boolean }
   | { name: "connected"; path: CallPath | null; elapsedMs: number }
-  | {
-      name: "interrupted";
-      path: CallPath | null;
-      elapsedMs: number;
-      sinceMs: number;
-      restartedAtMs: number;
-      refused: boolean;
-    }
+  | { name: "interrupted"; path: CallPath | null; elapsedMs: number; sinceMs: number; restartedAtMs: number }
   | { name: "over" };
 
 type PeerSignal = Extract<ServerMessage, { type: "offer" | "answer" | "ice_candidate" }>;
@@ -110,6 +103,10 @@ export class Call {
   #growthMs = 0;
   #growing = false;
   #refused: RTCIceServer[] | null = null;
+  /** Others than those that a relay refused are there, and were not tried yet. */
+  #othersThere = false;
+  /** When anything last came from the stranger. */
+  #heardMs: number;
   #traffic: Traffic | null = null;
   #ofLastQuality: Traffic | null = null;
   /** As the stranger told it. */
@@ -130,14 +127,9 @@ export class Call {
     this.#listener = listener;
     this.match = match;
     this.initiator = initiator;
-    this.#startedMs = this.#tickedMs = environment.now();
+    this.#startedMs = this.#tickedMs = this.#heardMs = environment.now();
     this.#peer = opening.name === "text" ? null : opening.peer;
-    this.#phase = {
-      name: "connecting",
-      lastSignMs: this.#startedMs,
-      restarted: false,
-      refused: false,
-    };
+    this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false };
     this.#words = new Words(
       environment,
       {
@@ -237,15 +229,14 @@ export class Call {
     if (state === "disconnected" || state === "failed") this.#mend("now");
   }
 
-  /** On another network: the path that was is probably gone, and another is sought at once. */
+  /** On another network: the path that was is probably gone, and another is sought at once. It gets no more time for that. */
   move(): void {
-    this.#beginAnew();
     this.wake();
     const phase = this.#phase;
     const standing = phase.name === "connected" || phase.name === "interrupted";
     if (!standing || !this.#peer || this.#listener.server() === "unknown") return;
     if (phase.name === "interrupted") phase.restartedAtMs = this.#environment.now();
-    this.#peer.restartIce(this.#listener.iceServers());
+    this.#restart();
   }
 
   /** `bye` is told to the stranger, who may be out of the server's reach. */
@@ -260,9 +251,9 @@ export class Call {
     this.#peer = null;
   }
 
-  /** The time that was lost before counts for nothing. */
+  /** The time asleep counts for nothing. */
   #beginAnew(): void {
-    this.#growthMs = this.#environment.now();
+    this.#growthMs = this.#heardMs = this.#environment.now();
     if (this.#phase.name === "interrupted") this.#phase = { ...this.#phase, sinceMs: this.#growthMs };
   }
 
@@ -328,11 +319,9 @@ export class Call {
     if (this.#refused === servers) return;
     this.#refused = servers;
     const others = await this.#listener.iceServersInstead(servers);
-    const phase = this.#phase;
+    this.#refused = null;
     if (!others) return;
-    if (phase.name !== "connecting" && phase.name !== "interrupted") return;
-    phase.refused = true;
-    if (phase.name === "connecting") phase.restarted = false;
+    this.#othersThere = true;
     this.#mend();
   }
 
@@ -350,6 +339,8 @@ export class Call {
     const phase = this.#phase;
     if (phase.name === "over" || phase.name === "connected") return;
     this.#growthMs = this.#environment.now();
+    // The browser's word for it is no byte; it counts where there are no figures.
+    if (phase.name === "connecting" || !this.#traffic) this.#heardMs = this.#growthMs;
     if (phase.name === "interrupted") elapsedMs = phase.elapsedMs;
     else if (path) {
       const elapsed_ms = Math.round(elapsedMs);
@@ -403,7 +394,7 @@ export class Call {
     const phase = this.#phase;
     if (phase.name !== "connected") return;
     const sinceMs = this.#environment.now();
-    this.#phase = { ...phase, name: "interrupted", sinceMs, restartedAtMs: -Infinity, refused: false };
+    this.#phase = { ...phase, name: "interrupted", sinceMs, restartedAtMs: -Infinity };
     this.#listener.onInterrupted();
   }
 
@@ -440,24 +431,22 @@ export class Call {
     const phase = this.#phase;
     const state = this.#peer?.connectionState;
     if (phase.name === "connecting") {
-      if (phase.restarted || !this.#peer?.settled || this.#listener.server() !== "known") return;
-      if (!this.initiator && !phase.refused) return;
+      if (!this.#peer?.settled || this.#listener.server() !== "known") return;
       // Where UDP is blocked, an offer that waited has nothing to offer: the other servers are asked now.
       const poor = this.#peer.lacksRelay && now - this.#peer.offeredAtMs >= POOR_MS;
-      if (state !== "failed" && !poor && !phase.refused) return;
+      const due = this.initiator && !phase.restarted && (state === "failed" || poor);
+      if (!due && !this.#othersThere) return;
       phase.restarted = true;
-      return this.#peer.restartIce(this.#listener.iceServers());
+      return this.#restart();
     }
     if (phase.name !== "interrupted") return;
-    // Whatever the browser makes of the path: nothing comes over it.
-    const hopelessMs = Math.max(phase.sinceMs, this.#growthMs) + HOPELESS_MS;
+    // Whatever the browser makes of the path, and whoever moves: nothing comes over it.
     const unknown = this.#listener.server() === "unknown" && state === "failed";
-    if (unknown || now >= hopelessMs) return this.#hopeless("lost");
+    if (unknown || now - this.#heardMs >= HOPELESS_MS) return this.#hopeless("lost");
     if (this.#listener.server() !== "known") return;
-    if (phase.refused && this.#peer?.settled) {
-      phase.refused = false;
+    if (this.#othersThere && this.#peer?.settled) {
       phase.restartedAtMs = now;
-      return this.#peer.restartIce(this.#listener.iceServers());
+      return this.#restart();
     }
     if (now - phase.restartedAtMs < RESTART_AGAIN_MS) return;
     if (!this.#peer?.settled) {
@@ -470,7 +459,12 @@ export class Call {
     if (when === "due" && now - phase.sinceMs < patienceMs) return;
     if (when === "now" && state === "failed" && !this.initiator && now - phase.sinceMs < YIELD_MS) return;
     phase.restartedAtMs = now;
-    this.#peer.restartIce(this.#listener.iceServers());
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.#othersThere = false;
+    this.#peer?.restartIce(this.#listener.iceServers());
   }
 
   async #read(): Promise<void> {
@@ -489,7 +483,7 @@ export class Call {
       // What was under way when the path broke may still arrive.
       const steady = this.#growing || peer.connectionState === "connected";
       this.#growing = true;
-      this.#growthMs = now;
+      this.#growthMs = this.#heardMs = now;
       if (name === "interrupted" && steady) void this.#onPath("moving");
       return this.#reportQuality(traffic);
     }

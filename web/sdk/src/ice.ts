@@ -2,7 +2,7 @@
 // Never rejects: without an answer in 5 s the call is tried with STUN alone, and asked again the next time.
 // Cached for 6 hours, but never past `ttl_s`, because relay credentials expire with it: until shortly before it, so
 // that a connection made from the answer finds its relay still open to it. Sooner, if a relay refuses them: its secret
-// may have changed.
+// may have changed, or they hold all the places that one answer is worth.
 // The first entry is the nearest relay, for offers that wait; the others join at the match.
 
 import type { Environment, Relays } from "./types.js";
@@ -10,7 +10,8 @@ import type { Environment, Relays } from "./types.js";
 const CACHE_MS = 6 * 3_600_000;
 const TIMEOUT_MS = 5_000;
 const MARGIN_MS = 60_000;
-// A relay that refuses new credentials, too, must not have everybody ask again and again: 4 s, 16 s, then a minute.
+// A relay that refuses new credentials, too, must not have everybody ask again and again: 4 s, 16 s, then a minute. Those that gave a
+// place count as good, and are replaced after 4 s.
 const REFUSED_AGAIN_MS = 1_000;
 const MAX_REFUSED_AGAIN_MS = 60_000;
 const OUTDATED_MS = 5 * 60_000;
@@ -33,6 +34,7 @@ export class IceSource {
   #token: string | undefined;
   #refusals = 0;
   #notBeforeMs = 0;
+  #renewing: Promise<RTCIceServer[] | null> | null = null;
   /** Of the last answer: null if it was one, its HTTP status if not, 0 if none came. */
   failed: number | null = null;
   /** The operator's policy: media goes through relays only. */
@@ -75,14 +77,25 @@ export class IceSource {
     return this.#environment.now() - cached.sinceMs >= OUTDATED_MS;
   }
 
-  /** Others than `refused`, whose credentials a relay did not take. Null: there are none, or none for now. */
-  async instead(refused: RTCIceServer[]): Promise<RTCIceServer[] | null> {
-    const now = this.#environment.now();
+  /** A relay has given a place for these. */
+  gave(servers: RTCIceServer[]): void {
+    if (this.#cached?.servers === servers) this.#refusals = 0;
+  }
+
+  /** Others than `refused`, with which a relay gave no place, when it is time to ask for them. Null: there are none. */
+  instead(refused: RTCIceServer[]): Promise<RTCIceServer[] | null> {
+    this.#renewing ??= this.#renew(refused).finally(() => (this.#renewing = null));
+    return this.#renewing;
+  }
+
+  async #renew(refused: RTCIceServer[]): Promise<RTCIceServer[] | null> {
+    const { now, setTimeout } = this.#environment;
     if (this.#cached?.servers === refused) {
-      if (now < this.#notBeforeMs) return null;
-      // Long ago: that one was mended, this is another.
-      if (now - this.#notBeforeMs > OUTDATED_MS) this.#refusals = 0;
-      this.#notBeforeMs = now + Math.min(MAX_REFUSED_AGAIN_MS, REFUSED_AGAIN_MS * 4 ** ++this.#refusals);
+      const waitMs = this.#notBeforeMs - now();
+      if (waitMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, waitMs));
+    }
+    if (this.#cached?.servers === refused) {
+      this.#notBeforeMs = now() + Math.min(MAX_REFUSED_AGAIN_MS, REFUSED_AGAIN_MS * 4 ** ++this.#refusals);
       this.forget();
     }
     const servers = await this.servers();

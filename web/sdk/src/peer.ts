@@ -28,6 +28,8 @@ const MAX_CANDIDATES = 60;
 const REACHED: ReadonlySet<string> = new Set<RTCIceConnectionState>(["connected", "completed"]);
 // A relay takes neither the name nor the password: they expired, or its secret is another one by now.
 const REFUSED_CODES: ReadonlySet<number> = new Set([401, 438, 441]);
+// The name has all the places that it may have. Those on a network that is gone count for a minute.
+const QUOTA_REACHED = 486;
 // A close in the same task would discard a `bye` that was just sent.
 const FAREWELL_MS = 100;
 
@@ -44,7 +46,7 @@ export interface PeerWire {
   /** This browser cannot begin with what the other side sent. */
   onUnusable(): void;
   onStream(stream: MediaStream): void;
-  /** A relay refused the credentials of these servers. */
+  /** A relay gives no place for the credentials of these servers. */
   onRefused(servers: RTCIceServer[]): void;
 }
 
@@ -69,6 +71,8 @@ export class Peer {
   complete = false;
   /** All that can be found was found. */
   onGathered: () => void = () => {};
+  /** A relay gave a place for the credentials of these servers. */
+  onRelayed: (servers: RTCIceServer[]) => void = () => {};
   /** A relay refused the credentials of these servers, before there was a match. */
   onRefused: (servers: RTCIceServer[]) => void = () => {};
   #queue: Promise<void> = Promise.resolve();
@@ -384,7 +388,10 @@ export class Peer {
       this.onGathered();
     }
     if (!candidate?.candidate) return;
-    if (candidate.candidate.includes(" typ relay")) this.relayed = true;
+    if (isRelay(candidate)) {
+      this.relayed = true;
+      this.onRelayed(this.#servers);
+    }
     this.found += 1;
     const init = candidate.toJSON();
     this.#gathered.push(init);
@@ -394,7 +401,8 @@ export class Peer {
   }
 
   #onCandidateError(code: number): void {
-    if (!REFUSED_CODES.has(code)) return;
+    const full = code === QUOTA_REACHED && !this.#generation.some(isRelay);
+    if (!full && !REFUSED_CODES.has(code)) return;
     if (this.#wire) this.#wire.onRefused(this.#servers);
     else this.onRefused(this.#servers);
   }
@@ -433,6 +441,10 @@ export class Peer {
     if (!this.#stream.getTracks().includes(track)) this.#stream.addTrack(track);
     if (this.#stream !== known) this.#wire?.onStream(this.#stream);
   }
+}
+
+function isRelay({ candidate }: RTCIceCandidateInit): boolean {
+  return candidate?.includes(" typ relay") === true;
 }
 
 const LEFT_OUT: ReadonlySet<string> = new Set<RTCRtpTransceiverDirection>(["inactive", "stopped"]);

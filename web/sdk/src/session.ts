@@ -100,6 +100,7 @@ export class Session {
     this.#events = events;
     this.#spares = new SparePeers(environment, {
       onNoRelay: (left) => this.#onNoRelay(left),
+      onRelayed: (servers) => parts.ice.gave(servers),
       onRefused: (servers) =>
         void parts.ice.instead(servers).then((others) => others && this.#search.announce()),
     });

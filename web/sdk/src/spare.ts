@@ -28,7 +28,9 @@ export interface Recipe {
 export interface SpareListener {
   /** The waiting offer got no place on a relay. There are more to make another with, or all were tried. */
   onNoRelay(left: "more" | "none"): void;
-  /** A relay refused the credentials of these servers. */
+  /** A relay gave a place for the credentials of these servers. */
+  onRelayed(servers: RTCIceServer[]): void;
+  /** A relay gives none. */
   onRefused(servers: RTCIceServer[]): void;
 }
 
@@ -160,6 +162,7 @@ export class SparePeers {
     const { configuration, tracks, stream } = this.#recipe;
     try {
       const peer = new this.talk.Peer(this.#environment, configuration, tracks(), stream());
+      peer.onRelayed = (servers) => this.#listener.onRelayed(servers);
       peer.onRefused = (servers) => this.#listener.onRefused(servers);
       return peer;
     } catch {

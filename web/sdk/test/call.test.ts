@@ -167,6 +167,34 @@ describe("a call", () => {
     expect(world.events("left")).toMatchObject([{ reason: "lost" }]);
   });
 
+  test.each(["and the browser never finds a path", "though the browser calls each new path sound"])(
+    "over which nothing comes is given up after 20 s, however often this side moves, %s",
+    async (how) => {
+      const world = new World();
+      const connection = await world.call("token-1");
+      await world.flow(connection, 1_000);
+      connection.become("disconnected");
+      for (let n = 1; n <= 7; n += 1) {
+        await world.pass(3_000);
+        world.page.happens("online");
+        await world.pass(0);
+        world.server.accept();
+        world.server.say({
+          type: "welcome",
+          version: 1,
+          online: 1,
+          resumed: true,
+          resume_token: `token-${n + 1}`,
+          match_id: "m1",
+        });
+        world.server.say({ type: "answer", match_id: "m1", sdp: `answer-${n}` });
+        await world.pass(0);
+        if (how.startsWith("though")) connection.become("connected");
+      }
+      expect(world.events("left")).toMatchObject([{ reason: "lost" }]);
+    },
+  );
+
   test("that was asleep is not given up by the look that wakes it", async () => {
     const world = new World();
     const connection = await world.call("token-1");

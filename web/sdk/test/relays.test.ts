@@ -204,10 +204,62 @@ describe("relays whose credentials count for nothing any more", () => {
     expect(world.iceFetches).toBeLessThanOrEqual(5);
   });
 
-  test("a relay that is only full or far is no reason to ask", async () => {
+  test("that have all the places they may have are fetched again, if this gathering got none of them", async () => {
+    const world = worldWithRelays();
+    const connection = await world.call("token-1");
+    connection.gather(relay(1));
+    connection.onicecandidateerror?.({ errorCode: 486 });
+    await world.pass(100);
+    expect(world.iceFetches, "there is one").toBe(1);
+    world.ice = () => answer(fresh);
+    connection.become("failed");
+    await world.pass(0);
+    connection.onicecandidateerror?.({ errorCode: 486 });
+    await world.pass(100);
+    expect(world.iceFetches).toBe(2);
+    world.server.say({ type: "answer", match_id: "m1", sdp: "second-answer" });
+    await world.pass(600);
+    expect(serversOf(connection)).toEqual(fresh);
+    expect(world.server.of("offer")).toHaveLength(2);
+  });
+
+  test("that are used up four times in a minute keep a call that moves, each time with others", async () => {
+    const world = worldWithRelays();
+    let answers = 0;
+    world.ice = () => answer([{ ...NEAREST, credential: `fresh-${(answers += 1)}` }, OTHERS]);
+    const connection = await world.call("token-1");
+    for (let move = 1; move <= 4; move += 1) {
+      connection.become("failed");
+      await world.pass(100);
+      connection.onicecandidateerror?.({ errorCode: 486 });
+      await world.pass(100);
+      world.server.say({ type: "answer", match_id: "m1", sdp: `answer-${move}` });
+      await world.pass(4_000);
+      world.server.say({ type: "answer", match_id: "m1", sdp: `answer-${move}b` });
+      connection.gather(relay(move));
+      connection.become("connected");
+      await world.flow(connection, 2_000);
+      expect(world.state.name, `after move ${move}`).toBe("connected");
+      expect(serversOf(connection)?.[0]?.credential).toBe(`fresh-${move + 1}`);
+    }
+    expect(world.events("left")).toEqual([]);
+  });
+
+  test("that give no place are not replaced all the time where the address has too many", async () => {
     const world = worldWithRelays();
     await world.wait();
-    for (const errorCode of [486, 508, 701]) world.connection(1).onicecandidateerror?.({ errorCode });
+    world.ice = () => answer([{ ...NEAREST }]);
+    for (let n = 0; n < 60; n += 1) {
+      for (const connection of FakeConnection.live) connection.onicecandidateerror?.({ errorCode: 486 });
+      await world.pass(1_000);
+    }
+    expect(world.iceFetches).toBeLessThanOrEqual(5);
+  });
+
+  test("a relay that has no room at all, or is far, is no reason to ask", async () => {
+    const world = worldWithRelays();
+    await world.wait();
+    for (const errorCode of [508, 701]) world.connection(1).onicecandidateerror?.({ errorCode });
     await world.pass(100);
     expect(world.iceFetches).toBe(1);
   });
