@@ -129,6 +129,13 @@ export function cpuUs(pid) {
   return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + spent(thread) / 1_000, 0);
 }
 
+/** Memory that a process has, in KiB, and the most that it ever had. */
+export function residentKib(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const of = (name) => Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB`, "m"))[1]);
+  return { now: of("VmRSS"), most: of("VmHWM") };
+}
+
 /** One run of the load client; its one JSON result. Its progress goes to standard error. */
 export async function runLoad(url, args) {
   const child = spawnPinned(CLIENT_CORE, [load, "--url", url, ...args.map(String)], {

@@ -25,6 +25,7 @@ mod self_signed;
 mod serve;
 mod session_key;
 mod signals;
+mod tide;
 
 use cli::Order;
 use std::ffi::OsString;

@@ -15,7 +15,7 @@ use crate::relay::{Bound, RelayLink, advise, listen_with_relay, open as open_rel
 use crate::reload::{self, LogLevel, Reloader};
 use crate::self_signed::local_addresses;
 use crate::signals::{Asked, Signals};
-use crate::{check, driver, metrics, relay, session_key};
+use crate::{check, driver, metrics, relay, session_key, tide};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -146,6 +146,7 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
     });
     let looking = Arc::clone(&edge);
     tokio::spawn(async move { looking.ice.geo.watch().await });
+    tokio::spawn(tide::watch(Arc::clone(&sockets)));
     let (stopping, until_stopping) = watch::channel(());
     let open = |listener: TcpListener, security: Security, relay: Option<RelayLink>, router| {
         let http = HttpListener {

@@ -19,6 +19,8 @@ pub(crate) struct Admission {
 #[derive(Default)]
 struct Present {
     total: usize,
+    /// The largest total since somebody asked.
+    most: usize,
     by_subscriber: HashMap<Subscriber, usize>,
     by_site: HashMap<u64, usize>,
     /// Bytes of messages that are not finished, in all and by subscriber.
@@ -77,6 +79,7 @@ impl Admission {
             present.by_subscriber.insert(subscriber, count + 1);
         }
         present.total += 1;
+        present.most = present.most.max(present.total);
         drop(present);
         Ok(Permit { admission: Arc::clone(self), subscriber, unfinished: 0 })
     }
@@ -87,6 +90,13 @@ impl Admission {
 
     pub(super) fn most_per_subscriber(&self) -> usize {
         self.most_per_subscriber
+    }
+
+    /// How many there are, and how many there were at most since the last call.
+    pub(crate) fn total_and_most(&self) -> (usize, usize) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = present.total;
+        (total, std::mem::replace(&mut present.most, total))
     }
 
     pub(crate) fn total(&self) -> usize {
@@ -168,7 +178,8 @@ mod tests {
         let _other = admission.admit(client("192.0.2.2")).unwrap();
         assert_eq!(admission.admit(client("192.0.2.3")).err(), Some(Refused::Full));
         drop(first);
-        assert_eq!(admission.total(), 2);
+        assert_eq!(admission.total_and_most(), (2, 3));
+        assert_eq!(admission.total_and_most(), (2, 2), "since the last call");
         assert!(admission.admit(client("192.0.2.1")).is_ok());
         drop(admission.admit(client("192.0.2.3")));
         assert_eq!(admission.present.lock().unwrap().by_subscriber.len(), 2);
