@@ -105,6 +105,7 @@ lint-rust:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --profile checked -- -D warnings
 	cargo clippy -p visavis-sim --features simulator --profile checked -- -D warnings
+	cargo test -q -p visavis-lobby --profile checked --test rooms
 
 .PHONY: lint-web
 lint-web: $(PACKAGES) $(SITE)

@@ -1,19 +1,31 @@
 //! The lobby itself: takes inputs, keeps sessions, tickets and matches, and says what to send.
 //!
-//! One owner calls it, so a ticket can only be taken once. The parts that belong together stand in files of their own:
-//! searching (`search`), leaving (`parting`), going away (`draining`), signals between strangers (`switchboard`), rates
-//! (`floods`), coming in (`threshold`), signs of life (`liveness`), hidden addresses (`hiding`), sessions that outlive their sockets (`resume`), other nodes (`far`).
+//! One owner calls it, so a ticket can only be taken once. Its parts stand in three rooms, each of which knows only those
+//! below it; `tests/rooms.rs` watches over that:
+//!
+//! - *sessions*, who know nothing of pairs: those there are (`sessions`), what is said to them (`sending`), signs of life
+//!   (`liveness`), rates (`floods`), coming in (`threshold`), going away (`draining`);
+//! - *pairing*: searching (`search`), leaving (`parting`), signals between strangers (`switchboard`), partners who are away
+//!   (`absence`) or turn out ghosts (`ghosts`), hidden addresses (`hiding`), where a token says somebody stands (`minting`);
+//! - *cluster*, beside pairing: other nodes (`far`).
+//!
+//! On top stand this file and sessions that outlive their sockets (`resume`), which combine all three.
 
+mod absence;
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod draining;
 mod far;
 mod floods;
+mod ghosts;
 mod hiding;
 mod liveness;
+mod minting;
 mod parting;
 mod resume;
 mod search;
+mod sending;
+mod sessions;
 mod switchboard;
 mod threshold;
 
@@ -26,18 +38,15 @@ use crate::matchmaker::Matchmaker;
 use crate::persons::Persons;
 use crate::planted::planted;
 use crate::random::{LobbyKey, Random};
-use crate::session::{Link, Origin, Said, Session, State};
+use crate::session::{Origin, Session};
 use crate::timers::Timers;
 use crate::tokens::{Ended, Tokens};
-use crate::{Config, Counters, Ending, Gauges, Input, Limiting, Output, Outputs, Time};
+use crate::{Config, Counters, Ending, Gauges, Input, Output, Outputs, Time};
 use far::Far;
-use liveness::Sign;
+use liveness::{Life, Sign, Silence};
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
-use visavis_protocol::{
-    ClientMessage, CloseCode, LeftReason, MatchId, MessageType, Refusal, SearchMessage, ServerMessage,
-    SessionMessage,
-};
+use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, SearchMessage, SessionMessage};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,15 +228,13 @@ impl Lobby {
         Gauges { sessions: self.sessions.len() - across, across, ..self.gauges }
     }
 
-    fn open(&mut self, connection: ConnectionId, limiting: Limiting) {
-        debug_assert!(!self.connections.contains_key(&connection), "the shell never reuses a connection id");
-        let id = SessionId(self.session_ids.next_id());
-        let session = self.sessions.insert(Session::new(id, connection, limiting, self.now));
-        self.connections.insert(connection, session);
-        if let Limiting::Bound(source) = limiting {
-            self.crowds.join(self.now, source);
+    /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
+    fn note_life(&mut self, connection: ConnectionId, sign: Sign) -> Option<SessionKey> {
+        let Life { session, spoke } = self.note_seen(connection, sign)?;
+        if spoke {
+            self.note_alive(session);
         }
-        self.watch(session);
+        Some(session)
     }
 
     fn receive(&mut self, session: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
@@ -270,22 +277,10 @@ impl Lobby {
         }
         self.leave(key, reason, outputs);
         let Some(session) = self.remove_session(key) else { return };
+        self.forget_belief(session.id);
         if let Some(identity) = session.identity.filter(|identity| identity.origin == Origin::Restored) {
             self.ended.remember(session.id, identity.generation);
         }
-    }
-
-    /// Removes a session that is in nothing any more.
-    fn remove_session(&mut self, key: SessionKey) -> Option<Session> {
-        let mut session = self.sessions.remove(key)?;
-        self.timers.clear(&mut session.timer, Due::Session(key));
-        self.admission.release(self.now, session.admittance);
-        self.part_from_crowd(session.limiting);
-        if session.identity.is_some() {
-            self.identities.remove(&session.id);
-            self.far.believed.remove(&session.id);
-        }
-        Some(session)
     }
 
     /// Closes a connection whose client misbehaves, and ends its session.
@@ -302,87 +297,8 @@ impl Lobby {
         self.detach(key, outputs);
     }
 
-    fn close_silent(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        self.counters.cut += 1;
-        if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
-            outputs.push(Output::Close { connection, code: CloseCode::GoingAway, reason: "no sign of life" });
-            // Before the partner is told how many are online.
-            self.connections.remove(&connection);
-        }
-    }
-
-    fn note_said(&mut self, key: SessionKey, what: Option<MessageType>) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.said = Said { what, nth: session.said.nth.saturating_add(1) };
-        }
-    }
-
-    fn refuse(&mut self, key: SessionKey, refusal: Refusal, outputs: &mut Outputs) {
-        self.counters.count_refusal(refusal.code);
-        self.blame(key, ServerMessage::refused(refusal), outputs);
-    }
-
-    /// Says an error, and of which message it is.
-    fn blame(&mut self, key: SessionKey, error: ServerMessage, outputs: &mut Outputs) {
-        let Some(Said { what, nth }) = self.sessions.get(key).map(|session| session.said) else { return };
-        self.say(key, error.about(what, nth), outputs);
-    }
-
-    fn say(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
-        self.deliver(key, message, Hearing::First, outputs);
-    }
-
-    /// Says what may have been missed: it may be missed again.
-    fn say_again(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
-        self.deliver(key, message, Hearing::Again, outputs);
-    }
-
-    fn deliver(&mut self, key: SessionKey, message: ServerMessage, hearing: Hearing, outputs: &mut Outputs) {
-        let bounds = self.replay_bounds();
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let link = session.link;
-        // What waits for the way to open again goes first.
-        let waits = session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
-        if let Link::Elsewhere { node } = link
-            && self.far.is_near()
-            && !waits
-        {
-            return self.say_elsewhere(key, node, message, outputs);
-        }
-        // What follows something that may not have arrived is kept, too: a client that hears of a match hears of its end.
-        let in_need = hearing == Hearing::Again
-            || matches!(session.state(), State::Matched { .. })
-            || matches!(link, Link::Detached { .. })
-            || session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
-        // Said of this socket only: whoever resumes has followed it.
-        let keep = in_need && !matches!(message, ServerMessage::Draining { .. });
-        let mut ping = false;
-        if let Some(identity) = &mut session.identity {
-            identity.sent = identity.sent.wrapping_add(1);
-            if keep {
-                identity.replay.keep(identity.sent, message.clone(), bounds);
-                ping = identity.replay.wants_acknowledgement(bounds);
-            }
-        }
-        let mark = session.mark();
-        if let Link::Attached(connection) = link {
-            outputs.send(connection, message);
-            if ping {
-                outputs.push(Output::Ping { connection, mark });
-            }
-        }
-    }
-
-    fn is_draining(&self) -> bool {
-        self.phase == Phase::Draining
-    }
-
     fn online_for_clients(&self) -> u32 {
         u32::try_from(self.online_everywhere()).unwrap_or(u32::MAX)
-    }
-
-    fn state(&self, key: SessionKey) -> Option<State> {
-        self.sessions.get(key).map(Session::state)
     }
 
     fn run_timers(&mut self, outputs: &mut Outputs) {
@@ -392,7 +308,11 @@ impl Lobby {
                     if let Some(session) = self.sessions.get_mut(key) {
                         session.timer = None;
                     }
-                    self.on_silence_check(key, outputs);
+                    match self.on_silence_check(key, outputs) {
+                        Silence::Bearable => {}
+                        Silence::TooLong => self.cut(key, outputs),
+                        Silence::GraceIsOver => self.forget(key, LeftReason::Lost, outputs),
+                    }
                 }
                 Due::Ticket(key) => {
                     if let Some(ticket) = self.matchmaker.ticket_mut(key) {
@@ -411,13 +331,6 @@ impl Lobby {
             }
         }
     }
-}
-
-/// Whether something is said for the first time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hearing {
-    First,
-    Again,
 }
 
 /// How two sessions stand to each other, by what either remembers.

@@ -30,4 +30,8 @@ impl Lobby {
             );
         }
     }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.phase == Phase::Draining
+    }
 }

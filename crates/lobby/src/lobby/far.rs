@@ -325,14 +325,6 @@ impl Lobby {
         sorted(self.far.exported.keys())
     }
 
-    pub(super) fn is_elsewhere(&self, key: SessionKey) -> bool {
-        self.sessions.get(key).is_some_and(|session| session.is_elsewhere())
-    }
-
-    pub(super) fn is_known_by_hearsay(&self, key: SessionKey) -> bool {
-        self.sessions.get(key).is_some_and(|session| session.is_known_by_hearsay())
-    }
-
     pub(super) fn session_id(&self, key: SessionKey) -> SessionId {
         self.sessions.get(key).map_or(SessionId(0), |session| session.id)
     }

@@ -1,12 +1,12 @@
-//! Signs of life: pings after a silence, a cut after a longer one, and matches whose partner turned out a ghost.
+//! Signs of life: pings after a silence, a cut after a longer one. What a silence means for a match is in `ghosts`.
 
 use super::{Due, Lobby};
 use crate::always::Always as _;
-use crate::ids::{ConnectionId, MatchKey, SessionKey, Side};
+use crate::ids::{ConnectionId, SessionKey};
 use crate::planted::planted;
 use crate::session::{Link, State};
 use crate::{Output, Outputs, Span, Time};
-use visavis_protocol::{LeftReason, ServerMessage};
+use visavis_protocol::ServerMessage;
 
 /// What shows that somebody is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +17,26 @@ pub(super) enum Sign {
     Socket,
 }
 
+/// A session that is there.
+pub(super) struct Life {
+    pub(super) session: SessionKey,
+    /// Whether the sign came from its page, or as good as.
+    pub(super) spoke: bool,
+}
+
+/// What has to happen to a session that was silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    Bearable,
+    /// Its socket is to be closed; it may yet be resumed.
+    TooLong,
+    /// It had no socket, and nobody came back for it.
+    GraceIsOver,
+}
+
 impl Lobby {
     /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
-    pub(super) fn note_life(&mut self, connection: ConnectionId, sign: Sign) -> Option<SessionKey> {
+    pub(super) fn note_seen(&mut self, connection: ConnectionId, sign: Sign) -> Option<Life> {
         let key = *self.connections.get(&connection)?;
         let session = self.sessions.get_mut(key)?;
         session.last_seen = self.now;
@@ -33,13 +50,7 @@ impl Lobby {
         if spoke || !session.must_speak() {
             session.asked = None;
         }
-        if spoke
-            && let State::Matched { key: present, side } = session.state()
-            && let Some(present) = self.matches.get_mut(present)
-        {
-            present.seat_mut(side).alive = true;
-        }
-        Some(key)
+        Some(Life { session: key, spoke })
     }
 
     /// Makes sure that a session is looked at when its silence first matters.
@@ -55,17 +66,20 @@ impl Lobby {
         }
     }
 
-    pub(super) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) {
+    pub(super) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) -> Silence {
         let patience = self.patience(key);
-        let Some(session) = self.sessions.get_mut(key).always("its timer goes with it") else { return };
+        let Some(session) = self.sessions.get_mut(key).always("its timer goes with it") else {
+            return Silence::Bearable;
+        };
         let connection = match session.link {
             Link::Attached(connection) => connection,
-            Link::Detached { until } if until <= self.now => {
-                return self.forget(key, LeftReason::Lost, outputs);
+            Link::Detached { until } if until <= self.now => return Silence::GraceIsOver,
+            Link::Detached { until } => {
+                self.timers.set(&mut session.timer, Due::Session(key), until);
+                return Silence::Bearable;
             }
-            Link::Detached { until } => return self.timers.set(&mut session.timer, Due::Session(key), until),
             // Its own node watches it.
-            Link::Elsewhere { .. } => return,
+            Link::Elsewhere { .. } => return Silence::Bearable,
         };
         let silent_since = session.silent_since();
         let mut due = silent_since + patience.ping_after;
@@ -74,7 +88,7 @@ impl Lobby {
             let end = patience.ends(silent_since, asked);
             let end = if planted!(SilenceIsEndless) { self.now + patience.cut_after } else { end };
             if self.now >= end {
-                return self.cut(key, outputs);
+                return Silence::TooLong;
             }
             if session.must_speak() {
                 outputs.send(connection, ServerMessage::Ping {});
@@ -84,90 +98,7 @@ impl Lobby {
             due = (self.now + patience.ping_after).min(end);
         }
         self.timers.set(&mut session.timer, Due::Session(key), due);
-    }
-
-    pub(super) fn schedule_match(&mut self, key: MatchKey, at: Time) {
-        if let Some(present) = self.matches.get_mut(key) {
-            self.timers.set(&mut present.timer, Due::Match(key), at);
-        }
-    }
-
-    /// Half-way to the deadline silent sides are pinged; at the deadline they are ghosts, and the survivor goes back.
-    pub(super) fn on_match_deadline(&mut self, key: MatchKey, outputs: &mut Outputs) {
-        let Some(present) = self.matches.get(key).always("its timer goes with it") else { return };
-        let deadline = present.formed + self.config.sign_of_life;
-        let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
-        let elsewhere = seats.iter().find(|seat| self.is_elsewhere(seat.session));
-        if let Some(seat) = elsewhere {
-            let (session, answered) = (seat.session, seat.alive);
-            match (self.far.shut_at(), present.connected) {
-                // Its node cannot be heard now, and a call goes on.
-                (Some(_), true) if !answered => {
-                    return self.schedule_match(key, self.now + self.config.sign_of_life.half());
-                }
-                (Some(shut_at), false) if self.now < shut_at => return self.schedule_match(key, shut_at),
-                (Some(_), false) => return self.dissolve_far(session, outputs),
-                // Its node never said that it knows of the match.
-                (None, _) if !answered => return self.dissolve_far(session, outputs),
-                (Some(_) | None, _) => {}
-            }
-        }
-        let silent: Vec<SessionKey> =
-            seats.iter().filter(|seat| !seat.alive).map(|seat| seat.session).collect();
-        if self.now < deadline {
-            for seat in seats {
-                let Some(session) = self.sessions.get(seat.session) else { continue };
-                // The pong of a client that lives says, too, what of the handshake need not be kept any longer.
-                let keeps = session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
-                let Some(connection) = session.connection() else { continue };
-                let must_speak = session.answers_ping && !seat.alive;
-                if keeps || (!seat.alive && !must_speak) {
-                    outputs.push(Output::Ping { connection, mark: session.mark() });
-                }
-                if must_speak {
-                    outputs.send(connection, ServerMessage::Ping {});
-                }
-            }
-            if !silent.is_empty() {
-                self.schedule_match(key, deadline);
-            }
-            return;
-        }
-        if !silent.is_empty() && !planted!(GhostsStay) {
-            self.dissolve_match(key, &silent, outputs);
-        }
-    }
-
-    /// Ends a match because of silent sides. They are cut first, so that neither is given to somebody else on the way out.
-    /// Who can come back hears then how the match ended, like any survivor: it may not even know that there was one.
-    fn dissolve_match(&mut self, key: MatchKey, ghosts: &[SessionKey], outputs: &mut Outputs) {
-        let until = self.now + self.config.grace;
-        let mut unkept = Vec::new();
-        for ghost in ghosts {
-            self.close_silent(*ghost, outputs);
-            let resumable = self.sessions.get(*ghost).is_some_and(|session| session.identity.is_some());
-            if resumable && !self.may_keep(*ghost) {
-                unkept.push(*ghost);
-                continue;
-            }
-            let Some(session) = self.sessions.get_mut(*ghost) else { continue };
-            if session.identity.is_some() && session.connection().is_some() {
-                session.link = Link::Detached { until };
-                self.timers.set(&mut session.timer, Due::Session(*ghost), until);
-            }
-        }
-        let Some(ended) = self.end_match(key) else { return };
-        self.counters.count_end(LeftReason::Lost);
-        for seat in [ended.seat(Side::Initiator), ended.seat(Side::Responder)] {
-            let lost = ghosts.contains(&seat.session);
-            let gone = self.sessions.get(seat.session).is_some_and(|session| session.identity.is_none())
-                || unkept.contains(&seat.session);
-            if lost && gone {
-                self.forget(seat.session, LeftReason::Lost, outputs);
-            } else {
-                self.survive(&ended, seat, LeftReason::Lost, outputs);
-            }
-        }
+        Silence::Bearable
     }
 
     /// Says how much of what this socket sent was taken.

@@ -21,18 +21,17 @@
 use super::{Due, Lobby};
 use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::admission::Admittance;
-use crate::ids::{ConnectionId, DeviceId, MatchKey, PersonId, SessionId, SessionKey, Side};
+use crate::ids::{ConnectionId, DeviceId, PersonId, SessionId, SessionKey, Side};
 use crate::matches::{Match, Seat};
 use crate::persons::Someone;
 use crate::planted::planted;
-use crate::replay::{Bounds, Replay};
+use crate::replay::Replay;
 use crate::session::{Identity, Link, Origin, Said, Session, State};
 use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim};
-use crate::{Limiting, Output, Outputs, Span, Time};
+use crate::{Limiting, Output, Outputs};
 use std::sync::Arc;
 use visavis_protocol::{
-    CloseCode, ErrorCode, Hello, IceToken, LeftReason, MatchId, Refusal, ResumeToken, ServerMessage, VERSION,
-    Wishes,
+    CloseCode, ErrorCode, Hello, IceToken, LeftReason, Refusal, ResumeToken, ServerMessage, VERSION, Wishes,
 };
 
 /// What became of a token.
@@ -114,15 +113,6 @@ impl Lobby {
         self.part_if_blocked(key, outputs);
     }
 
-    /// Whether a session has done nothing yet, so that an older one can take its socket over.
-    pub(super) fn is_untouched(&self, key: SessionKey) -> bool {
-        self.sessions.get(key).is_some_and(|session| {
-            session.identity.is_none()
-                && session.wishes.is_none()
-                && matches!(session.state(), State::Idle { .. })
-        })
-    }
-
     pub(super) fn identify(&mut self, key: SessionKey) {
         let enabled = self.tokens.are_enabled();
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -162,55 +152,6 @@ impl Lobby {
     fn ice_pass(&mut self) -> Option<IceToken> {
         let now_unix_s = self.now.as_micros() / 1_000_000;
         self.config.ice_passes.as_ref()?.make(now_unix_s, self.passes.bytes())
-    }
-
-    /// A token of where the session stands now. `None` for a session that cannot be resumed.
-    pub(super) fn mint(&mut self, key: SessionKey) -> Option<ResumeToken> {
-        let session = self.sessions.get(key)?;
-        let identity = session.identity.as_ref()?;
-        let place = match session.state() {
-            State::Idle { .. } => PlaceClaim::Idle,
-            State::Waiting { ticket } => PlaceClaim::Waiting(self.matchmaker.ticket(ticket)?.since),
-            State::Held { since, .. } => PlaceClaim::Waiting(since),
-            State::Reserved { by } => PlaceClaim::Waiting(self.far.reservations.get(&by)?.ticket.since),
-            State::Matched { key, side } => {
-                let present = self.matches.get(key)?;
-                let partner = self.sessions.get(present.seat(side.other()).session)?;
-                PlaceClaim::Matched(MatchClaim {
-                    id: present.id,
-                    kind: present.kind,
-                    side,
-                    since: present.seat(side).since,
-                    partner: partner.is_resumable().then_some(partner.id),
-                    device: partner.device.filter(|_| partner.is_resumable()),
-                })
-            }
-        };
-        let known = session.acquaintances();
-        let claims = Claims {
-            session: session.id,
-            generation: identity.generation,
-            expires: self.now + self.config.token_ttl,
-            requeue: session.requeue,
-            wishes: session.wishes.as_deref().cloned(),
-            place,
-            heard: self.heard(session.id),
-            device: session.device,
-            recent: known.map(|known| known.recent().collect()).unwrap_or_default(),
-            blocked: known
-                .filter(|_| !planted!(TokensForgetBlocks))
-                .map(|known| known.blocked().collect())
-                .unwrap_or_default(),
-            last_match: session.last_match(),
-            kept: None,
-            sealed_by: None,
-            received: None,
-        };
-        let token = self.tokens.seal(&claims);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.owes_token = false;
-        }
-        token
     }
 
     /// The socket is gone without a word. Who can come back keeps what it has for a while.
@@ -288,12 +229,6 @@ impl Lobby {
             return Resumption::Pending;
         }
         self.believe(fresh, opened, received, outputs)
-    }
-
-    /// Of the tokens of one session the highest generation counts.
-    pub(super) fn is_older(&self, claims: &Claims, known: SessionKey) -> bool {
-        let identity = self.sessions.get(known).and_then(|session| session.identity.as_ref());
-        identity.is_none_or(|identity| claims.generation < identity.generation) && !planted!(OldTokensPass)
     }
 
     /// Back to a session of which memory knows all there is to know.
@@ -376,12 +311,8 @@ impl Lobby {
                 reason: "resumed elsewhere",
             });
         }
-        if let Some(State::Matched { key, side }) = self.state(known)
-            && let Some(present) = self.matches.get_mut(key)
-        {
-            // Coming back is a sign of life, too.
-            present.seat_mut(side).alive = true;
-        }
+        // Coming back is a sign of life, too.
+        self.note_alive(known);
         self.watch(known);
         if let Link::Detached { until } = old {
             self.tell_back(known, until.since(now), outputs);
@@ -396,17 +327,6 @@ impl Lobby {
     pub(super) fn note_taken(&mut self, key: SessionKey, taken: Option<u32>) {
         if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
             identity.taken_before = taken;
-        }
-    }
-
-    /// Tells the partner that a session has a socket again, and how much of the grace was left.
-    pub(super) fn tell_back(&mut self, key: SessionKey, left: Span, outputs: &mut Outputs) {
-        if let Some(State::Matched { key, side }) = self.state(key) {
-            let grace_ms = left.as_millis_ceil();
-            self.tell_partner(key, side, outputs, |match_id| ServerMessage::PartnerBack {
-                match_id,
-                grace_ms,
-            });
         }
     }
 
@@ -569,39 +489,6 @@ impl Lobby {
         }
     }
 
-    /// Tells a session that came back that the match it knows of is no more.
-    pub(super) fn tell_match_is_over(&mut self, key: SessionKey, id: MatchId, outputs: &mut Outputs) {
-        let requeued = self.sessions.get(key).is_some_and(|session| session.requeue);
-        let left = ServerMessage::PartnerLeft {
-            match_id: id,
-            reason: LeftReason::Lost,
-            requeued,
-            resume_token: None,
-        };
-        self.say(key, left, outputs);
-        if requeued {
-            self.search_again(key, self.now, outputs);
-        }
-    }
-
-    /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
-    pub(super) fn hold_place(&mut self, key: SessionKey, since: Time) {
-        if let Some(session) = self.sessions.get_mut(key)
-            && session.wishes.is_some()
-        {
-            session.transition_to_held(since, self.now);
-        }
-    }
-
-    pub(super) fn search_again(&mut self, key: SessionKey, since: Time, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some(wishes) = session.wishes.clone() else { return };
-        session.transition_to_idle(None);
-        let mut ticket = self.new_ticket(key, wishes, None);
-        ticket.since = since.min(self.now);
-        self.enter_line(ticket, outputs);
-    }
-
     /// Rebuilds a match of which one side is back; the other is awaited.
     fn restore_half(&mut self, key: SessionKey, claim: &MatchClaim, partner: Someone) {
         let Someone { session: partner, device } = partner;
@@ -652,29 +539,5 @@ impl Lobby {
             device: session.device,
             blocked: session.take_blocked(),
         })
-    }
-
-    pub(super) fn acknowledge(&mut self, key: SessionKey, mark: u32) {
-        if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
-            identity.replay.acknowledge(mark);
-        }
-    }
-
-    pub(super) fn tell_partner(
-        &mut self,
-        key: MatchKey,
-        side: Side,
-        outputs: &mut Outputs,
-        message: impl FnOnce(MatchId) -> ServerMessage,
-    ) {
-        let Some(present) = self.matches.get(key) else { return };
-        let (match_id, partner) = (present.id, present.seat(side.other()).session);
-        let (message, own) = (message(match_id), present.seat(side).session);
-        self.note_queued(partner, own, &message);
-        self.say(partner, message, outputs);
-    }
-
-    pub(super) fn replay_bounds(&self) -> Bounds {
-        Bounds { messages: self.config.replay_messages, bytes: self.config.replay_bytes }
     }
 }

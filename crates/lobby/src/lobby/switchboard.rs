@@ -158,6 +158,10 @@ impl Lobby {
         self.matches.get(key).always(MATCHED).map(|present| (present.id, present.seat(side.other()).session))
     }
 
+    pub(super) fn is_connected(&self, key: MatchKey) -> bool {
+        self.matches.get(key).is_some_and(|present| present.connected)
+    }
+
     pub(super) fn present_match_id(&self, state: State) -> Option<MatchId> {
         self.present_match(state).map(|(id, _)| id)
     }

@@ -129,8 +129,14 @@ impl Lobby {
         // Where it is itself, nobody else would say that its match is over.
         self.tell_its_node(left, outputs);
         self.leave(left, LeftReason::Lost, outputs);
-        self.remove_session(left);
+        if let Some(session) = self.remove_session(left) {
+            self.forget_belief(session.id);
+        }
         kept
+    }
+
+    pub(in crate::lobby) fn forget_belief(&mut self, session: SessionId) {
+        self.far.believed.remove(&session);
     }
 
     fn kept_of(&self, key: SessionKey) -> Kept {

@@ -77,10 +77,6 @@ impl Lobby {
         }
     }
 
-    pub(in crate::lobby) fn is_connected(&self, key: MatchKey) -> bool {
-        self.matches.get(key).is_some_and(|present| present.connected)
-    }
-
     /// The other node learns that the match is a real one.
     pub(in crate::lobby) fn tell_connected(&mut self, key: MatchKey, outputs: &mut Outputs) {
         if let Some(FarSeat { node: Some(node), .. }) = self.far_seat_of(key)

@@ -1,0 +1,67 @@
+//! Sides that are away or back: what their partners are told, and the place in line that is kept for them.
+
+use super::Lobby;
+use crate::ids::{MatchKey, SessionKey, Side};
+use crate::session::State;
+use crate::{Outputs, Span, Time};
+use visavis_protocol::{LeftReason, MatchId, ServerMessage};
+
+impl Lobby {
+    pub(super) fn tell_partner(
+        &mut self,
+        key: MatchKey,
+        side: Side,
+        outputs: &mut Outputs,
+        message: impl FnOnce(MatchId) -> ServerMessage,
+    ) {
+        let Some(present) = self.matches.get(key) else { return };
+        let (match_id, partner) = (present.id, present.seat(side.other()).session);
+        let (message, own) = (message(match_id), present.seat(side).session);
+        self.note_queued(partner, own, &message);
+        self.say(partner, message, outputs);
+    }
+
+    /// Tells the partner that a session has a socket again, and how much of the grace was left.
+    pub(super) fn tell_back(&mut self, key: SessionKey, left: Span, outputs: &mut Outputs) {
+        if let Some(State::Matched { key, side }) = self.state(key) {
+            let grace_ms = left.as_millis_ceil();
+            self.tell_partner(key, side, outputs, |match_id| ServerMessage::PartnerBack {
+                match_id,
+                grace_ms,
+            });
+        }
+    }
+
+    /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
+    pub(super) fn hold_place(&mut self, key: SessionKey, since: Time) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && session.wishes.is_some()
+        {
+            session.transition_to_held(since, self.now);
+        }
+    }
+
+    pub(super) fn search_again(&mut self, key: SessionKey, since: Time, outputs: &mut Outputs) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(wishes) = session.wishes.clone() else { return };
+        session.transition_to_idle(None);
+        let mut ticket = self.new_ticket(key, wishes, None);
+        ticket.since = since.min(self.now);
+        self.enter_line(ticket, outputs);
+    }
+
+    /// Tells a session that came back that the match it knows of is no more.
+    pub(super) fn tell_match_is_over(&mut self, key: SessionKey, id: MatchId, outputs: &mut Outputs) {
+        let requeued = self.sessions.get(key).is_some_and(|session| session.requeue);
+        let left = ServerMessage::PartnerLeft {
+            match_id: id,
+            reason: LeftReason::Lost,
+            requeued,
+            resume_token: None,
+        };
+        self.say(key, left, outputs);
+        if requeued {
+            self.search_again(key, self.now, outputs);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The token of where a session stands now.
+
+use super::Lobby;
+use crate::ids::SessionKey;
+use crate::planted::planted;
+use crate::session::State;
+use crate::tokens::{Claims, MatchClaim, PlaceClaim};
+use visavis_protocol::ResumeToken;
+
+impl Lobby {
+    /// A token of where the session stands now. `None` for a session that cannot be resumed.
+    pub(super) fn mint(&mut self, key: SessionKey) -> Option<ResumeToken> {
+        let session = self.sessions.get(key)?;
+        let identity = session.identity.as_ref()?;
+        let place = match session.state() {
+            State::Idle { .. } => PlaceClaim::Idle,
+            State::Waiting { ticket } => PlaceClaim::Waiting(self.matchmaker.ticket(ticket)?.since),
+            State::Held { since, .. } => PlaceClaim::Waiting(since),
+            State::Reserved { by } => PlaceClaim::Waiting(self.far.reservations.get(&by)?.ticket.since),
+            State::Matched { key, side } => {
+                let present = self.matches.get(key)?;
+                let partner = self.sessions.get(present.seat(side.other()).session)?;
+                PlaceClaim::Matched(MatchClaim {
+                    id: present.id,
+                    kind: present.kind,
+                    side,
+                    since: present.seat(side).since,
+                    partner: partner.is_resumable().then_some(partner.id),
+                    device: partner.device.filter(|_| partner.is_resumable()),
+                })
+            }
+        };
+        let known = session.acquaintances();
+        let claims = Claims {
+            session: session.id,
+            generation: identity.generation,
+            expires: self.now + self.config.token_ttl,
+            requeue: session.requeue,
+            wishes: session.wishes.as_deref().cloned(),
+            place,
+            heard: self.heard(session.id),
+            device: session.device,
+            recent: known.map(|known| known.recent().collect()).unwrap_or_default(),
+            blocked: known
+                .filter(|_| !planted!(TokensForgetBlocks))
+                .map(|known| known.blocked().collect())
+                .unwrap_or_default(),
+            last_match: session.last_match(),
+            kept: None,
+            sealed_by: None,
+            received: None,
+        };
+        let token = self.tokens.seal(&claims);
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.owes_token = false;
+        }
+        token
+    }
+}
