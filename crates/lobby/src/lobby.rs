@@ -61,6 +61,8 @@ pub enum Reason {
     Reservation,
     /// Another node should have answered for a visitor who came from there.
     Arrival,
+    /// The end of a match is said again to another node.
+    Tail,
 }
 
 /// What a timer belongs to.
@@ -71,6 +73,7 @@ enum Due {
     Match(MatchKey),
     Reservation(MatchId),
     Arrival(ConnectionId),
+    Tail(NodeId),
 }
 
 /// Whether this node takes part in the game.
@@ -202,6 +205,7 @@ impl Lobby {
                 Due::Match(_) => Reason::Match,
                 Due::Reservation(_) => Reason::Reservation,
                 Due::Arrival(_) => Reason::Arrival,
+                Due::Tail(_) => Reason::Tail,
             };
             (at, reason)
         })
@@ -328,6 +332,7 @@ impl Lobby {
                 }
                 Due::Reservation(id) => self.on_reservation_due(id, outputs),
                 Due::Arrival(connection) => self.on_arrival_due(connection, outputs),
+                Due::Tail(node) => self.on_tail_due(node, outputs),
             }
         }
     }

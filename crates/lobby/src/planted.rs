@@ -111,6 +111,7 @@ mod faults {
         ProxiesStandTwice: "A visitor who is known here already becomes a proxy beside that.",
         LeavingIsNotSaid: "Another node is not told that a visitor of ours has left.",
         ProxiesOfTheDeadStay: "Nothing is done about partners on a node that is gone.",
+        EndsAreSaidOnce: "The end of a match is said to another node once, and may be lost.",
         GapsAreIgnored: "Nothing is done about frames that were lost.",
         MissingMatchesStay: "A match that the other node does not know is kept.",
         UnknownMatchesAreNotDenied: "A match that only the other node knows is not denied at the comparison.",

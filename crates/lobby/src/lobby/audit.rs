@@ -185,6 +185,7 @@ impl Lobby {
                 Due::Arrival(connection) => {
                     self.far.arrivals.get(&connection).and_then(|arrival| arrival.timer)
                 }
+                Due::Tail(node) => self.far.tail_timer(node),
             };
             check(remembered == Some(at), Invariant::TimersAreRemembered, || {
                 format!("{due:?} is queued for {at:?} and remembers {remembered:?}")
@@ -195,10 +196,13 @@ impl Lobby {
         let matches = self.matches.values().filter_map(|present| present.timer);
         let reserved = self.far.reservations.values().filter_map(|reserved| reserved.timer);
         let arrivals = self.far.arrivals.values().filter_map(|arrival| arrival.timer);
-        let remembered: usize =
-            [sessions.count(), tickets.count(), matches.count(), reserved.count(), arrivals.count()]
-                .iter()
-                .sum();
+        let tails = self.far.tail_timers();
+        let remembered: usize = sessions.count()
+            + tickets.count()
+            + matches.count()
+            + reserved.count()
+            + arrivals.count()
+            + tails.count();
         check(remembered == queued, Invariant::TimersAreRemembered, || {
             format!("{remembered} remembered, {queued} queued")
         })

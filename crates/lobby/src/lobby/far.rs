@@ -11,6 +11,7 @@ mod moving;
 mod overflow;
 mod pairs;
 mod proposals;
+mod tail;
 
 use super::{Due, Lobby};
 use crate::ids::{ConnectionId, MatchKey, NodeId, SessionId, SessionKey, Side, TicketId};
@@ -25,6 +26,7 @@ use moving::Arrival;
 use proposals::Reservation;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use tail::Tail;
 use visavis_protocol::MatchId;
 
 /// What this node knows of others.
@@ -63,6 +65,9 @@ struct Peer {
     online: u32,
     /// Since when the place where nodes meet does not know it, while others can be seen there.
     missing: Option<Time>,
+    tail: Option<Tail>,
+    /// When that is due.
+    timer: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -221,6 +226,7 @@ impl Lobby {
         let superseded: Vec<NodeId> =
             self.far.peers.keys().copied().filter(|node| self.is_superseded(*node)).collect();
         for node in gone.into_iter().chain(superseded) {
+            self.forget_tail(node);
             if self.far.peers.remove(&node).is_some() {
                 self.on_node_gone(node, outputs);
             }
@@ -241,7 +247,9 @@ impl Lobby {
             }
             return;
         }
-        self.far.peers.insert(node, Peer { online: online.unwrap_or(0), missing: None });
+        self.far
+            .peers
+            .insert(node, Peer { online: online.unwrap_or(0), missing: None, tail: None, timer: None });
         // It may have been away for a while, and know otherwise.
         self.sync_with(node, outputs);
         if self.far.peers.len() == 1 {
@@ -307,8 +315,11 @@ impl Lobby {
         self.far_seat(id).is_some_and(|far| far.node.or(last) == Some(node))
     }
 
-    fn tell(&self, node: NodeId, say: Say, outputs: &mut Outputs) {
+    fn tell(&mut self, node: NodeId, say: Say, outputs: &mut Outputs) {
         if self.far.is_near() {
+            if let Say::Left { id, reason } = say {
+                self.note_end(node, id, reason);
+            }
             outputs.ask(Request::Tell { node, frame: Box::new(Frame(say)) });
         }
     }

@@ -2,7 +2,10 @@
 //! say.
 //!
 //! What always holds: once somebody has asked to hide, no offer from before waits for a stranger, and nothing from before
-//! lies in a mailbox. A rate, a wrong field or a node that is asked first may refuse the search, but not that.
+//! lies in a mailbox on this node. A rate, a wrong field or a node that is asked first may refuse the search, but not that.
+//!
+//! What is missing: a stranger of another node who is away finds in that node's mailbox what was said before. And a wish to hide
+//! that is refused in a call is in the next token, which comes at the latest with the end of the call.
 
 use super::Lobby;
 use crate::Outputs;

@@ -183,17 +183,18 @@ impl Lobby {
     }
 
     /// Two nodes believed the same token, and one of them has the visitor: what the other holds is left over.
-    pub(super) fn reclaim_if_here(&self, node: NodeId, session: SessionId, outputs: &mut Outputs) {
+    pub(super) fn reclaim_if_here(&mut self, node: NodeId, session: SessionId, outputs: &mut Outputs) {
         let known = self.identities.get(&session).and_then(|key| self.sessions.get(*key));
         let here = known.filter(|known| known.connection().is_some());
-        if let Some(identity) = here.and_then(|known| known.identity.as_ref()) {
-            self.reclaim(node, session, identity.generation, None, outputs);
+        if let Some(generation) = here.and_then(|known| known.identity.as_ref()).map(|known| known.generation)
+        {
+            self.reclaim(node, session, generation, None, outputs);
         }
     }
 
     /// Asks a node for what it holds of a session that is here; no socket waits for the answer.
     fn reclaim(
-        &self,
+        &mut self,
         node: NodeId,
         session: SessionId,
         generation: u32,

@@ -434,7 +434,7 @@ impl Lobby {
     /// Ends a match whose one side was handed over to this node and goes on nowhere. The partner's node believes it where it
     /// was before, and listens to nobody else: first it has to hear that it is here.
     fn leave_after_handover(
-        &self,
+        &mut self,
         at: NodeId,
         id: MatchId,
         (side, session): (Side, SessionId),

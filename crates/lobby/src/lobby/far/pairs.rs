@@ -109,7 +109,7 @@ impl Lobby {
     }
 
     /// Tells the node where a session is that its match with one of ours is over; nobody, if it is not elsewhere.
-    pub(super) fn tell_its_node(&self, proxy: SessionKey, outputs: &mut Outputs) {
+    pub(super) fn tell_its_node(&mut self, proxy: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(proxy) else { return };
         if let Some(node) = session.node()
             && let Some(id) = self.present_match_id(session.state())

@@ -379,3 +379,28 @@ fn a_node_that_slept_looks_at_its_line_again_whatever_it_hears_first() {
     town.hear_type(a, "partner_found");
     town.hear_type(b, "partner_found");
 }
+
+#[test]
+fn an_end_that_is_lost_is_said_again_though_nothing_else_is() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    town.held_back = Some(1);
+    town.close(b);
+    town.held.clear();
+    town.held_back = None;
+    town.hears_nothing(a);
+    // It is lost once more.
+    town.held_back = Some(1);
+    town.advance_ms(1_000);
+    assert_eq!(town.held.len(), 1);
+    town.held.clear();
+    town.held_back = None;
+    town.hears_nothing(a);
+    town.advance_ms(2_000);
+    assert_eq!(town.hear(a)["match_id"], id);
+    town.hear_type(a, "waiting");
+    // And then there is an end of it.
+    town.advance_ms(4_000);
+    let said = town.carried.len();
+    town.advance_ms(8_000);
+    assert_eq!(town.carried.len(), said);
+}
