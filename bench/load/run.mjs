@@ -24,6 +24,8 @@ const { values: options } = parseArgs({
 });
 requireBuilt({ peer: !options["no-peers"] });
 
+/** Two looks of the server at its sockets, with some to spare: by then what nobody uses is given back. */
+const GIVEN_BACK_MS = 40_000;
 const cpu = "server_cpu_us_per_pair";
 const [US, NODE, NODE_BARE] = ["visavis", "node-socketio-redis", "node-socketio"];
 const storm = ["--scenario", "storm", "--visitors", options.visitors, "--rounds", options.rounds, "--settle-ms", 1000];
@@ -84,9 +86,6 @@ const targets = [
 console.table(table);
 const command = ["bench/run load", ...process.argv.slice(2)].join(" ");
 report("load", { command, out: options.out, targets, ratios, table, runs: rows });
-
-/** Two looks of the server at its sockets, with some to spare: by then what nobody uses is given back. */
-const GIVEN_BACK_MS = 40_000;
 
 function measure({ server, args, leaves }) {
   return withDirectory(async (directory) => {
