@@ -367,8 +367,11 @@ export class Session {
     const together = call !== null && resumed?.matchId === call.match.id;
     if (together) this.#outbox.resume(resumed.received);
     else this.#outbox.end(resumed?.received ?? null);
-    if (together) call.serverBack();
-    else if (call && resumed) this.#expectEnd(call);
+    if (together) {
+      call.serverBack();
+      // A server that goes may have said that the stranger went first. Its successor says so only of one who is not there yet.
+      if (this.#activity.name === "call") this.#activity.partner = "open";
+    } else if (call && resumed) this.#expectEnd(call);
     else if (call && !call.standsAlone) return this.#strangerLeft("lost", "now");
     if (this.#activity.name === "searching") void this.#search.announce();
     this.#show();

@@ -455,6 +455,20 @@ describe("a session that is resumed", () => {
     expect(text.state.name).toBe("connected");
   });
 
+  test("a stranger who went to the next server first is there when this side comes, too", async () => {
+    const world = new World();
+    await world.wait({ kind: "text" }, "token-1");
+    await world.find({ mode: "text" });
+    world.server.say({ type: "partner_reconnecting", match_id: "m1", grace_ms: 10_000 });
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true, match_id: "m1" });
+    expect(world.state).toMatchObject({ name: "connected", partner: "open" });
+    world.server.say({ type: "partner_reconnecting", match_id: "m1", grace_ms: 30_000 });
+    expect(world.state).toMatchObject({ name: "reconnecting", cause: "partner" });
+  });
+
   test("a text chat waits for the server, and is lost if it forgot", async () => {
     const world = new World();
     await world.wait({ kind: "text" }, "token-1");
