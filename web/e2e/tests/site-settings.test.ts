@@ -19,7 +19,7 @@ describe("as it comes, without STUN servers", () => {
   test("what is remembered is named", async () => {
     const { ann } = crew;
     await ann.page.goto(`${ann.site}/privacy`);
-    await ann.reads(/whether a notification does and whom you blocked/);
+    await ann.reads(/whether a notification does, the language of this site,? and whom you blocked/);
   });
 });
 
