@@ -73,7 +73,7 @@ enum Due {
     Match(MatchKey),
     Reservation(MatchId),
     Arrival(ConnectionId),
-    Tail(NodeId),
+    Tails,
 }
 
 /// Whether this node takes part in the game.
@@ -205,7 +205,7 @@ impl Lobby {
                 Due::Match(_) => Reason::Match,
                 Due::Reservation(_) => Reason::Reservation,
                 Due::Arrival(_) => Reason::Arrival,
-                Due::Tail(_) => Reason::Tail,
+                Due::Tails => Reason::Tail,
             };
             (at, reason)
         })
@@ -332,7 +332,7 @@ impl Lobby {
                 }
                 Due::Reservation(id) => self.on_reservation_due(id, outputs),
                 Due::Arrival(connection) => self.on_arrival_due(connection, outputs),
-                Due::Tail(node) => self.on_tail_due(node, outputs),
+                Due::Tails => self.on_tails_due(outputs),
             }
         }
     }

@@ -145,11 +145,11 @@ fn a_visitor_costs_no_more_memory_and_allocations_than_it_did() {
     for n in 0..VISITORS {
         house.open(ConnectionId(n));
     }
-    note("connected", 376, 0);
+    note("connected", 365, 0);
     for n in 0..VISITORS {
         house.say(ConnectionId(n), ClientMessage::Session(SessionMessage::Hello(Hello::plain())));
     }
-    note("greeted", 475, 3);
+    note("greeted", 465, 3);
     house.meet(|| {
         let anyone = FindPartner::anyone(Kind::Video);
         ClientMessage::Search(SearchMessage::FindPartner(FindPartner {
@@ -160,11 +160,11 @@ fn a_visitor_costs_no_more_memory_and_allocations_than_it_did() {
     });
     note("after a handshake", 3_550, 38);
     house.pass(Span::from_secs(6));
-    note("in a call", 732, 0);
+    note("in a call", 725, 0);
     house.meet(|| ClientMessage::Search(SearchMessage::Next(Next { offer: offer(), ..Next::default() })));
     note("after the next handshake", 3_830, 58);
     house.pass(Span::from_secs(6));
-    note("in the next call", 895, 0);
+    note("in the next call", 890, 0);
 
     for (step, cost, bound) in &costs {
         assert!(

@@ -185,7 +185,7 @@ impl Lobby {
                 Due::Arrival(connection) => {
                     self.far.arrivals.get(&connection).and_then(|arrival| arrival.timer)
                 }
-                Due::Tail(node) => self.far.tail_timer(node),
+                Due::Tails => self.far.tails_timer,
             };
             check(remembered == Some(at), Invariant::TimersAreRemembered, || {
                 format!("{due:?} is queued for {at:?} and remembers {remembered:?}")
@@ -196,13 +196,12 @@ impl Lobby {
         let matches = self.matches.values().filter_map(|present| present.timer);
         let reserved = self.far.reservations.values().filter_map(|reserved| reserved.timer);
         let arrivals = self.far.arrivals.values().filter_map(|arrival| arrival.timer);
-        let tails = self.far.tail_timers();
         let remembered: usize = sessions.count()
             + tickets.count()
             + matches.count()
             + reserved.count()
             + arrivals.count()
-            + tails.count();
+            + usize::from(self.far.tails_timer.is_some());
         check(remembered == queued, Invariant::TimersAreRemembered, || {
             format!("{remembered} remembered, {queued} queued")
         })

@@ -36,6 +36,8 @@ pub(super) struct Far {
     reach: Reach,
     veil: Veil,
     peers: BTreeMap<NodeId, Peer>,
+    /// For the tails of all peers.
+    pub(super) tails_timer: Option<Time>,
     /// Matches of which one side is known by hearsay only: elsewhere, or awaited.
     pub(super) matches: FxHashMap<MatchId, FarMatch>,
     /// By the id of the match that may come of them.
@@ -66,8 +68,6 @@ struct Peer {
     /// Since when the place where nodes meet does not know it, while others can be seen there.
     missing: Option<Time>,
     tail: Option<Tail>,
-    /// When that is due.
-    timer: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +99,7 @@ impl Far {
             reach: Reach::Away { since: Time::ZERO },
             veil: Veil::new(config.node_secret.as_ref().or(config.session_secrets.first())),
             peers: BTreeMap::new(),
+            tails_timer: None,
             matches: FxHashMap::default(),
             reservations: FxHashMap::default(),
             exported: FxHashMap::default(),
@@ -226,7 +227,6 @@ impl Lobby {
         let superseded: Vec<NodeId> =
             self.far.peers.keys().copied().filter(|node| self.is_superseded(*node)).collect();
         for node in gone.into_iter().chain(superseded) {
-            self.forget_tail(node);
             if self.far.peers.remove(&node).is_some() {
                 self.on_node_gone(node, outputs);
             }
@@ -247,9 +247,7 @@ impl Lobby {
             }
             return;
         }
-        self.far
-            .peers
-            .insert(node, Peer { online: online.unwrap_or(0), missing: None, tail: None, timer: None });
+        self.far.peers.insert(node, Peer { online: online.unwrap_or(0), missing: None, tail: None });
         // It may have been away for a while, and know otherwise.
         self.sync_with(node, outputs);
         if self.far.peers.len() == 1 {
