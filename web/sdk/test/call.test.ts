@@ -1,6 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { FakeConnection, FakePage, FakeTrack, host, World } from "./world.js";
 
+/** The server takes the session up on a new socket, in the match it was in. */
+function welcomeBack(world: World, token: string): void {
+  world.server.accept();
+  world.server.say({
+    type: "welcome",
+    version: 1,
+    online: 1,
+    resumed: true,
+    resume_token: token,
+    match_id: "m1",
+  });
+}
+
 describe("a call", () => {
   test("tells the server how it came about, once", async () => {
     const world = new World();
@@ -178,15 +191,7 @@ describe("a call", () => {
         await world.pass(3_000);
         world.page.happens("online");
         await world.pass(0);
-        world.server.accept();
-        world.server.say({
-          type: "welcome",
-          version: 1,
-          online: 1,
-          resumed: true,
-          resume_token: `token-${n + 1}`,
-          match_id: "m1",
-        });
+        welcomeBack(world, `token-${n + 1}`);
         world.server.say({ type: "answer", match_id: "m1", sdp: `answer-${n}` });
         await world.pass(0);
         if (how.startsWith("though")) connection.become("connected");
@@ -323,15 +328,7 @@ describe("a call whose path is to be found again", () => {
   async function resumed(world: World): Promise<void> {
     world.server.drop();
     await world.pass(1_000);
-    world.server.accept();
-    world.server.say({
-      type: "welcome",
-      version: 1,
-      online: 1,
-      resumed: true,
-      resume_token: "t2",
-      match_id: "m1",
-    });
+    welcomeBack(world, "t2");
     await world.pass(0);
   }
 
@@ -459,124 +456,6 @@ describe("a call whose path is to be found again", () => {
   });
 });
 
-describe("a browser that throws", () => {
-  const thrower = () => {
-    throw new DOMException("not here", "InvalidModificationError");
-  };
-
-  test("at another configuration, as Chromium with SNAP does, costs the call nothing", async () => {
-    const world = new World();
-    world.ice = () =>
-      Promise.resolve({
-        ok: true,
-        json: () =>
-          Promise.resolve({
-            iceServers: [
-              { urls: "turn:a", credential: "c" },
-              { urls: "turn:b", credential: "c" },
-            ],
-            ttl_s: 600,
-          }),
-      });
-    await world.wait();
-    world.connection(1).setConfiguration = thrower;
-    world.connection(2).setConfiguration = thrower;
-    await world.find();
-    world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
-    await world.pass(0);
-    world.connection(1).connect();
-    await world.pass(0);
-    expect(world.state.name).toBe("connected");
-    world.connection(1).become("failed");
-    await world.pass(100);
-    expect(world.server.of("offer")).toHaveLength(1);
-  });
-
-  test.each([
-    ["at a data channel", "createDataChannel"],
-    ["at its figures", "getStats"],
-    ["at its transceivers", "getTransceivers"],
-  ] as const)("%s, neither", async (_, method) => {
-    const before = FakeConnection.prototype[method];
-    FakeConnection.prototype[method] = thrower;
-    try {
-      const world = new World();
-      await world.call();
-      expect(world.state.name).toBe("connected");
-      await world.client.switchDevices({ cameraId: "camera-2" });
-      await world.pass(1_000);
-      expect(world.events("left")).toEqual([]);
-      world.client.next();
-    } finally {
-      FakeConnection.prototype[method] = before as never;
-    }
-  });
-
-  test("at a candidate loses that one alone", async () => {
-    const world = new World();
-    const connection = await world.call();
-    const { addIceCandidate } = FakeConnection.prototype;
-    connection.addIceCandidate = function (candidate) {
-      if (candidate.candidate === "bad") thrower();
-      return addIceCandidate.call(this, candidate);
-    };
-    const candidates = ["one", "bad", "two"].map((candidate) => ({ candidate }));
-    world.server.say({ type: "ice_candidate", match_id: "m1", candidate: candidates });
-    await world.pass(0);
-    expect(connection.applied).toEqual(["their-answer", "one", "two"]);
-  });
-
-  test("at every new connection is said in words, and draws nobody in", async () => {
-    const world = new World();
-    FakeConnection.refuse = true;
-    void world.client.start({ kind: "video" });
-    await world.pass(0);
-    world.server.accept();
-    await world.pass(5_000);
-    expect(world.state).toMatchObject({ name: "error", error: { reason: "webrtc_failed" } });
-    expect(world.server.of("find_partner")).toEqual([]);
-    FakeConnection.refuse = false;
-    void world.client.start({ kind: "video" });
-    await world.pass(100);
-    expect(world.server.of("find_partner")).toHaveLength(1);
-  });
-
-  test("at every offer, likewise", async () => {
-    const { createOffer } = FakeConnection.prototype;
-    FakeConnection.prototype.createOffer = () => Promise.reject(new Error("switched off"));
-    const world = new World();
-    void world.client.start({ kind: "video" });
-    await world.pass(0);
-    world.server.accept();
-    await world.pass(5_000);
-    FakeConnection.prototype.createOffer = createOffer;
-    expect(world.state).toMatchObject({ name: "error", error: { reason: "webrtc_failed" } });
-    expect(world.server.of("find_partner")).toEqual([]);
-  });
-
-  test("at a new connection for a moment only is in line again after it", async () => {
-    const world = new World();
-    FakeConnection.refuse = true;
-    void world.client.start({ kind: "video" });
-    await world.pass(0);
-    world.server.accept();
-    await world.pass(500);
-    FakeConnection.refuse = false;
-    await world.pass(1_000);
-    expect(world.server.of("find_partner")).toHaveLength(1);
-    await world.pass(10_000);
-    expect(world.state.name).toBe("waiting");
-  });
-
-  test("at what the stranger sent leaves them at once", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find({ initiator: false, offer: { sdp: "broken" } });
-    await world.pass(100);
-    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
-  });
-});
-
 describe("what the two can show each other", () => {
   test("is told when the channel opens and at every change", async () => {
     const world = new World();
@@ -660,250 +539,5 @@ describe("what the two can show each other", () => {
     const heard = world.events("level").length;
     await world.pass(1_000);
     expect(world.events("level")).toHaveLength(heard);
-  });
-});
-
-describe("strangers who cannot be reached", () => {
-  async function meet(world: World, match_id: string): Promise<FakeConnection> {
-    await world.find({ match_id, initiator: false, offer: { sdp: "their-offer" } });
-    const connection = [...FakeConnection.live].find(({ applied }) => applied.includes("their-offer"));
-    if (!connection) throw new Error("nobody answers");
-    return connection;
-  }
-
-  test("two in a row without a sign are enough: it is said in words, and nobody is drawn in any more", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find({ match_id: "m1" });
-    await world.pass(15_500);
-    expect(world.events("left")).toMatchObject([{ reason: "silent", searching: true }]);
-    await world.find({ match_id: "m2" });
-    await world.pass(15_500);
-    expect(world.events("left").at(-1)).toMatchObject({ reason: "silent", searching: false });
-    expect(world.state).toMatchObject({ name: "error", error: { reason: "no_connectivity", retry: true } });
-    expect(world.server.types().at(-1)).toBe("stop");
-  });
-
-  test("are named to the server, which does not bring them again", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    await world.pass(15_600);
-    expect(world.server.of("next")).toMatchObject([{ match_id: "m1", failed: true }]);
-    await world.find({ match_id: "m2" });
-    world.client.next();
-    await world.pass(100);
-    expect(world.server.of("next")[1]).not.toHaveProperty("failed");
-  });
-
-  test("one who is reached in between sets the count back", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find({ match_id: "m1" });
-    await world.pass(15_500);
-    const connection = await meet(world, "m2");
-    connection.connect();
-    await world.pass(0);
-    world.client.next();
-    await world.pass(100);
-    await world.find({ match_id: "m3" });
-    await world.pass(15_500);
-    expect(world.events("left").at(-1)).toMatchObject({ searching: true });
-  });
-
-  test("who give up a moment sooner count as well", async () => {
-    const world = new World();
-    await world.wait();
-    for (const match_id of ["m1", "m2"]) {
-      await world.find({ match_id });
-      await world.pass(14_500);
-      world.server.say({ type: "partner_left", match_id, reason: "next", requeued: true });
-      await world.pass(0);
-    }
-    expect(world.state).toMatchObject({ name: "error", error: { reason: "no_connectivity" } });
-  });
-
-  test("though each side hears of the other: after three", async () => {
-    const world = new World();
-    await world.wait();
-    for (const match_id of ["m1", "m2", "m3"]) {
-      expect(world.state.name).toBe("waiting");
-      const connection = await meet(world, match_id);
-      connection.gather(host(1));
-      await world.pass(1_000);
-      world.server.say({ type: "ice_candidate", match_id, candidate: { candidate: "theirs" } });
-      await world.pass(15_500);
-    }
-    expect(world.state).toMatchObject({ name: "error", error: { reason: "no_connectivity" } });
-  });
-
-  test("by a browser that found no address of its own are free again after seconds", async () => {
-    const world = new World();
-    await world.wait();
-    (await meet(world, "m1")).gathered();
-    await world.pass(5_500);
-    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
-  });
-
-  test("an answer without any address is no sign", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    world.connection(1).gather(host(1));
-    await world.pass(5_000);
-    world.server.say({ type: "answer", match_id: "m1", sdp: "their-answer" });
-    await world.pass(5_000);
-    world.server.say({ type: "ice_candidate", match_id: "m1", candidate: null });
-    await world.pass(5_500);
-    expect(world.events("left")).toMatchObject([{ reason: "silent" }]);
-  });
-});
-
-describe("words", () => {
-  test("wait for the channel and then go through it alone", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    world.client.send("one");
-    world.client.send("two");
-    await world.pass(2_000);
-    world.connection(1).channel.open();
-    await world.pass(5_000);
-    const { words } = world.connection(1).channel;
-    expect(words.map(({ type, text }) => text ?? type)).toEqual(["hello", "devices", "one", "two"]);
-    expect(world.server.of("message")).toEqual([]);
-  });
-
-  test("go through the server to a client that opens the channel and says nothing there", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    const { channel } = world.connection(1);
-    channel.open("foreign");
-    world.client.send("one");
-    await world.pass(3_000);
-    world.client.typing(true);
-    world.client.send("two");
-    expect(channel.words.map(({ type }) => type)).toEqual(["hello", "devices"]);
-    expect(world.server.of("message").map(({ text }) => text)).toEqual(["one", "two"]);
-    expect(world.server.of("typing")).toHaveLength(1);
-  });
-
-  test("of another language on the same channel are not taken for ours", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    const { channel } = world.connection(1);
-    channel.open("foreign");
-    for (const word of ["ready", { type: "chat", text: "hi" }, "7"]) channel.hear(word);
-    world.client.send("one");
-    await world.pass(3_000);
-    expect(world.server.of("message")).toMatchObject([{ text: "one" }]);
-  });
-
-  test("a foreign client that closes its channels has not left", async () => {
-    const world = new World();
-    const connection = await world.call();
-    await world.flow(connection, 500);
-    world.client.next();
-    await world.pass(100);
-    await world.find({ match_id: "m2" });
-    const next = world.connection(2);
-    expect(next.channel.onclose).not.toBeNull();
-    next.channel.open("foreign");
-    next.become("connected");
-    await world.pass(0);
-    next.channel.closeByStranger();
-    await world.flow(next, 5_000);
-    expect(world.events("left")).toEqual([]);
-    world.client.send("still here?");
-    expect(world.server.of("message")).toMatchObject([{ match_id: "m2" }]);
-  });
-
-  test("go through the server where no channel opens in 3 s", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    world.client.send("one");
-    await world.pass(3_000);
-    world.client.send("two");
-    expect(world.server.of("message").map(({ text }) => text)).toEqual(["one", "two"]);
-    world.server.say({ type: "message", match_id: "m1", text: "three" });
-    expect(world.events("message")).toMatchObject([
-      { id: 1, from: "you", text: "one" },
-      { id: 2, from: "you", text: "two" },
-      { id: 3, from: "stranger", text: "three" },
-    ]);
-  });
-
-  test("typing is told through the channel only, where there will be one", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    world.client.typing(true);
-    expect(world.server.of("typing")).toEqual([]);
-    world.connection(1).channel.open();
-    world.client.typing(false);
-    expect(world.connection(1).channel.words.slice(2)).toEqual([{ type: "typing", on: false }]);
-  });
-
-  test("that are typed in a text chat go through the server", async () => {
-    const world = new World();
-    await world.wait({ kind: "text" });
-    await world.find({ mode: "text" });
-    world.client.typing(true);
-    world.client.typing(true);
-    world.client.send("<b>hi</b>");
-    world.client.typing(false);
-    expect(world.server.sent.slice(-2)).toEqual([
-      { type: "typing", match_id: "m1", on: true },
-      { type: "message", match_id: "m1", text: "<b>hi</b>" },
-    ]);
-    world.server.say({ type: "typing", match_id: "m1", on: true });
-    world.server.say({ type: "message", match_id: "m1", text: "hello" });
-    expect(world.events("typing")).toEqual([true, false]);
-  });
-
-  test("have at most 2,000 characters, counted as the server counts them", async () => {
-    const world = new World();
-    const connection = await world.call();
-    world.client.send("🙂".repeat(2_000));
-    const tooLong = expect.objectContaining({ reason: "invalid_argument" });
-    expect(() => world.client.send("x".repeat(2_001))).toThrow(tooLong);
-    connection.channel.hear({ type: "message", text: "x".repeat(2_001) });
-    expect(world.events("message")).toHaveLength(1);
-  });
-
-  test("need somebody who reads them", async () => {
-    const world = new World();
-    expect(() => world.client.send("?")).toThrow(expect.objectContaining({ reason: "invalid_argument" }));
-    await world.wait();
-    expect(() => world.client.send("?")).toThrow(expect.objectContaining({ reason: "invalid_argument" }));
-  });
-
-  test("are bounded while they wait", async () => {
-    const world = new World();
-    await world.wait();
-    await world.find();
-    for (let n = 0; n < 100; n += 1) world.client.send(`${n}`);
-    expect(() => world.client.send("one more")).toThrow(expect.objectContaining({ reason: "too_fast" }));
-  });
-
-  test("that are none of ours are dropped", async () => {
-    const world = new World();
-    const connection = await world.call();
-    for (const word of [
-      "not json",
-      "null",
-      "7",
-      "[]",
-      { type: "message", text: 7 },
-      { type: "explode" },
-      {},
-    ]) {
-      connection.channel.hear(word);
-    }
-    expect(world.events("message")).toEqual([]);
-    expect(world.state.name).toBe("connected");
   });
 });
