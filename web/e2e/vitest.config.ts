@@ -13,6 +13,9 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: 2,
     // Of tests that say themselves that they may run together: they wait more than they work.
     maxConcurrency: 20,
+    // Pictures, sound and sockets of two cores that are busy with others: what fails once is tried again, and says so ("retry x1").
+    // It counts as a bug all the same.
+    retry: 1,
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 30_000,

@@ -163,6 +163,7 @@ describe("with a relay", () => {
     await expect.poll(() => refused).toBeGreaterThan(0);
     away = false;
     await ann.looking();
+    await ann.page.unrouteAll({ behavior: "ignoreErrors" });
   });
 
   test("a server that is away for two seconds at Start is waited for", async () => {

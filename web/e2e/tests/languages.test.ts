@@ -1,6 +1,6 @@
 // The page speaks the visitor's language: chosen by the browser at first, by the visitor from then on.
 
-import type { Locator, Page } from "playwright-core";
+import type { Locator, Page, Response } from "playwright-core";
 import { expect, test } from "vitest";
 import { scrollsSideways, SCREENS } from "../kit/layout";
 import { seesStranger } from "../kit/media";
@@ -17,6 +17,11 @@ function german(name: string): Promise<Visitor> {
 
 async function speaks(page: Page, language: string): Promise<void> {
   await expect.poll(() => page.locator("html").getAttribute("lang")).toBe(language);
+}
+
+/** Nothing where the page is gone before its body has come. */
+function textOf(answer: Response): Promise<string> {
+  return answer.text().catch(() => "");
 }
 
 function choice(page: Page, name: "Language" | "Sprache"): Locator {
@@ -138,7 +143,7 @@ test("only the language in use is loaded", async () => {
   const { page, site } = await german("gerda");
   const scripts: string[] = [];
   page.on("response", async (answer) => {
-    if (answer.url().endsWith(".js")) scripts.push(await answer.text().catch(() => ""));
+    if (answer.url().endsWith(".js")) scripts.push(await textOf(answer));
   });
   await page.goto(`${site}/chat`);
   await speaks(page, "de");
@@ -155,7 +160,7 @@ test("the words are asked for with the page's scripts, and do not wait for these
   const words: string[] = [];
   page.on("response", async (answer) => {
     const isScript = answer.url().endsWith(".js");
-    if (isScript && (await answer.text()).includes("Wen möchtest du treffen?")) words.push(answer.url());
+    if (isScript && (await textOf(answer)).includes("Wen möchtest du treffen?")) words.push(answer.url());
   });
   await page.goto(`${site}/chat`);
   await speaks(page, "de");
