@@ -1,4 +1,4 @@
-// One match, from `partner_found` to its end: its connection, its words, its watch. Ended once, never reused;
+// One match, from `partner_found` to its end: its connection, its texts, its watch. Ended once, never reused;
 // after `close` nothing of it reaches the client or the next stranger.
 // Reports what happens and decides only when there is nothing left to hope for; whether the search goes on
 // is the client's affair.
@@ -7,6 +7,7 @@ import type { MediaKind, Peer, PeerWire } from "./peer.js";
 import type { ClientMessage, ServerMessage } from "./protocol.gen.js";
 import type { CallPath } from "./path.js";
 import { quality, type Traffic } from "./quality.js";
+import { TextChannel } from "./text-channel.js";
 import type {
   AudioLevel,
   CallQuality,
@@ -16,7 +17,6 @@ import type {
   MatchInfo,
   StrangerDevices,
 } from "./types.js";
-import { Words } from "./words.js";
 
 /** How this side begins. `offered`: the stranger already holds our offer. */
 export type Opening =
@@ -27,10 +27,10 @@ export type Opening =
   | { name: "await"; peer: Peer };
 
 /** `known`: the server can be reached and knows this match. `away`: it may come back and know it. */
-export type ServerView = "known" | "away" | "unknown";
+export type MatchOnServer = "known" | "away" | "unknown";
 
 export interface CallListener {
-  server(): ServerView;
+  server(): MatchOnServer;
   iceServers(): Promise<RTCIceServer[]>;
   /** Others than these, which a relay refused; null where there are none. */
   iceServersInstead(refused: RTCIceServer[]): Promise<RTCIceServer[] | null>;
@@ -93,7 +93,7 @@ export class Call {
   #listener: CallListener;
   #opening: Opening;
   #peer: Peer | null;
-  #words: Words;
+  #textChannel: TextChannel;
   #phase: Phase;
   #startedMs: number;
   #timers = new Set<number>();
@@ -130,7 +130,7 @@ export class Call {
     this.#startedMs = this.#tickedMs = this.#heardMs = environment.now();
     this.#peer = opening.name === "text" ? null : opening.peer;
     this.#phase = { name: "connecting", lastSignMs: this.#startedMs, restarted: false };
-    this.#words = new Words(
+    this.#textChannel = new TextChannel(
       environment,
       {
         ...listener,
@@ -177,20 +177,20 @@ export class Call {
   }
 
   send(text: string, id: number): boolean {
-    return this.#words.send(text, id);
+    return this.#textChannel.send(text, id);
   }
 
   typing(on: boolean): void {
-    this.#words.typing(on);
+    this.#textChannel.typing(on);
   }
 
   /** The stranger's text that came through the server, the server's refusal of one of ours, and what never arrived. */
-  get words(): Pick<Words, "hearFromServer" | "refused" | "unsent"> {
-    return this.#words;
+  get texts(): Pick<TextChannel, "hearFromServer" | "refused" | "unsent"> {
+    return this.#textChannel;
   }
 
   tellDevices(devices: Devices): void {
-    this.#words.say({ type: "devices", ...devices });
+    this.#textChannel.say({ type: "devices", ...devices });
   }
 
   replaceTrack(...change: Parameters<Peer["replaceTrack"]>): void {
@@ -199,7 +199,7 @@ export class Call {
 
   /** The server is back and knows this match. */
   serverBack(): void {
-    this.#words.flush();
+    this.#textChannel.flush();
     if (this.#phase.name !== "connected") this.#peer?.repeat();
     this.#mend();
   }
@@ -245,8 +245,8 @@ export class Call {
     this.#phase = { name: "over" };
     this.#endLevels?.();
     for (const timer of this.#timers) this.#environment.clearTimeout(timer);
-    this.#words.close();
-    const told = this.#words.say({ type: "bye", reason: bye });
+    this.#textChannel.close();
+    const told = this.#textChannel.say({ type: "bye", reason: bye });
     this.#peer?.close(told ? "farewell" : "now");
     this.#peer = null;
   }
@@ -490,7 +490,7 @@ export class Call {
     this.#growing = false;
     if (name === "connected") {
       // A stranger whose devices are gone sends nothing, and is there all the same.
-      this.#words.say({ type: "ping" });
+      this.#textChannel.say({ type: "ping" });
       if (now - this.#growthMs >= STALLED_MS) this.#interrupted();
     }
     this.#reportQuality(traffic);

@@ -6,9 +6,9 @@ import type { Opening } from "./call.js";
 import type { IceSource } from "./ice.js";
 import type { LocalMedia } from "./media.js";
 import type { FindPartner, PartnerFound, ServerMessage } from "./protocol.gen.js";
+import { ServerView } from "./server-view.js";
 import { jittered, type ServerSocket } from "./socket.js";
 import type { Recipe, SparePeers } from "./spare.js";
-import { Standing } from "./standing.js";
 import type { Environment, Wishes } from "./types.js";
 
 export interface SearchParts {
@@ -36,7 +36,7 @@ const REFUSED_AGAIN_MS = 1_000;
 const MAX_REFUSALS = 3;
 
 export class Search {
-  readonly standing = new Standing();
+  readonly serverView = new ServerView();
   #parts: SearchParts;
   #wishes: Wishes | null = null;
   /** Between two strangers. In a match every word of ours about the next one would end it. */
@@ -69,10 +69,10 @@ export class Search {
   /** Whether strangers see no address but a relay's: of connections made from now on. */
   hide(relayOnly: boolean): void {
     this.relayOnly = relayOnly;
-    this.standing.forgetWishes();
+    this.serverView.forgetWishes();
     // At once: somebody may be found before the server knows. And the offer that waits there tells the address.
     if (this.#recipe) this.#parts.spares.use(this.#recipeFor(this.#recipe, this.#recipe.servers));
-    if (relayOnly && this.standing.place.name !== "matched") this.#leaveLine();
+    if (relayOnly && this.serverView.place.name !== "matched") this.#leaveLine();
     void this.announce();
   }
 
@@ -87,9 +87,9 @@ export class Search {
     if (turn !== this.#turn) return;
     if (this.#refused) return this.#withoutConnection();
     if (!socket.isOpen) return;
-    const { place } = this.standing;
+    const { place } = this.serverView;
     if (this.#pauseTimer !== null && place.name !== "waiting") return;
-    const message = this.standing.search(this.#request(wishes), wishes, sdp);
+    const message = this.serverView.search(this.#request(wishes), wishes, sdp);
     if (message) socket.send(message);
     if (sdp !== null) return;
     await spares.offerMade();
@@ -113,8 +113,8 @@ export class Search {
 
   /** False: the message concerns an earlier ticket or match. */
   handle(message: ServerMessage): boolean {
-    const asked = this.standing.place.name === "asked";
-    const heeded = this.standing.handle(message);
+    const asked = this.serverView.place.name === "asked";
+    const heeded = this.serverView.handle(message);
     if (!heeded) return false;
     if (message.type === "waiting" || message.type === "partner_found") this.#endPause();
     if (message.type === "error" && message.code === "too_fast" && message.of !== "message" && asked) {
@@ -167,7 +167,7 @@ export class Search {
   }
 
   #leaveLine(): void {
-    const message = this.standing.stop();
+    const message = this.serverView.stop();
     if (message) this.#parts.socket.send(message);
   }
 

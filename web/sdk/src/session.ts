@@ -4,7 +4,7 @@
 // `call` and `search`.
 
 import { Blocks, type Kept } from "./blocks.js";
-import type { Call, CallListener, ServerView } from "./call.js";
+import type { Call, CallListener, MatchOnServer } from "./call.js";
 import { ClientError } from "./errors.js";
 import type { Emitter } from "./events.js";
 import type { IceSource } from "./ice.js";
@@ -262,7 +262,7 @@ export class Session {
       }
       return remembered;
     }
-    this.#search.standing.forgetWishes();
+    this.#search.serverView.forgetWishes();
     this.#goOn(call.match, "blocked", "now");
     return remembered;
   }
@@ -353,9 +353,9 @@ export class Session {
   // --- the server -------------------------------------------------------------------------------
 
   #onOpen(resumed: Resumed | null): void {
-    const { standing } = this.#search;
+    const { serverView } = this.#search;
     const call = this.#call;
-    const again = resumed ? standing.resume(resumed.matchId, call !== null) : standing.reset();
+    const again = resumed ? serverView.resume(resumed.matchId, call !== null) : serverView.reset();
     // One that does not know us any more may be another one, and its relay may have another secret.
     if (!resumed && this.#cutOff) this.#parts.ice.forget();
     this.#cutOff = false;
@@ -387,8 +387,8 @@ export class Session {
   /** The match is over, and the word that ended it comes right behind; unless it was lost, too. */
   #expectEnd(call: Call): void {
     this.#environment.setTimeout(() => {
-      if (this.#call !== call || !this.#search.standing.knows(call.match.id)) return;
-      this.#search.standing.reset();
+      if (this.#call !== call || !this.#search.serverView.knows(call.match.id)) return;
+      this.#search.serverView.reset();
       this.#strangerLeft("closed", "now");
     }, PARTNER_LEFT_MS);
   }
@@ -405,7 +405,7 @@ export class Session {
 
   #onGaveUp(error: ClientError): void {
     this.#away = { retryAtMs: null };
-    this.#search.standing.reset();
+    this.#search.serverView.reset();
     this.#outbox.end(null);
     this.#blocks.drop();
     // The socket was open for a block alone.
@@ -416,8 +416,11 @@ export class Session {
 
   #onMessage(message: ServerMessage): void {
     const call = this.#call;
-    const { standing } = this.#search;
-    const [asked, knew] = [standing.place.name === "asked", call !== null && standing.knows(call.match.id)];
+    const { serverView } = this.#search;
+    const [asked, knew] = [
+      serverView.place.name === "asked",
+      call !== null && serverView.knows(call.match.id),
+    ];
     if (this.#blocks.handle(message) || !this.#search.handle(message)) return;
     if ("online" in message && this.#activity.name === "searching") this.#activity.online = message.online;
     switch (message.type) {
@@ -455,7 +458,7 @@ export class Session {
       case "ice_candidate":
         return call?.handle(message);
       case "message":
-        return call?.words.hearFromServer(message.text);
+        return call?.texts.hearFromServer(message.text);
       case "typing":
         return this.#onTyping(message.on);
       case "pong":
@@ -465,7 +468,7 @@ export class Session {
       case "error":
         if (message.of === "message") {
           this.#outbox.refuse(message.nth, message.code, message.retry_after_ms ?? null);
-          return call?.words.refused();
+          return call?.texts.refused();
         }
         if (asked && !message.retry) this.fail(new ClientError("refused", message.message));
         return;
@@ -502,7 +505,7 @@ export class Session {
 
   #listenTo(): CallListener {
     return {
-      server: () => this.#serverView(),
+      server: () => this.#matchOnServer(),
       iceServers: () => this.#parts.ice.servers(),
       iceServersInstead: (refused) => this.#parts.ice.instead(refused),
       sendToServer: (message, textId) => this.#sendOfCall({ message, textId }),
@@ -518,20 +521,20 @@ export class Session {
       localStream: () => this.#parts.media.stream,
       onStrangerDevices: (devices) => this.#onStrangerDevices(devices),
       onLevel: (level) => this.#events.emit("level", level),
-      onBye: (reason) => this.#strangerLeft(reason, this.#serverView() === "known" ? "later" : "now"),
+      onBye: (reason) => this.#strangerLeft(reason, this.#matchOnServer() === "known" ? "later" : "now"),
       onHopeless: (reason) => this.#strangerLeft(reason, "now"),
     };
   }
 
-  #serverView(): ServerView {
+  #matchOnServer(): MatchOnServer {
     const id = this.#call?.match.id;
-    if (id === undefined || !this.#search.standing.knows(id)) return "unknown";
+    if (id === undefined || !this.#search.serverView.knows(id)) return "unknown";
     if (this.#socket.isOpen) return "known";
     return this.#socket.resumable ? "away" : "unknown";
   }
 
   #sendOfCall(signal: Signal): boolean {
-    const view = this.#serverView();
+    const view = this.#matchOnServer();
     if (signal.textId) this.#socket.heartbeat.askWithin(TEXT_CONFIRMED_MS);
     if (view === "known") return this.#outbox.say(signal);
     return view === "away" && this.#outbox.keep(signal);
@@ -559,11 +562,11 @@ export class Session {
     const { match } = call;
     if (reason === "silent" || call.unreached) {
       this.#unreached.push(call.heard ? "heard" : "silent");
-      this.#search.standing.failed(match.id);
+      this.#search.serverView.failed(match.id);
     }
-    this.#outbox.end(this.#serverView() === "known" ? "known" : null);
+    this.#outbox.end(this.#matchOnServer() === "known" ? "known" : null);
     const silently = reason === "lost" || reason === "silent";
-    for (const id of call.words.unsent(silently ? "silently" : "with a word")) {
+    for (const id of call.texts.unsent(silently ? "silently" : "with a word")) {
       this.#events.emit("unsent", { id, reason: "lost", retryAfterMs: null });
     }
     // Told to one who may be there after all, only cut off from the server.

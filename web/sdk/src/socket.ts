@@ -23,7 +23,7 @@ export interface SocketListener {
   /** What a `hello` says besides the version and the session. */
   hello(): Partial<Hello>;
   /** One may speak. */
-  onOpen(standing: Resumed | null): void;
+  onOpen(resumed: Resumed | null): void;
   onMessage(message: ServerMessage): void;
   /** It was dead without knowing it: the network has changed, or the machine was away. `onAway` follows. */
   onDead(): void;

@@ -217,7 +217,7 @@ describe("a server lost under a call", () => {
     expect(world.state).toMatchObject({ name: "connected", signaling: "away" });
     world.client.send("still here?");
     connection.channel.hear({ type: "message", text: "yes" });
-    expect(connection.channel.words.at(-1)).toMatchObject({ type: "message", text: "still here?" });
+    expect(connection.channel.sent.at(-1)).toMatchObject({ type: "message", text: "still here?" });
     expect(world.events("message").map(({ text }) => text)).toEqual(["still here?", "yes"]);
     await world.flow(connection, 1_000);
     world.server.accept();
@@ -236,7 +236,7 @@ describe("a server lost under a call", () => {
     world.server.say(WELCOME);
     world.client.next();
     await world.pass(60);
-    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "next" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "bye", reason: "next" });
     expect(world.server.types()).toEqual(["hello", "find_partner"]);
   });
 
@@ -246,7 +246,7 @@ describe("a server lost under a call", () => {
     const connection = await world.call();
     world.server.drop();
     world.client.next();
-    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "next" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "bye", reason: "next" });
     expect(world.state).toMatchObject({ name: "reconnecting", cause: "server", match: null });
     await world.pass(900);
     expect(connection.closed).toBe(true);

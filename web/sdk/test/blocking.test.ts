@@ -33,7 +33,7 @@ describe("Block", () => {
     const world = new World();
     const connection = await world.call();
     world.client.block();
-    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "next" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "bye", reason: "next" });
   });
 
   test("names the stranger that it was pressed for, though another has come meanwhile", async () => {

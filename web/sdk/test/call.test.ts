@@ -87,9 +87,9 @@ describe("a call", () => {
     const world = new World();
     const connection = await world.call();
     await world.pass(1_400);
-    expect(connection.channel.words.map(({ type }) => type)).toContain("ping");
+    expect(connection.channel.sent.map(({ type }) => type)).toContain("ping");
     connection.channel.hear({ type: "ping" });
-    expect(connection.channel.words.at(-1)).toEqual({ type: "pong" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "pong" });
   });
 
   test("that failed is restarted by the initiator alone", async () => {
@@ -465,7 +465,7 @@ describe("what the two can show each other", () => {
     await world.pass(0);
     world.client.setCamera(true);
     await world.pass(0);
-    const told = connection.channel.words.filter(({ type }) => type === "devices");
+    const told = connection.channel.sent.filter(({ type }) => type === "devices");
     expect(told).toEqual([
       { type: "devices", microphone: "on", camera: "on" },
       { type: "devices", microphone: "off", camera: "on" },

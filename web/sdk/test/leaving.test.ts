@@ -113,7 +113,7 @@ describe("Next", () => {
     world.client.next();
     expect(world.state.name).toBe("waiting");
     await world.pass(60);
-    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "next" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "bye", reason: "next" });
     expect(world.server.of("next")).toEqual([
       { type: "next", match_id: "m1", offer: { sdp: expect.stringContaining("offer-of") } },
     ]);
@@ -215,7 +215,7 @@ describe("Stop", () => {
     const world = new World();
     const connection = await world.call();
     world.client.stop();
-    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "stop" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "bye", reason: "stop" });
     expect(world.server.types().at(-1)).toBe("stop");
     expect(world.state.name).toBe("idle");
     expect(FakeTrack.live.size).toBe(0);
@@ -294,7 +294,7 @@ describe("the page", () => {
     const world = new World();
     const connection = await world.call();
     world.page.happens("pagehide", { persisted: false });
-    expect(connection.channel.words.at(-1)).toEqual({ type: "bye", reason: "closed" });
+    expect(connection.channel.sent.at(-1)).toEqual({ type: "bye", reason: "closed" });
     expect(world.server.types().at(-1)).toBe("stop");
     expect(world.server.closedWith).toBe(1000);
   });

@@ -128,7 +128,7 @@ describe("a channel that opens when texts already go through the server", () => 
     expect(written(world)).toEqual(["one", "two"]);
     await world.pass(1_500);
     world.client.send("three");
-    expect(channel.words.at(-1)).toEqual({ type: "message", text: "three", n: 1, after: 2 });
+    expect(channel.sent.at(-1)).toEqual({ type: "message", text: "three", n: 1, after: 2 });
     expect(written(world)).toEqual(["one", "two"]);
   });
 
@@ -139,7 +139,7 @@ describe("a channel that opens when texts already go through the server", () => 
     world.server.say({ ...refusal, nth: world.server.frames });
     channel.open();
     world.client.send("two");
-    expect(channel.words.at(-1)).toMatchObject({ text: "two", after: 0 });
+    expect(channel.sent.at(-1)).toMatchObject({ text: "two", after: 0 });
   });
 
   test("waits with what it brings for what is still on its way through the server", async () => {
@@ -174,9 +174,9 @@ describe("texts over the channel", () => {
     const world = new World();
     const { channel } = await world.call();
     channel.hear({ type: "message", text: "hi", n: 1, after: 0 });
-    expect(channel.words.at(-1)).toEqual({ type: "received", n: 1 });
+    expect(channel.sent.at(-1)).toEqual({ type: "received", n: 1 });
     channel.hear({ type: "message", text: "of an older client" });
-    expect(channel.words).toHaveLength(3);
+    expect(channel.sent).toHaveLength(3);
     expect(shown(world)).toEqual(["hi", "of an older client"]);
   });
 

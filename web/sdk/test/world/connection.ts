@@ -8,10 +8,10 @@ export class FakeChannel {
   onopen: (() => void) | null = null;
   onclose: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
-  readonly words: { type: string; text?: string; on?: boolean; reason?: string }[] = [];
+  readonly sent: { type: string; text?: string; on?: boolean; reason?: string }[] = [];
 
   send(data: string): void {
-    this.words.push(JSON.parse(data));
+    this.sent.push(JSON.parse(data));
   }
 
   /** A `foreign` client has channels of its own and knows nothing of ours. */

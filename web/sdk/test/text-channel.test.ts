@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { World } from "./world.js";
 
-describe("words", () => {
+describe("texts", () => {
   test("wait for the channel and then go through it alone", async () => {
     const world = new World();
     await world.wait();
@@ -11,8 +11,8 @@ describe("words", () => {
     await world.pass(2_000);
     world.connection(1).channel.open();
     await world.pass(5_000);
-    const { words } = world.connection(1).channel;
-    expect(words.map(({ type, text }) => text ?? type)).toEqual(["hello", "devices", "one", "two"]);
+    const { sent } = world.connection(1).channel;
+    expect(sent.map(({ type, text }) => text ?? type)).toEqual(["hello", "devices", "one", "two"]);
     expect(world.server.of("message")).toEqual([]);
   });
 
@@ -26,7 +26,7 @@ describe("words", () => {
     await world.pass(3_000);
     world.client.typing(true);
     world.client.send("two");
-    expect(channel.words.map(({ type }) => type)).toEqual(["hello", "devices"]);
+    expect(channel.sent.map(({ type }) => type)).toEqual(["hello", "devices"]);
     expect(world.server.of("message").map(({ text }) => text)).toEqual(["one", "two"]);
     expect(world.server.of("typing")).toHaveLength(1);
   });
@@ -86,7 +86,7 @@ describe("words", () => {
     expect(world.server.of("typing")).toEqual([]);
     world.connection(1).channel.open();
     world.client.typing(false);
-    expect(world.connection(1).channel.words.slice(2)).toEqual([{ type: "typing", on: false }]);
+    expect(world.connection(1).channel.sent.slice(2)).toEqual([{ type: "typing", on: false }]);
   });
 
   test("that are typed in a text chat go through the server", async () => {

@@ -11,7 +11,7 @@ export type Place =
   /** `find_partner` or `next` is not yet answered. `before`: where a refusal leaves us. */
   | { name: "asked"; by: "find_partner" | "next"; before: Place };
 
-export class Standing {
+export class ServerView {
   #place: Place = { name: "idle" };
   #stopsUnanswered = 0;
   #failed: string | null = null;

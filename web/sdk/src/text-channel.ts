@@ -1,19 +1,19 @@
 // What two strangers say to each other: over the data channel of the call, and where there is none, through
 // the server. Each text goes exactly one way. Also carries what must arrive when the server is away: `bye`.
 // A channel that is open proves nothing: a client with channels of its own opens ours, too, and reads nothing of it.
-// So texts take it only after the other side said a word there; each side says `hello` as soon as it is open.
+// So texts take it only after the other side said something there; each side says `hello` as soon as it is open.
 // Texts are shown in the order they were written in, also where the channel opens after some went through the server, and
 // the reader acknowledges what came over the channel: what nobody read in the end is not shown as sent.
-// Nothing that comes in is trusted: what is not a word of ours, or too long, is dropped.
+// Nothing that comes in is trusted: what is not a message of ours, or too long, is dropped.
 
 import { isText, parsed } from "./frame.js";
 import { LIMITS, type ClientMessage } from "./protocol.gen.js";
 import type { Devices, DeviceState, Environment, LeftReason } from "./types.js";
 
-export type Word =
-  /** Said first, by both sides: here is somebody who reads this channel. */
+export type ChannelMessage =
+  /** Said first, by both sides: somebody reads this channel. */
   | { type: "hello" }
-  /** `n` counts these words, from 1. `after`: how many texts of this side went through the server before. */
+  /** `n` counts these messages, from 1. `after`: how many texts of this side went through the server before. */
   | { type: "message"; text: string; n?: number; after?: number }
   /** All of them up to `n`. */
   | { type: "received"; n: number }
@@ -25,7 +25,7 @@ export type Word =
   | { type: "ping" }
   | { type: "pong" };
 
-export interface WordsListener {
+export interface TextChannelListener {
   onMessage(text: string): void;
   onTyping(on: boolean): void;
   onBye(reason: LeftReason): void;
@@ -45,9 +45,9 @@ const FALLBACK_MS = 3_000;
 // The server keeps for ten seconds what is meant for somebody who has lost the line.
 const HOLD_MS = 10_000;
 
-export class Words {
+export class TextChannel {
   #environment: Environment;
-  #listener: WordsListener;
+  #listener: TextChannelListener;
   #matchId: string;
   #channel: RTCDataChannel | null;
   #queue: { text: string; id: number }[] = [];
@@ -71,7 +71,7 @@ export class Words {
   /** Without a channel everything goes through the server. */
   constructor(
     environment: Environment,
-    listener: WordsListener,
+    listener: TextChannelListener,
     matchId: string,
     channel: RTCDataChannel | null,
   ) {
@@ -130,10 +130,10 @@ export class Words {
   }
 
   /** Over the data channel or not at all. */
-  say(word: Word): boolean {
+  say(message: ChannelMessage): boolean {
     if (this.#channel?.readyState !== "open") return false;
     try {
-      this.#channel.send(JSON.stringify(word));
+      this.#channel.send(JSON.stringify(message));
       return true;
     } catch {
       return false; // its buffer is full: the other side has not read for megabytes
@@ -141,8 +141,8 @@ export class Words {
   }
 
   /** What is lost if nobody reads the channel. */
-  #tell(word: Word): boolean {
-    return this.#heard && this.say(word);
+  #tell(message: ChannelMessage): boolean {
+    return this.#heard && this.say(message);
   }
 
   close(): void {
@@ -180,31 +180,31 @@ export class Words {
 
   #hear(data: unknown): void {
     if (typeof data !== "string" || data.length > 16 * LIMITS.maxTextChars) return;
-    const word = parsed(data);
-    if (!word || !WORDS.has(word.type)) return;
+    const message = parsed(data);
+    if (!message || !TYPES.has(message.type)) return;
     if (!this.#heard) {
       this.#heard = true;
       this.flush();
     }
-    switch (word.type) {
+    switch (message.type) {
       case "message":
-        if (typeof word.n === "number") this.say({ type: "received", n: word.n });
-        if (!isText(word.text)) return;
-        this.#held.push({ text: word.text, after: typeof word.after === "number" ? word.after : 0 });
+        if (typeof message.n === "number") this.say({ type: "received", n: message.n });
+        if (!isText(message.text)) return;
+        this.#held.push({ text: message.text, after: typeof message.after === "number" ? message.after : 0 });
         return this.#release();
       case "received":
         this.#acknowledged = true;
-        for (const n of this.#unread.keys()) if (n <= Number(word.n)) this.#unread.delete(n);
+        for (const n of this.#unread.keys()) if (n <= Number(message.n)) this.#unread.delete(n);
         return;
       case "typing":
-        return this.#listener.onTyping(word.on === true);
+        return this.#listener.onTyping(message.on === true);
       case "bye":
         this.#release("all");
-        return this.#listener.onBye(REASONS.find((reason) => reason === word.reason) ?? "closed");
+        return this.#listener.onBye(REASONS.find((reason) => reason === message.reason) ?? "closed");
       case "devices":
         return this.#listener.onStrangerDevices({
-          microphone: deviceState(word.microphone),
-          camera: deviceState(word.camera),
+          microphone: deviceState(message.microphone),
+          camera: deviceState(message.camera),
         });
       case "ping":
         this.say({ type: "pong" });
@@ -230,7 +230,7 @@ export class Words {
   }
 }
 
-const WORDS: ReadonlySet<string> = new Set<Word["type"]>([
+const TYPES: ReadonlySet<string> = new Set<ChannelMessage["type"]>([
   "hello",
   "message",
   "received",
@@ -245,6 +245,6 @@ const REASONS: LeftReason[] = ["next", "stop", "closed", "lost", "server", "sile
 const DEVICE_STATES: DeviceState[] = ["on", "off", "none", "lost"];
 
 /** Of a state that this version does not know there is nothing to say. */
-function deviceState(word: unknown): DeviceState {
-  return DEVICE_STATES.find((state) => state === word) ?? "on";
+function deviceState(told: unknown): DeviceState {
+  return DEVICE_STATES.find((state) => state === told) ?? "on";
 }
