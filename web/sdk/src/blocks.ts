@@ -1,12 +1,13 @@
 // Whom this visitor never meets again, and the name of this device, by which the blocks of others find it again after a reload.
 // Both say nothing to anybody but the server. The application keeps them from visit to visit; what is blocked now is known here as
-// well. A block, or one that is taken back, is said until the server confirms it.
+// well. A block, or one that is taken back, is said until the server confirms or refuses it.
 
 import type { ClientMessage, ServerMessage } from "./protocol.gen.js";
 import type { ClientEvents } from "./types.js";
 
 export interface BlocksListener {
-  send(message: ClientMessage): void;
+  /** The number of the message on its socket; 0: it was not sent. */
+  send(message: ClientMessage): number;
   onBlocked(confirmed: ClientEvents["blocked"]): void;
   onBlockFailed(failed: ClientEvents["blockFailed"]): void;
   onUnblocked(confirmed: ClientEvents["unblocked"]): void;
@@ -18,7 +19,11 @@ export interface Kept {
   blocks?: (() => readonly string[]) | undefined;
 }
 
-type Pledge = Extract<ClientMessage, { type: "block" | "unblock" }>;
+interface Pledge {
+  message: Extract<ClientMessage, { type: "block" | "unblock" }>;
+  /** Its number on the present socket: an error names the message that it is about by this. */
+  nth: number;
+}
 
 // The server heeds no more; the oldest are forgotten.
 const MAX_BLOCKS = 256;
@@ -50,12 +55,12 @@ export class Blocks {
   }
 
   block(matchId: string): void {
-    this.#pledge({ type: "block", match_id: matchId });
+    this.#say({ type: "block", match_id: matchId });
   }
 
   unblock(handle: string): void {
     for (const [matchId, own] of this.#handles) if (own === handle) this.#handles.delete(matchId);
-    this.#pledge({ type: "unblock", block: handle });
+    this.#say({ type: "unblock", block: handle });
   }
 
   /** Whether a block waits for its confirmation. */
@@ -73,38 +78,64 @@ export class Blocks {
   /** A socket has opened. Another session knows nothing of the matches that blocks name. */
   onOpen(session: "resumed" | "new"): void {
     if (session === "new") this.drop();
-    for (const pledge of this.#pledges) this.#listener.send(pledge);
+    for (const pledge of this.#pledges) pledge.nth = this.#listener.send(pledge.message);
   }
 
   /** False: it is none of ours. */
   handle(message: ServerMessage): boolean {
-    if (message.type === "unblocked") {
-      const { block } = message;
-      this.#pledges = this.#pledges.filter((pledge) => pledge.type !== "unblock" || pledge.block !== block);
-      this.#listener.onUnblocked({ block });
-    } else if (message.type === "blocked") {
-      const { match_id: matchId, block } = message;
-      this.#pledges = this.#pledges.filter(
-        (pledge) => pledge.type !== "block" || pledge.match_id !== matchId,
-      );
-      // One that was said twice, because the line broke, is confirmed twice.
-      if (this.#handles.has(matchId)) return true;
-      this.#handles.set(matchId, block);
-      this.#listener.onBlocked({ matchId, block });
-    } else {
-      return false;
+    switch (message.type) {
+      case "unblocked": {
+        const { block } = message;
+        this.#settle((said) => said.type === "unblock" && said.block === block);
+        this.#listener.onUnblocked({ block });
+        return true;
+      }
+      case "blocked": {
+        const { match_id: matchId, block } = message;
+        this.#settle((said) => said.type === "block" && said.match_id === matchId);
+        // One that was said twice, because the line broke, is confirmed twice.
+        if (this.#handles.has(matchId)) return true;
+        this.#handles.set(matchId, block);
+        this.#listener.onBlocked({ matchId, block });
+        return true;
+      }
+      case "error":
+        if (message.of === "block" || message.of === "unblock" || this.#isOurs(message.nth)) {
+          this.#onRefused(message.nth, message.retry);
+          return true;
+        }
+        return false;
+      default:
+        return false;
     }
-    return true;
+  }
+
+  #isOurs(nth: number | undefined): boolean {
+    return this.#pledges.some((pledge) => pledge.nth === nth);
+  }
+
+  /** Without a number it is about an earlier socket. There the message was said again since, and is answered again. */
+  #onRefused(nth: number | undefined, retry: boolean): void {
+    const refused = this.#pledges.find((pledge) => pledge.nth === nth)?.message;
+    // Nobody waits for an `unblocked`. What the server had no time for it hears after the next resume.
+    if (!refused || (refused.type === "unblock" && retry)) return;
+    this.#settle((said) => said === refused);
+    if (refused.type !== "block" || this.#handles.has(refused.match_id)) return;
+    // Pressed twice, and the other one may still be confirmed.
+    if (!this.#unkept.has(refused.match_id)) this.#listener.onBlockFailed({ matchId: refused.match_id });
+  }
+
+  #settle(done: (said: Pledge["message"]) => boolean): void {
+    this.#pledges = this.#pledges.filter(({ message }) => !done(message));
   }
 
   /** The matches of the blocks that wait. One that was confirmed before is said in every `hello`. */
   get #unkept(): Set<string> {
-    const ids = this.#pledges.flatMap((pledge) => (pledge.type === "block" ? [pledge.match_id] : []));
+    const ids = this.#pledges.flatMap(({ message }) => (message.type === "block" ? [message.match_id] : []));
     return new Set(ids.filter((matchId) => !this.#handles.has(matchId)));
   }
 
-  #pledge(pledge: Pledge): void {
-    this.#pledges.push(pledge);
-    this.#listener.send(pledge);
+  #say(message: Pledge["message"]): void {
+    this.#pledges.push({ message, nth: this.#listener.send(message) });
   }
 }

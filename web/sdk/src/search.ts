@@ -6,7 +6,7 @@ import type { Opening } from "./call.js";
 import type { IceSource } from "./ice.js";
 import type { LocalMedia } from "./media.js";
 import type { FindPartner, PartnerFound, ServerMessage } from "./protocol.gen.js";
-import { ServerView } from "./server-view.js";
+import { isAboutSearch, ServerView } from "./server-view.js";
 import { jittered, type ServerSocket } from "./socket.js";
 import type { Recipe, SparePeers } from "./spare.js";
 import type { Environment, Wishes } from "./types.js";
@@ -117,7 +117,7 @@ export class Search {
     const heeded = this.serverView.handle(message);
     if (!heeded) return false;
     if (message.type === "waiting" || message.type === "partner_found") this.#endPause();
-    if (message.type === "error" && message.code === "too_fast" && message.of !== "message" && asked) {
+    if (message.type === "error" && message.code === "too_fast" && isAboutSearch(message) && asked) {
       const { environment, onPaused } = this.#parts;
       const delayMs = jittered(environment, message.retry_after_ms ?? 1_000);
       this.#endPause();

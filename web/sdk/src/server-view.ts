@@ -11,6 +11,11 @@ export type Place =
   /** `find_partner` or `next` is not yet answered. `before`: where a refusal leaves us. */
   | { name: "asked"; by: "find_partner" | "next"; before: Place };
 
+/** Whether an error answers what was asked. Where it could not be read, the oldest question is the likeliest. */
+export function isAboutSearch({ of }: Extract<ServerMessage, { type: "error" }>): boolean {
+  return of === undefined || of === "find_partner" || of === "next";
+}
+
 export class ServerView {
   #place: Place = { name: "idle" };
   #stopsUnanswered = 0;
@@ -56,7 +61,7 @@ export class ServerView {
       case "partner_back":
         return this.knows(message.match_id);
       case "error":
-        if (this.#place.name === "asked" && message.code === "too_fast" && message.of !== "message")
+        if (this.#place.name === "asked" && message.code === "too_fast" && isAboutSearch(message))
           this.#place = this.#place.before;
         return true;
       default:

@@ -14,6 +14,7 @@ import type { PartnerFound, ServerMessage } from "./protocol.gen.js";
 import { Outbox, type Signal } from "./outbox.js";
 import { httpFinding } from "./reach.js";
 import { Search } from "./search.js";
+import { isAboutSearch } from "./server-view.js";
 import { ServerSocket, type Resumed } from "./socket.js";
 import { SparePeers } from "./spare.js";
 import { chatState, sameState, type Activity } from "./state.js";
@@ -190,7 +191,9 @@ export class Session {
 
   next(): void {
     if (this.#activity.name === "ended" && this.#wishes) void this.start({ ...this.#wishes });
-    if (!this.#call) return;
+    const call = this.#call;
+    if (!call) return;
+    if (call.unreached) this.#search.serverView.failed(call.match.id);
     this.#endCall("next");
     this.#searchOn("now");
   }
@@ -470,7 +473,8 @@ export class Session {
           this.#outbox.refuse(message.nth, message.code, message.retry_after_ms ?? null);
           return call?.texts.refused();
         }
-        if (asked && !message.retry) this.fail(new ClientError("refused", message.message));
+        if (asked && !message.retry && isAboutSearch(message))
+          this.fail(new ClientError("refused", message.message));
         return;
     }
     this.#show();

@@ -130,6 +130,57 @@ describe("Block", () => {
     expect(world.sockets).toHaveLength(count);
   });
 
+  test("that the server refuses is said to have failed, and is not said again", async () => {
+    for (const error of [
+      { code: "too_fast", retry: true, retry_after_ms: 200, of: "block" },
+      { code: "not_matched", retry: false, of: "block" },
+      // What it was could not be read; its number tells.
+      { code: "too_fast", retry: true, retry_after_ms: 200 },
+    ] as const) {
+      const world = await chat();
+      world.client.block();
+      const nth = world.server.frames;
+      await world.pass(60);
+      world.server.say({ type: "error", message: "", ...error, nth });
+      expect(world.events("blockFailed"), error.code).toEqual([{ matchId: "m1" }]);
+      // The search that began with it was not meant.
+      expect(world.events("paused")).toEqual([]);
+      expect(world.state.name).toBe("waiting");
+      world.server.drop();
+      await world.pass(1_500);
+      world.server.accept();
+      world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+      expect(world.server.of("block")).toEqual([]);
+    }
+  });
+
+  test("is not taken for the one that was refused", async () => {
+    const world = await chat();
+    world.server.say(LEFT);
+    await world.find({ mode: "text", match_id: "m2" });
+    world.client.block("m1");
+    const first = world.server.frames;
+    world.client.block("m2");
+    const refusal = { type: "error", code: "too_fast", message: "", retry: true, of: "block" } as const;
+    world.server.say({ ...refusal, nth: first });
+    confirm(world, "handle-2", "m2");
+    expect(world.events("blockFailed")).toEqual([{ matchId: "m1" }]);
+    expect(world.events("blocked")).toEqual([{ matchId: "m2", block: "handle-2" }]);
+  });
+
+  test("said again after a resume waits for its own answer", async () => {
+    const world = await chat();
+    world.client.block();
+    world.server.drop();
+    await world.pass(0);
+    world.server.accept();
+    world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+    world.server.say({ type: "error", code: "too_fast", message: "", retry: true, of: "block" });
+    expect(world.events("blockFailed")).toEqual([]);
+    confirm(world);
+    expect(world.events("blocked")).toHaveLength(1);
+  });
+
   test("is not promised by a session that never knew of the match", async () => {
     const world = await chat();
     world.server.say(LEFT);
@@ -172,6 +223,25 @@ describe("Undo", () => {
     expect(world.server.of("unblock")).toHaveLength(1);
     world.server.say({ type: "unblocked", block: "handle-1", resume_token: "token-u" });
     expect(world.events("unblocked")).toEqual([{ block: "handle-1" }]);
+  });
+});
+
+describe("An unblock", () => {
+  test("that the server has no time for is said again, and one that it cannot read is not", async () => {
+    for (const retry of [true, false]) {
+      const world = await chat();
+      world.client.block();
+      confirm(world);
+      world.client.unblock("handle-1");
+      const [nth, code] = [world.server.frames, retry ? "too_fast" : "bad_field"] as const;
+      world.server.say({ type: "error", code, message: "", retry, of: "unblock", nth });
+      expect(world.state.name).toBe("waiting");
+      world.server.drop();
+      await world.pass(1_500);
+      world.server.accept();
+      world.server.say({ ...WELCOME, resume_token: "token-2", resumed: true });
+      expect(world.server.of("unblock")).toHaveLength(retry ? 1 : 0);
+    }
   });
 });
 

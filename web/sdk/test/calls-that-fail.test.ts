@@ -152,6 +152,16 @@ describe("strangers who cannot be reached", () => {
     expect(world.server.of("next")[1]).not.toHaveProperty("failed");
   });
 
+  test("are named as well where Next was pressed after a while", async () => {
+    const world = new World();
+    await world.wait();
+    await world.find();
+    await world.pass(8_500);
+    world.client.next();
+    await world.pass(100);
+    expect(world.server.of("next")).toMatchObject([{ match_id: "m1", failed: true }]);
+  });
+
   test("one who is reached in between sets the count back", async () => {
     const world = new World();
     await world.wait();

@@ -172,6 +172,19 @@ describe("Next", () => {
     expect(world.server.of("next")).toMatchObject([{ match_id: "m1" }, { match_id: "m1" }]);
   });
 
+  test("a refusal of something else does not end the search, and does not delay it", async () => {
+    for (const of of ["typing", "connected", "ticket_offer", "ice_candidate"] as const) {
+      const world = new World();
+      await world.call();
+      world.client.next();
+      await world.pass(60);
+      for (const [code, retry] of [["too_fast", true] as const, ["bad_field", false] as const])
+        world.server.say({ type: "error", code, message: "", retry, of });
+      expect(world.events("paused"), of).toEqual([]);
+      expect(world.state.name, of).toBe("waiting");
+    }
+  });
+
   test("a long pause is not cut short by the renewal of the ticket", async () => {
     const world = new World();
     await world.call();
