@@ -11,7 +11,7 @@ import type { IceSource } from "./ice.js";
 import type { LocalMedia } from "./media.js";
 import type { MediaKind } from "./peer.js";
 import type { PartnerFound, ServerMessage } from "./protocol.gen.js";
-import { Outbox, type Signal } from "./outbox.js";
+import type { Outbox, Signal } from "./outbox.js";
 import { httpFinding } from "./reach.js";
 import { Search } from "./search.js";
 import { isAboutSearch } from "./server-view.js";
@@ -82,7 +82,8 @@ export class Session {
   #strangerTypes = false;
   /** Null while the server is there, or was not yet needed. */
   #away: { retryAtMs: number | null } | null = null;
-  #outbox: Outbox;
+  /** From the first match on. */
+  #outbox: Outbox | null = null;
   #blocks: Blocks;
   #outages = 0;
   /** The strangers since the last one who was reached. */
@@ -118,10 +119,6 @@ export class Session {
       onBlocked: (confirmed) => events.emit("blocked", confirmed),
       onBlockFailed: (failed) => events.emit("blockFailed", failed),
       onUnblocked: (confirmed) => events.emit("unblocked", confirmed),
-    });
-    this.#outbox = new Outbox({
-      send: (message) => this.#socket.send(message),
-      onUnsent: (id, reason, retryAfterMs) => events.emit("unsent", { id, reason, retryAfterMs }),
     });
     this.#search = new Search({
       ...parts,
@@ -368,8 +365,8 @@ export class Session {
     if (!resumed) this.#blockable = [];
     this.#blocks.onOpen(resumed ? "resumed" : "new");
     const together = call !== null && resumed?.matchId === call.match.id;
-    if (together) this.#outbox.resume(resumed.received);
-    else this.#outbox.end(resumed?.received ?? null);
+    if (together) this.#outbox?.resume(resumed.received);
+    else this.#outbox?.end(resumed?.received ?? null);
     if (together) {
       call.serverBack();
       // A server that goes may have said that the stranger went first. Its successor says so only of one who is not there yet.
@@ -409,7 +406,7 @@ export class Session {
   #onGaveUp(error: ClientError): void {
     this.#away = { retryAtMs: null };
     this.#search.serverView.reset();
-    this.#outbox.end(null);
+    this.#outbox?.end(null);
     this.#blocks.drop();
     // The socket was open for a block alone.
     if (this.#idle) return;
@@ -435,7 +432,7 @@ export class Session {
       case "waiting":
         // We are in line, so the match is over, whatever became of the word that ended it.
         if (knew) {
-          this.#outbox.end("known");
+          this.#outbox?.end("known");
           return this.#strangerLeft("closed", "now");
         }
         if (this.#activity.name === "searching") this.#activity.estimateMs = message.estimate_ms ?? null;
@@ -444,7 +441,7 @@ export class Session {
         return this.#onPartnerFound(message);
       case "partner_left":
         if (call?.match.id === message.match_id) {
-          this.#outbox.end("known");
+          this.#outbox?.end("known");
           // Older servers tell who was blocked; it is nobody's business.
           return this.#strangerLeft(message.reason === "blocked" ? "next" : message.reason, "now");
         }
@@ -465,12 +462,12 @@ export class Session {
       case "typing":
         return this.#onTyping(message.on);
       case "pong":
-        this.#outbox.acknowledge(message.received);
-        if (this.#outbox.textsUnderWay) this.#socket.heartbeat.askWithin(TEXT_CONFIRMED_MS);
+        this.#outbox?.acknowledge(message.received);
+        if (this.#outbox?.textsUnderWay) this.#socket.heartbeat.askWithin(TEXT_CONFIRMED_MS);
         return;
       case "error":
         if (message.of === "message") {
-          this.#outbox.refuse(message.nth, message.code, message.retry_after_ms ?? null);
+          this.#outbox?.refuse(message.nth, message.code, message.retry_after_ms ?? null);
           return call?.texts.refused();
         }
         if (asked && !message.retry && isAboutSearch(message))
@@ -497,6 +494,10 @@ export class Session {
     const { talk } = this.#spares;
     if (!opening || !talk)
       return void (this.#activity.name === "searching" && this.#goOn(match, "lost", "now"));
+    this.#outbox ??= new talk.Outbox({
+      send: (message) => this.#socket.send(message),
+      onUnsent: (id, reason, retryAfterMs) => this.#events.emit("unsent", { id, reason, retryAfterMs }),
+    });
     const call = new talk.Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
     this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "open" };
     // Before the page is told: what its listeners do takes time that the handshake need not wait for.
@@ -513,7 +514,7 @@ export class Session {
       iceServers: () => this.#parts.ice.servers(),
       iceServersInstead: (refused) => this.#parts.ice.instead(refused),
       sendToServer: (message, textId) => this.#sendOfCall({ message, textId }),
-      textsUnderWay: () => this.#outbox.textsUnderWay,
+      textsUnderWay: () => this.#outbox?.textsUnderWay === true,
       onConnected: (path, elapsedMs) => this.#onHealth({ name: "connected", path, elapsedMs }),
       onInterrupted: () => this.#onInterrupted(),
       onStream: (stream) => this.#onRemoteStream(stream),
@@ -540,8 +541,8 @@ export class Session {
   #sendOfCall(signal: Signal): boolean {
     const view = this.#matchOnServer();
     if (signal.textId) this.#socket.heartbeat.askWithin(TEXT_CONFIRMED_MS);
-    if (view === "known") return this.#outbox.say(signal);
-    return view === "away" && this.#outbox.keep(signal);
+    if (view === "known") return this.#outbox?.say(signal) === true;
+    return view === "away" && this.#outbox?.keep(signal) === true;
   }
 
   #onInterrupted(): void {
@@ -568,7 +569,7 @@ export class Session {
       this.#unreached.push(call.heard ? "heard" : "silent");
       this.#search.serverView.failed(match.id);
     }
-    this.#outbox.end(this.#matchOnServer() === "known" ? "known" : null);
+    this.#outbox?.end(this.#matchOnServer() === "known" ? "known" : null);
     const silently = reason === "lost" || reason === "silent";
     for (const id of call.texts.unsent(silently ? "silently" : "with a word")) {
       this.#events.emit("unsent", { id, reason: "lost", retryAfterMs: null });
@@ -612,7 +613,7 @@ export class Session {
     const call = this.#call;
     if (!call) return;
     call.close(bye);
-    this.#outbox.clear();
+    this.#outbox?.clear();
     const sinceMs = this.#environment.now();
     this.#activity = { name: "searching", sinceMs, online: null, estimateMs: null };
     this.#onRemoteStream(null);

@@ -2,4 +2,5 @@
 // nobody is sought. No part of what a page loads first.
 
 export { Call } from "./call.js";
+export { Outbox } from "./outbox.js";
 export { Peer } from "./peer.js";

@@ -45,4 +45,6 @@ export interface Later {
   Talk: Component<TalkProps>;
   Notice: Component<NoticeProps, object, "title">;
   Status: Component<StatusProps>;
+  /** Undone by what it returns. */
+  followKeyboard: (frame: HTMLElement) => () => void;
 }
