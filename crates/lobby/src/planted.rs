@@ -87,6 +87,7 @@ mod faults {
         AbsentAreGivenAway: "A lost socket's ticket stays in the line.",
         HeldPlaceIsLost: "Whoever resumes goes back to the end of the line.",
         RestoredPlaceIsLost: "After a restart a waiting visitor goes to the end of the line.",
+        PresenceIsNotTold: "Who comes second to a pair that is rebuilt is not told that the stranger is there.",
         HalfPairsStay: "Half a pair waits for ever after a restart.",
         RestoredPairsDisagree: "After a restart a visitor lands in the match that its partner names.",
         AdmissionIsOpen: "Everybody is taken in at any rate.",

@@ -446,8 +446,8 @@ impl Lobby {
         }
         self.take_over(fresh, known, claims.generation, outputs);
         self.greet_back(known, None, outputs);
-        self.tell_partner_is_here(known, outputs);
         self.part_if_blocked(known, outputs);
+        self.tell_partner_is_here(known, outputs);
         Resumption::Done
     }
 

@@ -498,6 +498,8 @@ fn after_a_restart_both_tokens_rebuild_the_pair() {
     assert_eq!(town.hear(A2), frame!("partner_back", match_id: id, grace_ms: 20_000));
     let welcome = town.hear_type(B2, "welcome");
     assert_eq!((&welcome["resumed"], &welcome["match_id"]), (&true.into(), &id));
+    // The server before may have told it that A is away.
+    assert_eq!(town.hear(B2), frame!("partner_back", match_id: id, grace_ms: 0));
     for (from, to) in [(A2, B2), (B2, A2)] {
         town.script.say(from, frame!("typing", match_id: id, on: true));
         assert_eq!(town.hear(to), frame!("typing", match_id: id, on: true));

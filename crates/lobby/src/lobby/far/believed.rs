@@ -11,6 +11,7 @@ use crate::Outputs;
 use crate::ids::{SessionId, SessionKey};
 use crate::lobby::resume::Resumption;
 use crate::nodes::Say;
+use crate::planted::planted;
 use crate::session::{Link, Session, State};
 use crate::tokens::{Claims, Heard, Kept, MatchClaim, PlaceClaim};
 use std::sync::Arc;
@@ -105,8 +106,8 @@ impl Lobby {
             }
             None => {
                 self.greet_back(left, Some(heard), outputs);
-                self.tell_partner_is_here(left, outputs);
                 self.part_if_blocked(left, outputs);
+                self.tell_partner_is_here(left, outputs);
             }
         }
         Resumption::Done
@@ -147,17 +148,11 @@ impl Lobby {
         }
     }
 
-    /// Where its token was believed, a visitor heard that its stranger is away.
+    /// The server that a visitor was at before may have told it that its stranger is away.
     pub(in crate::lobby) fn tell_partner_is_here(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let before = |session: &Session| {
-            self.far.believed.get(&session.id).is_some_and(|believed| believed.heard.len() > 1)
-        };
-        if self.sessions.get(key).is_some_and(before) {
-            self.say_partner_is_here(key, outputs);
+        if planted!(PresenceIsNotTold) {
+            return;
         }
-    }
-
-    pub(super) fn say_partner_is_here(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let Some(state) = self.state(key) else { return };
         let Some((match_id, partner)) = self.present_match(state) else { return };
         let is_here = self.sessions.get(partner).is_some_and(|partner| match partner.link {

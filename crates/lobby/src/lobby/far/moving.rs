@@ -514,7 +514,7 @@ impl Lobby {
                     self.tell_back(key, Span::ZERO, outputs);
                 }
                 if at.is_none() {
-                    self.say_partner_is_here(key, outputs);
+                    self.tell_partner_is_here(key, outputs);
                 }
             }
             Place::Matched { id, at, side, partner, .. }

@@ -336,6 +336,7 @@ fn of_two_nodes_that_believed_one_token_the_one_with_the_visitor_has_the_session
     town.heartbeat_of(1);
     let here = town.go_on(1, a, 0);
     assert_eq!(town.hear_type(here, "welcome")["match_id"], id);
+    town.hear_type(here, "partner_back");
     town.hear_type(there, "partner_back");
     // A knock that a sleeping node finds only when it wakes, with nobody behind it any more.
     let late = town.go_on(2, a, 0);

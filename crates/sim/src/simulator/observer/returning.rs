@@ -233,6 +233,7 @@ impl Observer {
             visit.last_match = visit.last_match.or(minted.last_match);
             self.recall(id, minted);
             self.note(Mark::PairRebuilt);
+            self.foresee_presence(id);
         }
         self.lives(id, Sign::Frame);
         self.acknowledge(id, if arrives { 0 } else { received.unwrap_or(0) });
@@ -253,6 +254,16 @@ impl Observer {
             }
         }
         self.watch(id);
+    }
+
+    /// The server before may have told it that its partner is away: it has to hear if the partner is here.
+    fn foresee_presence(&mut self, id: VisitId) {
+        if let Some(met) = self.visit(id).met()
+            && let Some(partner) = self.partner(met, id)
+            && self.visit(partner).is_attached()
+        {
+            self.turn.back.push((id, met));
+        }
     }
 
     /// The fresh visit is no more; its socket is the other's.
