@@ -19,7 +19,7 @@ export const BUDGETS = {
     "src/lib/chat/Status.svelte": 2_500,
     "src/lib/chat/More.svelte": 4_000,
     "src/lib/chat/viewport.ts": 700,
-    "../sdk/src/talk.ts": 7_000,
+    "../sdk/src/talk.ts": 8_000,
     "../sdk/src/level.ts": 1_000,
     "messages/talk": 5_000,
   },

@@ -18,6 +18,7 @@ import type {
   Environment,
   MediaDeviceChoice,
   Relays,
+  Report,
   StrangerDevices,
   Wishes,
 } from "./types.js";
@@ -137,6 +138,11 @@ export class VisavisClient implements Client {
 
   block(matchId?: string): boolean {
     return this.#session.block(matchId);
+  }
+
+  async report(report: Report): Promise<{ id: string }> {
+    this.#check();
+    return this.#session.report(report);
   }
 
   unblock(block: string): void {

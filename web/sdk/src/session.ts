@@ -13,6 +13,7 @@ import type { MediaKind } from "./peer.js";
 import type { PartnerFound, ServerMessage } from "./protocol.gen.js";
 import type { Outbox, Signal } from "./outbox.js";
 import { httpFinding } from "./reach.js";
+import type { Reports } from "./reports.js";
 import { Search } from "./search.js";
 import { isAboutSearch } from "./server-view.js";
 import { ServerSocket, type Resumed } from "./socket.js";
@@ -25,6 +26,7 @@ import type {
   Environment,
   LeftReason,
   MatchInfo,
+  Report,
   StrangerDevices,
   Wishes,
 } from "./types.js";
@@ -84,6 +86,7 @@ export class Session {
   #away: { retryAtMs: number | null } | null = null;
   /** From the first match on. */
   #outbox: Outbox | null = null;
+  #reports: Reports | null = null;
   #blocks: Blocks;
   #outages = 0;
   /** The strangers since the last one who was reached. */
@@ -265,6 +268,14 @@ export class Session {
     this.#search.serverView.forgetWishes();
     this.#goOn(call.match, "blocked", "now");
     return remembered;
+  }
+
+  async report(report: Report): Promise<{ id: string }> {
+    const matchId = report.matchId ?? (this.#call?.match ?? this.#lastMatch)?.id;
+    if (matchId === undefined || !this.#reports)
+      throw new ClientError("refused", "There is nobody to report.");
+    // The server parts them as well, sooner or later than its answer: whichever word comes second changes nothing.
+    return this.#reports.file(matchId, report, () => this.block(matchId));
   }
 
   unblock(block: string): void {
@@ -482,22 +493,26 @@ export class Session {
     const wishes = this.#wishes;
     // Found in the moment in which the visitor gave up.
     if (this.#activity.name !== "searching" || !wishes) return this.#search.stop();
+    const opening = this.#search.meet(found);
+    const { talk } = this.#spares;
+    if (talk) {
+      this.#reports ??= new talk.Reports(this.#environment, this.#parts.url);
+      this.#outbox ??= new talk.Outbox({
+        send: (message) => this.#socket.send(message),
+        onUnsent: (id, reason, retryAfterMs) => this.#events.emit("unsent", { id, reason, retryAfterMs }),
+      });
+    }
     const match: MatchInfo = {
       id: found.match_id,
       kind: wishes.kind,
       sharedInterests: found.shared_interests,
       language: found.language,
+      reportable: this.#reports?.note(found) === true,
     };
     this.#lastMatch = match;
     this.#blockable = [...this.#blockable, match.id].slice(-2);
-    const opening = this.#search.meet(found);
-    const { talk } = this.#spares;
     if (!opening || !talk)
       return void (this.#activity.name === "searching" && this.#goOn(match, "lost", "now"));
-    this.#outbox ??= new talk.Outbox({
-      send: (message) => this.#socket.send(message),
-      onUnsent: (id, reason, retryAfterMs) => this.#events.emit("unsent", { id, reason, retryAfterMs }),
-    });
     const call = new talk.Call(this.#environment, this.#listenTo(), match, found.initiator, opening);
     this.#activity = { name: "call", call, health: { name: "connecting" }, partner: "open" };
     // Before the page is told: what its listeners do takes time that the handshake need not wait for.

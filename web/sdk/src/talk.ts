@@ -4,3 +4,4 @@
 export { Call } from "./call.js";
 export { Outbox } from "./outbox.js";
 export { Peer } from "./peer.js";
+export { Reports } from "./reports.js";

@@ -28,6 +28,23 @@ export interface MatchInfo {
   kind: ChatKind;
   sharedInterests: string[];
   language: string | null;
+  /** Whether `Client.report` can tell the operator of this stranger: for 24 h, also when the match is over. */
+  reportable: boolean;
+}
+
+/** What a stranger did, for the operator. */
+export type ReportCategory = "sexual" | "minor" | "harassment" | "violence" | "spam" | "other";
+
+export interface Report {
+  /** Which match. Default: the present or the last one. */
+  matchId?: string;
+  category: ReportCategory;
+  /** In the visitor's own words. */
+  note?: string;
+  /** What the two wrote, oldest first, as far as the visitor wants to show it. */
+  lines?: { from: ChatMessage["from"]; text: string }[];
+  /** A file that only the operator's moderators can open: age, encrypted to the site's `safety.evidence_recipients`. */
+  evidence?: Uint8Array;
 }
 
 /** Whether the server can be reached at the moment. A call goes on without it. */
@@ -266,6 +283,11 @@ export interface Client {
    * server could not be told. False: there is nobody to block, or no session that remembers them.
    */
   block(matchId?: string): boolean;
+  /**
+   * Tells the operator of a stranger, and does what `block` does, at once and for good. Resolves when the server has stored it. Rejects with a
+   * `VisavisError`: where its `retry` says so the same may be sent again, after `retryAfterMs`; the server stores it once.
+   */
+  report(report: Report): Promise<{ id: string }>;
   /** Takes a block back, by the handle that `blocked` brought. */
   unblock(block: string): void;
   /**

@@ -11,7 +11,7 @@ const KIB = 1024;
 /** By what is written in an import behind `@visavis/client`. */
 const BUDGETS: Record<string, number> = { ".": 14 * KIB };
 /** By the name of the file; without what was there before it. */
-const LATER: Record<string, number> = { "talk.ts": 7 * KIB, "level.ts": 1 * KIB };
+const LATER: Record<string, number> = { "talk.ts": 8 * KIB, "level.ts": 1 * KIB };
 
 interface Sizes {
   first: number;

@@ -33,7 +33,13 @@ test("plurals_and_numbers_follow_the_language", async () => {
   expect(othersWords(1)).toBe("Außer dir ist gerade niemand da.");
   expect(othersWords(2)).toBe("Außer dir ist 1 Person da.");
   expect(othersWords(1_312)).toBe("Außer dir sind 1.311 Leute da.");
-  const match = { id: "m", kind: "video" as const, sharedInterests: ["jazz", "chess"], language: "de" };
+  const match = {
+    id: "m",
+    kind: "video" as const,
+    sharedInterests: ["jazz", "chess"],
+    language: "de",
+    reportable: true,
+  };
   expect(sharedWords(match)).toBe("Ihr mögt beide jazz und chess. Ihr sprecht beide Deutsch.");
 });
 

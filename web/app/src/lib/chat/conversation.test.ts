@@ -15,7 +15,13 @@ vi.mock("$lib/server", () => ({ socketUrl: () => "ws://localhost/ws" }));
 const { Conversation } = await import("./conversation.svelte");
 
 const wishes = { kind: "text" } as const;
-const match = (id: string): MatchInfo => ({ id, kind: "text", sharedInterests: [], language: null });
+const match = (id: string): MatchInfo => ({
+  id,
+  kind: "text",
+  sharedInterests: [],
+  language: null,
+  reportable: true,
+});
 let show: (state: ChatState) => void;
 let block: ReturnType<typeof vi.fn<(matchId?: string) => boolean>>;
 let own: InstanceType<typeof Conversation>;

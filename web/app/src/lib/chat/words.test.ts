@@ -57,7 +57,13 @@ function error(reason: ErrorReason, retryAfterMs: number | null = null): Visavis
 /** Every state there is, with an interest chosen to trip the rule about the letters. */
 function statesOf(kind: ChatKind): ChatState[] {
   const wishes = { kind, interests: ["connected"], languages: ["en"] };
-  const match: MatchInfo = { id: "m1", kind, sharedInterests: ["connected"], language: "en" };
+  const match: MatchInfo = {
+    id: "m1",
+    kind,
+    sharedInterests: ["connected"],
+    language: "en",
+    reportable: true,
+  };
   return [
     { name: "idle" },
     { name: "permission", wishes },
@@ -131,7 +137,13 @@ test("nobody_is_promised_a_time_that_was_made_up", () => {
 });
 
 test("a_match_names_what_is_shared", () => {
-  const match: MatchInfo = { id: "m", kind: "video", sharedInterests: ["jazz", "chess"], language: "de" };
+  const match: MatchInfo = {
+    id: "m",
+    kind: "video",
+    sharedInterests: ["jazz", "chess"],
+    language: "de",
+    reportable: true,
+  };
   expect(sharedWords(match)).toBe("You both like jazz and chess. You both speak German.");
   expect(sharedWords({ ...match, sharedInterests: [], language: null })).toBe("");
 });
