@@ -28,6 +28,7 @@ macro_rules! invariants {
 
 invariants! {
     ConnectionsNameSessions: "Every connection names one session, which names it back.",
+    SessionsTakePart: "Every session is a participant as long as it lasts, and as ready as its place demands.",
     WaitingHoldsOneTicket: "A waiting session holds a ticket of its own.",
     TicketsHaveTheirSession: "Every ticket belongs to a session that waits with it.",
     MatchedSitInTheirSeat: "A matched session sits in the seat of the match that it names.",

@@ -35,6 +35,7 @@ mod lobby;
 mod matches;
 mod matchmaker;
 mod nodes;
+mod participants;
 mod passes;
 mod paths;
 mod persons;

@@ -21,6 +21,7 @@ mod ghosts;
 mod hiding;
 mod liveness;
 mod minting;
+mod participants;
 mod parting;
 mod resume;
 mod search;
@@ -29,12 +30,12 @@ mod sessions;
 mod switchboard;
 mod threshold;
 
-use crate::acquaintances::Acquaintance;
 use crate::admission::Admission;
 use crate::crowd::{Act, Crowds};
 use crate::ids::{ConnectionId, MatchKey, NodeId, SessionId, SessionKey, TicketKey};
 use crate::matches::Match;
 use crate::matchmaker::Matchmaker;
+use crate::participants::{Participant, Participants};
 use crate::persons::Persons;
 use crate::planted::planted;
 use crate::random::{LobbyKey, Random};
@@ -92,6 +93,7 @@ pub struct Lobby {
     now: Time,
     connections: FxHashMap<ConnectionId, SessionKey>,
     sessions: SlotMap<SessionKey, Session>,
+    participants: Participants,
     matches: SlotMap<MatchKey, Match>,
     match_ids: Random,
     session_ids: Random,
@@ -128,6 +130,7 @@ impl Lobby {
             now: Time::ZERO,
             connections: FxHashMap::default(),
             sessions: SlotMap::with_key(),
+            participants: Participants::new(),
             matches: SlotMap::with_key(),
             match_ids: key.random("visavis match 1"),
             session_ids: key.random("visavis session 1"),
@@ -151,7 +154,10 @@ impl Lobby {
     pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Outputs) {
         self.now = self.now.max(now);
         match input {
-            Input::Opened { connection, limiting } => self.open(connection, limiting),
+            Input::Opened { connection, limiting } => {
+                let session = self.open(connection, limiting);
+                self.participants.insert(session, Participant::default());
+            }
             Input::Received { connection, message } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.note_said(session, Some(message.message_type()));
@@ -280,7 +286,7 @@ impl Lobby {
             self.connections.remove(&connection);
         }
         self.leave(key, reason, outputs);
-        let Some(session) = self.remove_session(key) else { return };
+        let Some(session) = self.remove_participant(key) else { return };
         self.forget_belief(session.id);
         if let Some(identity) = session.identity.filter(|identity| identity.origin == Origin::Restored) {
             self.ended.remember(session.id, identity.generation);
@@ -335,17 +341,5 @@ impl Lobby {
                 Due::Tails => self.on_tails_due(outputs),
             }
         }
-    }
-}
-
-/// How two sessions stand to each other, by what either remembers.
-fn acquaintance(sessions: &SlotMap<SessionKey, Session>, a: SessionKey, b: SessionKey) -> Acquaintance {
-    let (Some(one), Some(other)) = (sessions.get(a), sessions.get(b)) else {
-        return Acquaintance::Strangers;
-    };
-    match (one.sees(other.who()), other.sees(one.who())) {
-        (Acquaintance::Blocked, _) | (_, Acquaintance::Blocked) => Acquaintance::Blocked,
-        (Acquaintance::Recent, _) | (_, Acquaintance::Recent) => Acquaintance::Recent,
-        (Acquaintance::Strangers, Acquaintance::Strangers) => Acquaintance::Strangers,
     }
 }

@@ -1,15 +1,14 @@
-//! One person's visit: what it asked for, where it stands, how fast it may speak.
+//! One person's visit: where its socket is, by what it is recognised, how fast it may speak. What it looks for, and whom it
+//! has met, is not known here.
 
-use crate::acquaintances::{Acquaintance, Acquaintances};
 use crate::admission::Admittance;
-use crate::ids::{ConnectionId, DeviceId, MatchKey, NodeId, PersonId, SessionId, Side, TicketKey};
+use crate::ids::{ConnectionId, DeviceId, NodeId, SessionId};
 use crate::persons::Someone;
 use crate::planted::planted;
 use crate::rates::Rate;
 use crate::replay::Replay;
 use crate::{Limiting, Time};
-use std::sync::Arc;
-use visavis_protocol::{MatchId, MessageType, Wishes};
+use visavis_protocol::MessageType;
 
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -23,21 +22,12 @@ pub(crate) struct Session {
     /// Whether it was taken in under the admission rate.
     pub(crate) admittance: Admittance,
     pub(crate) limiting: Limiting,
-    state: State,
-    /// Of the last search; `next` repeats them.
-    pub(crate) wishes: Option<Arc<Wishes>>,
-    /// Whether the visitor goes back to the line by itself when the stranger leaves.
-    pub(crate) requeue: bool,
-    /// Said `hello` or `requeue: true`: such a client names the match on every signal.
-    pub(crate) names_matches: bool,
+    /// Written by whoever gives somebody to it.
+    pub(crate) engagement: Engagement,
     /// Said `hello`: what it brought with that counts once.
     pub(crate) greeted: bool,
-    /// Asked to hide its address before it was known which session it is.
-    pub(crate) hides_on_arrival: bool,
-    /// Its newest token does not say any more what holds.
-    pub(crate) owes_token: bool,
-    /// Boxed: most sessions of an idle crowd have met nobody.
-    acquaintances: Option<Box<Acquaintances>>,
+    /// It has asked for something: its socket goes to no older session any more.
+    pub(crate) in_use: bool,
     /// What it said last: an error that follows is about that.
     pub(crate) said: Said,
     pub(crate) last_seen: Time,
@@ -63,7 +53,6 @@ pub(crate) struct Session {
 pub(crate) struct Inbox {
     pub(crate) bytes: Rate,
     pub(crate) messages: Rate,
-    pub(crate) strangers: Rate,
 }
 
 /// The latest message of a socket.
@@ -87,6 +76,16 @@ pub(crate) enum Link {
     Elsewhere {
         node: NodeId,
     },
+}
+
+/// What a session has to be ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engagement {
+    Free,
+    /// Somebody may be given to it at any moment: it is watched more closely.
+    OnCall,
+    /// What is said to it must not be lost: it is kept until it has arrived.
+    Engaged,
 }
 
 /// By which a session is known to its own later self.
@@ -128,37 +127,6 @@ impl Origin {
     }
 }
 
-/// Where a session stands. Written only by the `transition_to_*` functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    Idle {
-        credit: Option<AgeCredit>,
-    },
-    Waiting {
-        ticket: TicketKey,
-    },
-    /// In line, but its socket is gone: the place is kept, and nobody is given to it.
-    Held {
-        since: Time,
-        created: Time,
-    },
-    /// In line, but promised to somebody of another node, or offered to: nobody else is given to it meanwhile.
-    Reserved {
-        by: MatchId,
-    },
-    Matched {
-        key: MatchKey,
-        side: Side,
-    },
-}
-
-/// The place in line that a survivor without `requeue` gets back if it asks in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AgeCredit {
-    pub(crate) since: Time,
-    pub(crate) valid_until: Time,
-}
-
 impl Session {
     pub(crate) fn new(id: SessionId, connection: ConnectionId, limiting: Limiting, now: Time) -> Self {
         Session {
@@ -168,14 +136,9 @@ impl Session {
             identity: None,
             admittance: Admittance::Unasked,
             limiting,
-            state: State::Idle { credit: None },
-            wishes: None,
-            requeue: false,
-            names_matches: false,
+            engagement: Engagement::Free,
             greeted: false,
-            hides_on_arrival: false,
-            owes_token: false,
-            acquaintances: None,
+            in_use: false,
             said: Said::default(),
             last_seen: now,
             last_frame: now,
@@ -199,44 +162,6 @@ impl Session {
             identity: Some(Box::new(Identity::new(0, origin))),
             ..Session::new(id, ConnectionId(0), Limiting::Exempt, now)
         }
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.state
-    }
-
-    pub(crate) fn transition_to_idle(&mut self, credit: Option<AgeCredit>) {
-        self.state = State::Idle { credit };
-    }
-
-    pub(crate) fn transition_to_waiting(&mut self, ticket: TicketKey) {
-        debug_assert!(matches!(self.state, State::Idle { .. }), "one ticket, and none in a match");
-        self.state = State::Waiting { ticket };
-    }
-
-    pub(crate) fn transition_to_held(&mut self, since: Time, created: Time) {
-        debug_assert!(
-            matches!(self.state, State::Idle { .. }),
-            "the ticket is taken before the place is held"
-        );
-        self.state = State::Held { since, created };
-    }
-
-    pub(crate) fn transition_to_reserved(&mut self, by: MatchId) {
-        debug_assert!(matches!(self.state, State::Idle { .. }), "the ticket is taken before it is reserved");
-        self.state = State::Reserved { by };
-    }
-
-    pub(crate) fn transition_to_matched(&mut self, key: MatchKey, side: Side) {
-        debug_assert!(
-            matches!(self.state, State::Idle { .. }),
-            "the ticket is taken before the match is made"
-        );
-        self.state = State::Matched { key, side };
-    }
-
-    pub(crate) fn was_ever_matched(&self) -> bool {
-        self.last_match().is_some() || matches!(self.state, State::Matched { .. })
     }
 
     pub(crate) fn connection(&self) -> Option<ConnectionId> {
@@ -271,9 +196,7 @@ impl Session {
 
     /// Whether only frames of its own show that somebody is there: somebody else may be given to it at any moment.
     pub(crate) fn must_speak(&self) -> bool {
-        self.answers_ping
-            && matches!(self.state, State::Waiting { .. } | State::Reserved { .. })
-            && !planted!(FrozenPagesCount)
+        self.answers_ping && self.engagement == Engagement::OnCall && !planted!(FrozenPagesCount)
     }
 
     /// Since when it has been silent.
@@ -286,53 +209,8 @@ impl Session {
         self.identity.as_ref().map_or(0, |identity| identity.sent)
     }
 
-    pub(crate) fn acquaintances_mut(&mut self) -> &mut Acquaintances {
-        self.acquaintances.get_or_insert_default()
-    }
-
-    /// The match that ended last, and with whom.
-    pub(crate) fn last_match(&self) -> Option<(MatchId, Someone)> {
-        self.acquaintances.as_ref().and_then(|known| known.last_match)
-    }
-
-    /// Takes over which match ended last, elsewhere.
-    pub(crate) fn remember_last_match(&mut self, last: Option<(MatchId, Someone)>) {
-        if last.is_some() || self.acquaintances.is_some() {
-            self.acquaintances_mut().last_match = last;
-        }
-    }
-
     /// As others may remember it.
     pub(crate) fn who(&self) -> Someone {
         Someone { session: self.id, device: self.device }
-    }
-
-    /// Takes over whom it met and blocked earlier, elsewhere.
-    pub(crate) fn remember(&mut self, recent: Vec<PersonId>, blocked: Vec<PersonId>, recent_partners: usize) {
-        if !recent.is_empty() || !blocked.is_empty() {
-            self.acquaintances_mut().remember(recent, blocked, recent_partners);
-        }
-    }
-
-    /// Whom it has blocked, if anybody.
-    pub(crate) fn take_blocked(&mut self) -> Vec<PersonId> {
-        self.acquaintances.take().map(|known| known.blocked().collect()).unwrap_or_default()
-    }
-
-    pub(crate) fn acquaintances(&self) -> Option<&Acquaintances> {
-        self.acquaintances.as_deref()
-    }
-
-    pub(crate) fn met_anyone(&self) -> bool {
-        self.acquaintances.as_ref().is_some_and(|known| known.met_anyone())
-    }
-
-    pub(crate) fn sees(&self, other: Someone) -> Acquaintance {
-        self.acquaintances.as_ref().map_or(Acquaintance::Strangers, |known| known.sees(other))
-    }
-
-    #[cfg(any(test, feature = "audit"))]
-    pub(crate) fn acquaintances_are_bounded(&self, recent_partners: usize) -> bool {
-        self.acquaintances.as_ref().is_none_or(|known| known.are_bounded(self.id.into(), recent_partners))
     }
 }

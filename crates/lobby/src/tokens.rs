@@ -105,7 +105,7 @@ impl Heard {
 }
 
 /// What is kept for a session beside its token, for the node that resumes it: whom it met and blocked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     #[serde(rename = "r", with = "packed")]
     pub(crate) recent: Vec<PersonId>,

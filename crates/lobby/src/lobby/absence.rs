@@ -2,7 +2,7 @@
 
 use super::Lobby;
 use crate::ids::{MatchKey, SessionKey, Side};
-use crate::session::State;
+use crate::participants::State;
 use crate::{Outputs, Span, Time};
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
 
@@ -34,17 +34,15 @@ impl Lobby {
 
     /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
     pub(super) fn hold_place(&mut self, key: SessionKey, since: Time) {
-        if let Some(session) = self.sessions.get_mut(key)
-            && session.wishes.is_some()
-        {
-            session.transition_to_held(since, self.now);
+        if self.participants.get(key).is_some_and(|participant| participant.wishes.is_some()) {
+            self.transition_to_held(key, since, self.now);
         }
     }
 
     pub(super) fn search_again(&mut self, key: SessionKey, since: Time, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let Some(wishes) = session.wishes.clone() else { return };
-        session.transition_to_idle(None);
+        let Some(participant) = self.participants.get(key) else { return };
+        let Some(wishes) = participant.wishes.clone() else { return };
+        self.transition_to_idle(key, None);
         let mut ticket = self.new_ticket(key, wishes, None);
         ticket.since = since.min(self.now);
         self.enter_line(ticket, outputs);
@@ -52,7 +50,7 @@ impl Lobby {
 
     /// Tells a session that came back that the match it knows of is no more.
     pub(super) fn tell_match_is_over(&mut self, key: SessionKey, id: MatchId, outputs: &mut Outputs) {
-        let requeued = self.sessions.get(key).is_some_and(|session| session.requeue);
+        let requeued = self.participants.get(key).is_some_and(|participant| participant.requeue);
         let left = ServerMessage::PartnerLeft {
             match_id: id,
             reason: LeftReason::Lost,

@@ -1,13 +1,14 @@
 //! Checks [`Invariant`]s on a lobby. Reads everything, changes nothing.
 
-use super::{Due, Lobby, Phase, acquaintance};
+use super::{Due, Lobby, Phase};
 use crate::Gauges;
 use crate::acquaintances::Acquaintance;
 use crate::audit::{Invariant, Violation, check};
 use crate::ids::{MatchKey, SessionKey, Side};
 use crate::matches::Match;
 use crate::matchmaker::compatible;
-use crate::session::{Session, State};
+use crate::participants::State;
+use crate::session::Session;
 use std::collections::BTreeSet;
 use visavis_protocol::{Kind, MatchId};
 
@@ -37,6 +38,10 @@ impl Lobby {
     }
 
     fn audit_sessions(&self) -> Result<(), Violation> {
+        let (sessions, participants) = (self.sessions.len(), self.participants.len());
+        check(sessions == participants, Invariant::SessionsTakePart, || {
+            format!("{sessions} sessions, {participants} participants")
+        })?;
         for (connection, key) in &self.connections {
             let named = self.sessions.get(*key).and_then(Session::connection);
             check(named == Some(*connection), Invariant::ConnectionsNameSessions, || {
@@ -55,7 +60,11 @@ impl Lobby {
             check(session.last_seen <= self.now, Invariant::TimesLieInThePast, || format!("{key:?}: seen"))?;
             let watched = session.timer.is_some() || session.is_elsewhere();
             check(watched, Invariant::SessionsAreWatched, || format!("{key:?}"))?;
-            let bounded = session.acquaintances_are_bounded(self.config.recent_partners);
+            let own = session.id.into();
+            let bounded = self.participants.get(key).is_some_and(|participant| {
+                let known = participant.acquaintances();
+                known.is_none_or(|known| known.are_bounded(own, self.config.recent_partners))
+            });
             check(bounded, Invariant::AcquaintancesAreBounded, || format!("{key:?}"))?;
         }
         Ok(())
@@ -69,14 +78,20 @@ impl Lobby {
         check(self.identities.get(&session.id) == Some(&key), Invariant::IdentitiesNameSessions, || {
             format!("{key:?}")
         })?;
-        let waiting = matches!(session.state(), State::Waiting { .. });
+        let waiting = matches!(self.state(key), Some(State::Waiting { .. }));
         check(!(detached && waiting), Invariant::NobodyIsGivenToTheAbsent, || format!("{key:?}"))?;
         let bounds = self.replay_bounds();
         check(identity.replay.is_within(bounds), Invariant::ReplayIsBounded, || format!("{key:?}"))
     }
 
     fn audit_place(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
-        match session.state() {
+        let Some(state) = self.state(key) else {
+            return check(false, Invariant::SessionsTakePart, || format!("{key:?}"));
+        };
+        check(session.engagement == state.engagement(), Invariant::SessionsTakePart, || {
+            format!("{key:?} is {state:?}, and {:?}", session.engagement)
+        })?;
+        match state {
             State::Idle { credit } => {
                 let past = credit.is_none_or(|credit| credit.since <= self.now);
                 check(past, Invariant::TimesLieInThePast, || format!("{key:?}: credit"))
@@ -149,9 +164,9 @@ impl Lobby {
                     format!("{session:?} has two seats")
                 })?;
             }
-            let apart = acquaintance(&self.sessions, one, other) != Acquaintance::Blocked;
+            let apart = self.acquaintance(one, other) != Acquaintance::Blocked;
             check(apart, Invariant::BlockedStayApart, || format!("{one:?} and {other:?}"))?;
-            let asked = |session| self.sessions.get(session).and_then(|session| session.wishes.as_ref());
+            let asked = |session| self.participants.get(session).and_then(|known| known.wishes.as_ref());
             let awaited = [one, other].into_iter().any(|session| self.is_known_by_hearsay(session));
             let kept = asked(one).zip(asked(other)).is_some_and(|(mine, theirs)| {
                 mine.kind == present.kind && theirs.kind == present.kind && mine.pool == theirs.pool
@@ -210,13 +225,14 @@ impl Lobby {
     /// What holds of visitors of other nodes, and of ours who were shown to them.
     fn audit_far(&self) -> Result<(), Violation> {
         for (key, session) in self.sessions.iter().filter(|(_, session)| session.is_elsewhere()) {
-            let opposite = match session.state() {
-                State::Matched { key, side } => {
+            let opposite = match self.state(key) {
+                Some(State::Matched { key, side }) => {
                     self.matches.get(key).map(|present| present.seat(side.other()).session)
                 }
-                State::Idle { .. } | State::Waiting { .. } | State::Held { .. } | State::Reserved { .. } => {
-                    None
-                }
+                Some(
+                    State::Idle { .. } | State::Waiting { .. } | State::Held { .. } | State::Reserved { .. },
+                )
+                | None => None,
             };
             let ours = opposite.is_some_and(|opposite| !self.is_known_by_hearsay(opposite));
             check(ours && session.is_known_by_hearsay(), Invariant::ProxiesFaceOneOfOurs, || {
@@ -294,7 +310,7 @@ impl Lobby {
         for (index, (key, ticket, needs)) in line.iter().enumerate().skip(first).step_by(stride) {
             let others = if stride == 1 { index + 1 } else { 0 };
             for (other_key, other, other_needs) in line.iter().skip(others).filter(|other| other.0 != *key) {
-                let known = acquaintance(&self.sessions, ticket.session, other.session);
+                let known = self.acquaintance(ticket.session, other.session);
                 let fit = compatible((ticket, *needs), (other, *other_needs), self.now, &self.config, known);
                 check(!fit, Invariant::NobodyWaitsInVain, || {
                     format!("{key:?} and {other_key:?} both wait at {:?}", self.now)

@@ -351,7 +351,7 @@ impl Lobby {
     /// How one of ours is presented to another node.
     fn partner_of(&self, key: SessionKey) -> Option<Partner> {
         let session = self.sessions.get(key)?;
-        let wishes = session.wishes.as_deref().cloned()?;
+        let wishes = self.participants.get(key)?.wishes.as_deref().cloned()?;
         Some(Partner {
             session: session.id,
             resumable: session.is_resumable(),

@@ -11,9 +11,6 @@ use crate::session::Session;
 use crate::{Limiting, Outputs, Span};
 use visavis_protocol::ServerMessage;
 
-/// Strangers whom a survivor is given without asking. Each costs its queue a message for coming and one for going.
-const STRANGERS_IN_TURN: Allowance = Allowance { burst: 40, interval: Span::from_millis(500) };
-
 impl Lobby {
     /// Charges one act to a session and its crowds. False: it was refused, and nothing else may happen.
     pub(super) fn take(&mut self, key: SessionKey, act: Act, outputs: &mut Outputs) -> bool {
@@ -114,22 +111,20 @@ impl Lobby {
         })
     }
 
-    /// Whether a survivor goes back to the line by itself: not if strangers who come and go one after the other have filled its
-    /// queue, or come so fast that they would.
-    pub(super) fn may_requeue(&mut self, survivor: SessionKey) -> bool {
-        let (now, (of_bytes, _)) = (self.now, self.reader_allowances());
-        let Some(session) = self.sessions.get_mut(survivor) else { return false };
-        session.limiting == Limiting::Exempt
-            || (session.inbox.bytes.has(now, of_bytes.burst / 16, of_bytes).is_ok()
-                && session.inbox.strangers.take(now, STRANGERS_IN_TURN).is_ok())
+    /// Whether next to nothing waits in the queue of a reader.
+    pub(super) fn reads(&self, reader: SessionKey) -> bool {
+        let (of_bytes, _) = self.reader_allowances();
+        self.sessions.get(reader).is_some_and(|session| {
+            session.limiting == Limiting::Exempt
+                || session.inbox.bytes.has(self.now, of_bytes.burst / 16, of_bytes).is_ok()
+        })
     }
 
-    /// Who asks for a stranger itself has read what came before.
+    /// Everything in the queue of this reader was read.
     pub(super) fn note_reading(&mut self, reader: SessionKey) {
         if let Some(session) = self.sessions.get_mut(reader) {
             session.inbox.bytes.refill();
             session.inbox.messages.refill();
-            session.inbox.strangers.refill();
         }
     }
 

@@ -3,8 +3,9 @@
 use super::{Due, Lobby};
 use crate::always::Always as _;
 use crate::ids::{MatchKey, SessionKey, Side};
+use crate::participants::State;
 use crate::planted::planted;
-use crate::session::{Link, State};
+use crate::session::Link;
 use crate::{Output, Outputs, Time};
 use visavis_protocol::{LeftReason, ServerMessage};
 

@@ -10,7 +10,7 @@
 use super::Lobby;
 use crate::Outputs;
 use crate::ids::SessionKey;
-use crate::session::State;
+use crate::participants::State;
 use std::sync::Arc;
 use visavis_protocol::{ClientMessage, FindPartner, MessageType, Refusal, SearchMessage};
 
@@ -35,13 +35,13 @@ impl Lobby {
 
     pub(super) fn hide(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let resumable = self.sessions.get(key).is_some_and(|session| session.identity.is_some());
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.hides_on_arrival = true;
-        let Some(wishes) = session.wishes.as_mut().filter(|wishes| !wishes.relay_only) else { return };
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.hides_on_arrival = true;
+        let Some(wishes) = participant.wishes.as_mut().filter(|wishes| !wishes.relay_only) else { return };
         Arc::make_mut(wishes).relay_only = true;
         let wishes = wishes.clone();
-        session.owes_token |= resumable;
-        match session.state() {
+        participant.owes_token |= resumable;
+        match participant.state() {
             State::Waiting { ticket } => {
                 if let Some(ticket) = self.matchmaker.ticket_mut(ticket) {
                     ticket.wishes = wishes;
@@ -87,7 +87,7 @@ impl Lobby {
         let wished = if let ClientMessage::Search(SearchMessage::FindPartner(wanted)) = &message {
             wanted.relay_only
         } else {
-            let wishes = self.sessions.get(session).and_then(|session| session.wishes.as_ref());
+            let wishes = self.participants.get(session).and_then(|participant| participant.wishes.as_ref());
             wishes.is_some_and(|wishes| wishes.relay_only)
         };
         if wished || self.config.relay_only { message.through_relays_only() } else { Some(message) }

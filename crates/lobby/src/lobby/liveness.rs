@@ -4,7 +4,7 @@ use super::{Due, Lobby};
 use crate::always::Always as _;
 use crate::ids::{ConnectionId, SessionKey};
 use crate::planted::planted;
-use crate::session::{Link, State};
+use crate::session::{Engagement, Link};
 use crate::{Output, Outputs, Span, Time};
 use visavis_protocol::ServerMessage;
 
@@ -110,12 +110,12 @@ impl Lobby {
     }
 
     fn patience(&self, key: SessionKey) -> Patience {
-        match self.state(key) {
-            Some(State::Waiting { .. } | State::Reserved { .. }) => Patience {
+        match self.sessions.get(key).map(|session| session.engagement) {
+            Some(Engagement::OnCall) => Patience {
                 ping_after: self.config.waiting_ping_after,
                 cut_after: self.config.waiting_cut_after,
             },
-            Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => {
+            Some(Engagement::Free | Engagement::Engaged) | None => {
                 Patience { ping_after: self.config.ping_after, cut_after: self.config.cut_after }
             }
         }

@@ -2,8 +2,8 @@
 
 use super::Lobby;
 use crate::ids::SessionKey;
+use crate::participants::State;
 use crate::planted::planted;
-use crate::session::State;
 use crate::tokens::{Claims, MatchClaim, PlaceClaim};
 use visavis_protocol::ResumeToken;
 
@@ -12,7 +12,8 @@ impl Lobby {
     pub(super) fn mint(&mut self, key: SessionKey) -> Option<ResumeToken> {
         let session = self.sessions.get(key)?;
         let identity = session.identity.as_ref()?;
-        let place = match session.state() {
+        let participant = self.participants.get(key)?;
+        let place = match participant.state() {
             State::Idle { .. } => PlaceClaim::Idle,
             State::Waiting { ticket } => PlaceClaim::Waiting(self.matchmaker.ticket(ticket)?.since),
             State::Held { since, .. } => PlaceClaim::Waiting(since),
@@ -30,13 +31,13 @@ impl Lobby {
                 })
             }
         };
-        let known = session.acquaintances();
+        let known = participant.acquaintances();
         let claims = Claims {
             session: session.id,
             generation: identity.generation,
             expires: self.now + self.config.token_ttl,
-            requeue: session.requeue,
-            wishes: session.wishes.as_deref().cloned(),
+            requeue: participant.requeue,
+            wishes: participant.wishes.as_deref().cloned(),
             place,
             heard: self.heard(session.id),
             device: session.device,
@@ -45,14 +46,14 @@ impl Lobby {
                 .filter(|_| !planted!(TokensForgetBlocks))
                 .map(|known| known.blocked().collect())
                 .unwrap_or_default(),
-            last_match: session.last_match(),
+            last_match: participant.last_match(),
             kept: None,
             sealed_by: None,
             received: None,
         };
         let token = self.tokens.seal(&claims);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.owes_token = false;
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.owes_token = false;
         }
         token
     }

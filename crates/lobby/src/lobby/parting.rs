@@ -1,30 +1,32 @@
 //! Leaving: who goes is out, who stays is told at once and goes back to the line if it wants that.
 
-use super::{Due, Lobby, acquaintance};
-use crate::Outputs;
+use super::{Due, Lobby};
 use crate::acquaintances::Acquaintance;
 use crate::ids::{MatchKey, SessionKey, Side};
 use crate::matches::{Match, Seat};
+use crate::participants::{AgeCredit, State};
 use crate::planted::planted;
+use crate::rates::Allowance;
 use crate::replay::Replay;
-use crate::session::{AgeCredit, State};
+use crate::{Limiting, Outputs, Span};
 use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage, Unblock};
+
+/// Strangers whom a survivor is given without asking. Each costs its queue a message for coming and one for going.
+const STRANGERS_IN_TURN: Allowance = Allowance { burst: 40, interval: Span::from_millis(500) };
 
 impl Lobby {
     pub(super) fn on_stop(&mut self, key: SessionKey, outputs: &mut Outputs) {
         self.leave(key, LeftReason::Stop, outputs);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.transition_to_idle(None);
-        }
+        self.transition_to_idle(key, None);
         let resume_token = self.mint(key);
         self.say(key, ServerMessage::Stopped { resume_token }, outputs);
     }
 
     pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let state = session.state();
+        let Some(participant) = self.participants.get(key) else { return };
+        let state = participant.state();
         let present = self.present_match(state).map(|(id, partner)| (id, self.someone(partner)));
-        let partner = match (present, session.last_match()) {
+        let partner = match (present, participant.last_match()) {
             (Some((id, partner)), _) if id == named => partner,
             (_, Some((id, partner))) if id == named => partner,
             (None, None) => {
@@ -36,8 +38,8 @@ impl Lobby {
                 return;
             }
         };
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let forgotten = session.acquaintances_mut().block(partner.person());
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        let forgotten = participant.acquaintances_mut().block(partner.person());
         if let (Some(_), State::Waiting { ticket }) = (forgotten, state) {
             // Whose block was forgotten may be waiting too, and fit again.
             if let Some(ticket) = self.take_ticket(ticket) {
@@ -71,9 +73,9 @@ impl Lobby {
             let message = "block: no handle of this server, or of a secret that is no longer in use";
             return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
         };
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.acquaintances_mut().unblock(person);
-        if let State::Waiting { ticket } = session.state()
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.acquaintances_mut().unblock(person);
+        if let State::Waiting { ticket } = participant.state()
             && let Some(ticket) = self.take_ticket(ticket)
         {
             // They may be waiting, too, and fit again.
@@ -91,7 +93,7 @@ impl Lobby {
         else {
             return;
         };
-        if acquaintance(&self.sessions, key, partner) != Acquaintance::Blocked {
+        if self.acquaintance(key, partner) != Acquaintance::Blocked {
             return;
         }
         let Some(ended) = self.end_match(present) else { return };
@@ -127,9 +129,7 @@ impl Lobby {
                 self.cancel_reservation(by, outputs);
             }
             Some(State::Held { .. }) => {
-                if let Some(session) = self.sessions.get_mut(key) {
-                    session.transition_to_idle(None);
-                }
+                self.transition_to_idle(key, None);
             }
             Some(State::Idle { .. }) | None => {}
         }
@@ -144,20 +144,31 @@ impl Lobby {
         let (one, other) = (ended.initiator.session, ended.responder.session);
         for (mine, theirs) in [(one, other), (other, one)] {
             let theirs = self.someone(theirs);
-            if let Some(session) = self.sessions.get_mut(mine) {
-                let known = session.acquaintances_mut();
+            if let Some(participant) = self.participants.get_mut(mine) {
+                let known = participant.acquaintances_mut();
                 known.last_match = Some((ended.id, theirs));
                 known.met(theirs.person(), self.config.recent_partners);
-                session.transition_to_idle(None);
-                // A client that is here needs no signal of this match again; one that is away reads them when it is back.
-                if session.connection().is_some()
-                    && let Some(identity) = &mut session.identity
-                {
-                    identity.replay.forget_signals();
-                }
+            }
+            self.transition_to_idle(mine, None);
+            // A client that is here needs no signal of this match again; one that is away reads them when it is back.
+            if let Some(session) = self.sessions.get_mut(mine)
+                && session.connection().is_some()
+                && let Some(identity) = &mut session.identity
+            {
+                identity.replay.forget_signals();
             }
         }
         Some(ended)
+    }
+
+    /// Whether a survivor goes back to the line by itself: not if strangers who come and go one after the other have filled its
+    /// queue, or come so fast that they would.
+    fn may_requeue(&mut self, survivor: SessionKey) -> bool {
+        let now = self.now;
+        let exempt = self.sessions.get(survivor).is_some_and(|known| known.limiting == Limiting::Exempt);
+        let reads = self.reads(survivor);
+        let Some(participant) = self.participants.get_mut(survivor) else { return false };
+        exempt || (reads && participant.strangers.take(now, STRANGERS_IN_TURN).is_ok())
     }
 
     pub(super) fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
@@ -165,8 +176,7 @@ impl Lobby {
             return;
         }
         let reason = reason.told();
-        let Some(session) = self.sessions.get_mut(seat.session) else { return };
-        if session.is_elsewhere() {
+        if self.is_elsewhere(seat.session) {
             let left = ServerMessage::PartnerLeft {
                 match_id: ended.id,
                 reason,
@@ -178,15 +188,15 @@ impl Lobby {
         }
         // Whoever had a real meeting has had its turn; whoever met a ghost has not.
         let since = if ended.connected || planted!(SurvivorLosesItsAge) { self.now } else { seat.since };
-        let mut wishes = session.wishes.clone().filter(|_| session.requeue);
+        let Some(participant) = self.participants.get(seat.session) else { return };
+        let mut wishes = participant.wishes.clone().filter(|_| participant.requeue);
         if wishes.is_some() && !self.may_requeue(seat.session) {
             self.counters.not_requeued += 1;
             wishes = None;
         }
-        let Some(session) = self.sessions.get_mut(seat.session) else { return };
         if wishes.is_none() {
             let credit = AgeCredit { since, valid_until: self.now + self.config.age_credit };
-            session.transition_to_idle((!ended.connected).then_some(credit));
+            self.transition_to_idle(seat.session, (!ended.connected).then_some(credit));
         }
         let requeued = wishes.is_some();
         // Who goes back to the line gets a token with its place there.

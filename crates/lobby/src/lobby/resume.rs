@@ -19,14 +19,15 @@
 //! | of another process | known | `catch_up`: what happened elsewhere is added to what is known |
 
 use super::{Due, Lobby};
-use crate::acquaintances::{Acquaintance, Acquaintances};
+use crate::acquaintances::Acquaintances;
 use crate::admission::Admittance;
 use crate::ids::{ConnectionId, DeviceId, PersonId, SessionId, SessionKey, Side};
 use crate::matches::{Match, Seat};
+use crate::participants::{Participant, State};
 use crate::persons::Someone;
 use crate::planted::planted;
 use crate::replay::Replay;
-use crate::session::{Identity, Link, Origin, Said, Session, State};
+use crate::session::{Identity, Link, Origin, Said, Session};
 use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim};
 use crate::{Limiting, Output, Outputs};
 use std::sync::Arc;
@@ -103,8 +104,9 @@ impl Lobby {
         if session.device.is_none() && blocked.is_empty() {
             return;
         }
-        session.remember(Vec::new(), blocked, self.config.recent_partners);
-        if let State::Waiting { ticket } = session.state()
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.remember(Vec::new(), blocked, self.config.recent_partners);
+        if let State::Waiting { ticket } = participant.state()
             && let Some(ticket) = self.take_ticket(ticket)
         {
             // It searched first: who fits may be somebody else now.
@@ -115,8 +117,10 @@ impl Lobby {
 
     pub(super) fn identify(&mut self, key: SessionKey) {
         let enabled = self.tokens.are_enabled();
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.names_matches = true;
+        }
         let Some(session) = self.sessions.get_mut(key) else { return };
-        session.names_matches = true;
         if enabled && session.identity.is_none() {
             session.identity = Some(Box::new(Identity::new(0, Origin::Here)));
             self.identities.insert(session.id, key);
@@ -158,35 +162,31 @@ impl Lobby {
     pub(super) fn detach(&mut self, key: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(key) else { return };
         let Some(connection) = session.connection() else { return };
-        let (state, resumable) = (session.state(), session.identity.is_some());
-        if !resumable || !self.may_keep(key) {
+        if session.identity.is_none() || !self.may_keep(key) {
             return self.forget(key, LeftReason::Lost, outputs);
         }
         let until = self.now + self.config.grace;
-        match state {
-            State::Waiting { ticket } => {
+        match self.state(key) {
+            Some(State::Waiting { ticket }) => {
                 if !planted!(AbsentAreGivenAway)
                     && let Some(ticket) = self.take_ticket(ticket)
-                    && let Some(session) = self.sessions.get_mut(key)
                 {
-                    session.transition_to_held(ticket.since, ticket.created);
+                    self.transition_to_held(key, ticket.since, ticket.created);
                 }
             }
-            State::Matched { key: present, side } => {
+            Some(State::Matched { key: present, side }) => {
                 let grace_ms = self.config.grace.as_millis_ceil();
                 self.tell_partner(present, side, outputs, |match_id| ServerMessage::PartnerReconnecting {
                     match_id,
                     grace_ms,
                 });
             }
-            State::Reserved { by } => {
-                if let Some(ticket) = self.cancel_reservation(by, outputs)
-                    && let Some(session) = self.sessions.get_mut(key)
-                {
-                    session.transition_to_held(ticket.since, ticket.created);
+            Some(State::Reserved { by }) => {
+                if let Some(ticket) = self.cancel_reservation(by, outputs) {
+                    self.transition_to_held(key, ticket.since, ticket.created);
                 }
             }
-            State::Idle { .. } | State::Held { .. } => {}
+            Some(State::Idle { .. } | State::Held { .. }) | None => {}
         }
         self.connections.remove(&connection);
         if let Some(session) = self.sessions.get_mut(key) {
@@ -283,11 +283,13 @@ impl Lobby {
         let Some(session) = self.sessions.get_mut(known) else { return };
         session.said = said;
         session.answers_ping = answers_ping;
-        session.hides_on_arrival = hides_on_arrival;
         session.greeted = true;
         // Whoever is known by one device does not become another by a resume.
         session.device = session.device.or(device);
-        session.remember(Vec::new(), blocked, self.config.recent_partners);
+        if let Some(participant) = self.participants.get_mut(known) {
+            participant.hides_on_arrival = hides_on_arrival;
+            participant.remember(Vec::new(), blocked, self.config.recent_partners);
+        }
         let old = std::mem::replace(&mut session.link, Link::Attached(connection));
         let old_limiting = std::mem::replace(&mut session.limiting, limiting);
         session.admittance = Admittance::Inside;
@@ -345,10 +347,9 @@ impl Lobby {
             self.say_again(key, message, outputs);
         }
         if let Some(State::Held { since, created }) = self.state(key)
-            && let Some(session) = self.sessions.get_mut(key)
-            && let Some(wishes) = session.wishes.clone()
+            && let Some(wishes) = self.participants.get(key).and_then(|known| known.wishes.clone())
         {
-            session.transition_to_idle(None);
+            self.transition_to_idle(key, None);
             let mut ticket = self.new_ticket(key, wishes, None);
             ticket.since = if planted!(HeldPlaceIsLost) { self.now } else { since };
             ticket.created = created;
@@ -373,7 +374,9 @@ impl Lobby {
         self.remember_kept(key, kept);
         if let Some(session) = self.sessions.get_mut(key) {
             session.device = claims.device.or(session.device);
-            session.remember_last_match(claims.last_match);
+        }
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.remember_last_match(claims.last_match);
         }
         self.restore_place(key, claims.place, outputs);
         Resumption::Done
@@ -381,8 +384,8 @@ impl Lobby {
 
     /// First of all, so that it is not given to somebody whom it has blocked.
     pub(super) fn remember_kept(&mut self, key: SessionKey, kept: Option<Kept>) {
-        if let (Some(kept), Some(session)) = (kept, self.sessions.get_mut(key)) {
-            session.remember(kept.recent, kept.blocked, self.config.recent_partners);
+        if let (Some(kept), Some(participant)) = (kept, self.participants.get_mut(key)) {
+            participant.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
     }
 
@@ -398,13 +401,14 @@ impl Lobby {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.id = id;
         session.identity = Some(Box::new(Identity::new(presented.saturating_add(1), Origin::Restored)));
-        session.names_matches = true;
         session.admittance = Admittance::Inside;
-        session.requeue = requeue;
-        let hides = session.hides_on_arrival;
-        session.wishes =
-            wishes.map(|wishes| Arc::new(Wishes { relay_only: wishes.relay_only || hides, ..wishes }));
         self.identities.insert(id, key);
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.names_matches = true;
+        participant.requeue = requeue;
+        let hides = participant.hides_on_arrival;
+        participant.wishes =
+            wishes.map(|wishes| Arc::new(Wishes { relay_only: wishes.relay_only || hides, ..wishes }));
     }
 
     /// A session that its partner's token had announced shows up.
@@ -435,14 +439,16 @@ impl Lobby {
         self.note_belief(&claims);
         self.remember_kept(known, claims.take_kept());
         if let Some(session) = self.sessions.get_mut(known) {
-            session.names_matches = true;
-            session.requeue = claims.requeue;
-            session.wishes = claims.wishes.map(Arc::new);
             session.device = session.device.or(claims.device);
-            session.remember_last_match(session.last_match().or(claims.last_match));
             if let Some(identity) = &mut session.identity {
                 identity.origin = Origin::Restored;
             }
+        }
+        if let Some(participant) = self.participants.get_mut(known) {
+            participant.names_matches = true;
+            participant.requeue = claims.requeue;
+            participant.wishes = claims.wishes.map(Arc::new);
+            participant.remember_last_match(participant.last_match().or(claims.last_match));
         }
         self.take_over(fresh, known, claims.generation, outputs);
         self.greet_back(known, None, outputs);
@@ -463,17 +469,13 @@ impl Lobby {
             PlaceClaim::Matched(claim) => {
                 let Some(someone) = claim.partner() else { return };
                 let partner = someone.session;
-                if self
-                    .sessions
-                    .get(key)
-                    .is_some_and(|session| session.sees(someone) == Acquaintance::Blocked)
-                {
+                if self.has_blocked(key, someone) {
                     // A block ends a match and brings no token: this one is from before.
                     return self.welcome(key, Some(true), outputs);
                 }
                 if self.identities.contains_key(&partner) || self.ended.contains(partner, 0) {
                     // The partner came back before, by a newer token, and was elsewhere.
-                    if self.sessions.get(key).is_some_and(|session| session.requeue) {
+                    if self.participants.get(key).is_some_and(|participant| participant.requeue) {
                         self.hold_place(key, self.now);
                     }
                     self.welcome(key, Some(true), outputs);
@@ -498,6 +500,7 @@ impl Lobby {
             Session::known_by_hearsay(partner, Link::Detached { until }, Origin::Awaited, self.now);
         session.device = device;
         let awaited = self.sessions.insert(session);
+        self.participants.insert(awaited, Participant::default());
         self.identities.insert(partner, awaited);
         if let Some(session) = self.sessions.get_mut(awaited) {
             self.timers.set(&mut session.timer, Due::Session(awaited), until);
@@ -520,24 +523,23 @@ impl Lobby {
         });
         self.note_far(claim.id, present, None);
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {
-            if let Some(session) = self.sessions.get_mut(session) {
-                session.transition_to_matched(present, side);
-            }
+            self.transition_to_matched(session, present, side);
         }
     }
 
     /// Removes a session that has done nothing; its socket goes to another.
     fn dissolve(&mut self, fresh: SessionKey) -> Option<Shell> {
         let mut session = self.sessions.remove(fresh)?;
+        let mut participant = self.participants.remove(fresh)?;
         self.timers.clear(&mut session.timer, Due::Session(fresh));
         Some(Shell {
             connection: session.connection()?,
             limiting: session.limiting,
             said: session.said,
             answers_ping: session.answers_ping,
-            hides_on_arrival: session.hides_on_arrival,
+            hides_on_arrival: participant.hides_on_arrival,
             device: session.device,
-            blocked: session.take_blocked(),
+            blocked: participant.take_blocked(),
         })
     }
 }

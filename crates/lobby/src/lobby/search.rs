@@ -1,13 +1,15 @@
 //! Searching: `find_partner`, `next`, `ticket_offer`; entering the line, and the match that ends the wait.
 
-use super::{Due, Lobby, Phase, acquaintance};
+use super::participants::acquaintance;
+use super::{Due, Lobby, Phase};
 use crate::crowd::Act;
 use crate::ids::{SessionKey, Side, TicketKey};
 use crate::matches::{Match, Seat};
 use crate::matchmaker::{Ticket, WaitingOffer};
 use crate::nodes::Fit;
+use crate::participants::{Participant, State};
 use crate::planted::planted;
-use crate::session::{Origin, State};
+use crate::session::Origin;
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::{
@@ -22,18 +24,19 @@ impl Lobby {
             Ok(read) => read,
             Err(refusal) => return self.refuse(key, refusal, outputs),
         };
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(participant) = self.participants.get(key) else { return };
         // The first search is everybody's; the following ones are Nexts by another name.
-        let first = session.wishes.is_none();
+        let first = participant.wishes.is_none();
         if !first && !self.take(key, Act::Next, outputs) {
             return;
         }
-        self.note_reading(key);
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.requeue = requeue;
-        session.names_matches |= requeue;
+        self.note_request(key);
+        let Some(participant) = self.participants.get_mut(key) else { return };
+        participant.requeue = requeue;
+        participant.names_matches |= requeue;
         let wishes = Arc::new(wishes);
-        session.wishes = Some(wishes.clone());
+        participant.wishes = Some(wishes.clone());
+        self.note_use(key);
         let mut ticket = self.new_ticket(key, wishes, offer);
         match self.state(key) {
             Some(State::Waiting { ticket: old }) => {
@@ -56,12 +59,12 @@ impl Lobby {
     }
 
     pub(super) fn on_next(&mut self, key: SessionKey, next: Next, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let Some(wishes) = session.wishes.clone() else {
+        let Some(participant) = self.participants.get(key) else { return };
+        let Some(wishes) = participant.wishes.clone() else {
             let message = "next repeats the last search: send `find_partner` first";
             return self.refuse(key, Refusal::new(ErrorCode::NotSearching, message), outputs);
         };
-        let state = session.state();
+        let state = participant.state();
         if let Some(named) = next.match_id
             && self.present_match_id(state) != Some(named)
             && !planted!(LateNextLeaves)
@@ -71,7 +74,7 @@ impl Lobby {
         if !self.take(key, Act::Next, outputs) {
             return;
         }
-        self.note_reading(key);
+        self.note_request(key);
         match state {
             State::Waiting { ticket } => {
                 if let Some(offer) = next.offer {
@@ -86,10 +89,10 @@ impl Lobby {
             State::Matched { .. } => {
                 self.leave(key, LeftReason::Next, outputs);
                 if next.failed
-                    && let Some(session) = self.sessions.get_mut(key)
-                    && let Some((_, partner)) = session.last_match()
+                    && let Some(participant) = self.participants.get_mut(key)
+                    && let Some((_, partner)) = participant.last_match()
                 {
-                    session.acquaintances_mut().did_not_reach(partner.person());
+                    participant.acquaintances_mut().did_not_reach(partner.person());
                 }
                 let ticket = self.new_ticket(key, wishes, next.offer);
                 self.enter_line(ticket, outputs);
@@ -117,20 +120,17 @@ impl Lobby {
 
     /// Looks for a partner; without one, waits, and so does everybody while this node drains. The ticket's session must be idle.
     pub(super) fn enter_line(&mut self, ticket: Ticket, outputs: &mut Outputs) {
-        if let Some(session) = self.sessions.get_mut(ticket.session)
-            && session.connection().is_none()
-        {
-            return session.transition_to_held(ticket.since, ticket.created);
+        if self.sessions.get(ticket.session).is_some_and(|session| session.connection().is_none()) {
+            return self.transition_to_held(ticket.session, ticket.since, ticket.created);
         }
         if self.phase == Phase::Draining {
             return self.wait(ticket, outputs);
         }
         let needs = ticket.needs(self.now, &self.config);
-        let sessions = &self.sessions;
+        let (sessions, participants) = (&self.sessions, &self.participants);
         let seeker = ticket.session;
-        let partner = self
-            .matchmaker
-            .best_for(&ticket, needs, self.now, &self.config, |other| acquaintance(sessions, seeker, other));
+        let known = |other| acquaintance(sessions, participants, seeker, other);
+        let partner = self.matchmaker.best_for(&ticket, needs, self.now, &self.config, known);
         self.counters.probes = self.matchmaker.probes;
         match partner.and_then(|partner| self.take_ticket(partner)) {
             Some(partner) => self.pair(ticket, partner, outputs),
@@ -153,9 +153,7 @@ impl Lobby {
         let session = ticket.session;
         *self.gauges.waiting.of(ticket.wishes.kind) += 1;
         let key = self.matchmaker.insert(ticket, needs);
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.transition_to_waiting(key);
-        }
+        self.transition_to_waiting(session, key);
         self.watch(session);
         key
     }
@@ -181,6 +179,14 @@ impl Lobby {
         self.schedule_ticket(key);
     }
 
+    /// Who asks for a stranger itself has read what came before.
+    fn note_request(&mut self, key: SessionKey) {
+        self.note_reading(key);
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.strangers.refill();
+        }
+    }
+
     /// Takes a ticket out of the line; its session is idle then.
     pub(super) fn take_ticket(&mut self, key: TicketKey) -> Option<Ticket> {
         let mut ticket = self.matchmaker.remove(key)?;
@@ -188,9 +194,7 @@ impl Lobby {
         ticket.changes_at = None;
         *self.gauges.waiting.of(ticket.wishes.kind) -= 1;
         self.far.touched.extend(ticket.exported);
-        if let Some(session) = self.sessions.get_mut(ticket.session) {
-            session.transition_to_idle(None);
-        }
+        self.transition_to_idle(ticket.session, None);
         Some(ticket)
     }
 
@@ -260,9 +264,7 @@ impl Lobby {
         let own = if planted!(OfferComesBack) { offer.clone() } else { None };
         let told = [(initiator.session, Side::Initiator, own), (responder.session, Side::Responder, offer)];
         for (session, side, _) in &told {
-            if let Some(session) = self.sessions.get_mut(*session) {
-                session.transition_to_matched(key, *side);
-            }
+            self.transition_to_matched(*session, key, *side);
         }
         let both = told.each_ref().map(|(session, _, _)| *session);
         for ((session, side, offer), stranger) in told.into_iter().zip(both.into_iter().rev()) {
@@ -294,7 +296,8 @@ impl Lobby {
         let online = self.online_for_clients();
         let interval = self.waiting_interval();
         let Some(ticket) = self.matchmaker.ticket(key) else { return };
-        let owes_token = self.sessions.get(ticket.session).is_some_and(|session| session.owes_token);
+        let owes_token =
+            self.participants.get(ticket.session).is_some_and(|participant| participant.owes_token);
         if ticket.told.is_some_and(|told| self.now < told + interval) && !owes_token {
             return;
         }
@@ -313,15 +316,16 @@ impl Lobby {
 
     /// What the newest token says does not hold any more.
     pub(super) fn owe_token(&mut self, key: SessionKey) {
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.owes_token = session.identity.is_some() && !planted!(WishesStayOld);
+        let resumable = self.sessions.get(key).is_some_and(|session| session.identity.is_some());
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.owes_token = resumable && !planted!(WishesStayOld);
         }
     }
 
     /// Who waits with other wishes than its newest token says gets a new one at once: a server may end at any moment.
     pub(super) fn settle_token(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get(key).filter(|session| session.owes_token) else { return };
-        if let State::Waiting { ticket } = session.state() {
+        let owes = self.participants.get(key).filter(|participant| participant.owes_token);
+        if let Some(State::Waiting { ticket }) = owes.map(Participant::state) {
             self.tell_waiting(ticket, outputs);
         }
     }
@@ -341,8 +345,8 @@ impl Lobby {
         let met_anyone = self.sessions.get(ticket.session).is_some_and(|session| {
             let returned = session.identity.as_ref().is_some_and(|identity| identity.origin != Origin::Here);
             // And those who know the device may have met it in an earlier session.
-            session.met_anyone() || returned || session.device.is_some()
-        });
+            returned || session.device.is_some()
+        }) || self.participants.get(ticket.session).is_some_and(Participant::met_anyone);
         let changes_at = [
             // Due already, and not looked at yet: what came first after a sleep may schedule anew.
             ticket.changes_at.filter(|at| *at <= self.now),

@@ -3,7 +3,7 @@
 use super::Lobby;
 use crate::ids::SessionKey;
 use crate::replay::Bounds;
-use crate::session::{Link, Said, State};
+use crate::session::{Engagement, Link, Said};
 use crate::{Output, Outputs};
 use visavis_protocol::{MessageType, Refusal, ServerMessage};
 
@@ -55,7 +55,7 @@ impl Lobby {
         }
         // What follows something that may not have arrived is kept, too: a client that hears of a match hears of its end.
         let in_need = hearing == Hearing::Again
-            || matches!(session.state(), State::Matched { .. })
+            || session.engagement == Engagement::Engaged
             || matches!(link, Link::Detached { .. })
             || session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
         // Said of this socket only: whoever resumes has followed it.

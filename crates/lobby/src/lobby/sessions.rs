@@ -3,13 +3,13 @@
 use super::{Due, Lobby};
 use crate::ids::{ConnectionId, SessionId, SessionKey};
 use crate::planted::planted;
-use crate::session::{Session, State};
+use crate::session::Session;
 use crate::tokens::Claims;
 use crate::{Limiting, Output, Outputs};
 use visavis_protocol::CloseCode;
 
 impl Lobby {
-    pub(super) fn open(&mut self, connection: ConnectionId, limiting: Limiting) {
+    pub(super) fn open(&mut self, connection: ConnectionId, limiting: Limiting) -> SessionKey {
         debug_assert!(!self.connections.contains_key(&connection), "the shell never reuses a connection id");
         let id = SessionId(self.session_ids.next_id());
         let session = self.sessions.insert(Session::new(id, connection, limiting, self.now));
@@ -18,25 +18,24 @@ impl Lobby {
             self.crowds.join(self.now, source);
         }
         self.watch(session);
-    }
-
-    pub(super) fn state(&self, key: SessionKey) -> Option<State> {
-        self.sessions.get(key).map(Session::state)
+        session
     }
 
     /// Whether a session has done nothing yet, so that an older one can take its socket over.
     pub(super) fn is_untouched(&self, key: SessionKey) -> bool {
-        self.sessions.get(key).is_some_and(|session| {
-            session.identity.is_none()
-                && session.wishes.is_none()
-                && matches!(session.state(), State::Idle { .. })
-        })
+        self.sessions.get(key).is_some_and(|session| session.identity.is_none() && !session.in_use)
     }
 
     /// Of the tokens of one session the highest generation counts.
     pub(super) fn is_older(&self, claims: &Claims, known: SessionKey) -> bool {
         let identity = self.sessions.get(known).and_then(|session| session.identity.as_ref());
         identity.is_none_or(|identity| claims.generation < identity.generation) && !planted!(OldTokensPass)
+    }
+
+    pub(super) fn note_use(&mut self, key: SessionKey) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            session.in_use = true;
+        }
     }
 
     pub(super) fn is_known_by_hearsay(&self, key: SessionKey) -> bool {

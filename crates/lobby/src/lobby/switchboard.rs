@@ -9,9 +9,10 @@ use crate::always::Always as _;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
 use crate::ids::{MatchKey, SessionKey, Side};
+use crate::participants::State;
 use crate::planted::planted;
 use crate::replay::weight_of;
-use crate::session::{Link, State};
+use crate::session::Link;
 use crate::{Outputs, Span};
 use visavis_protocol::{
     ErrorCode, IceCandidate, Kind, MatchId, Message, Refusal, ServerMessage, Signal, SignalMessage, Typing,
@@ -63,17 +64,19 @@ impl Lobby {
     }
 
     fn route(&self, key: SessionKey, named: Option<MatchId>) -> Route {
-        let Some(session) = self.sessions.get(key).always("it has just spoken") else { return Route::Drop };
-        if named.is_none() && session.names_matches {
+        let Some(participant) = self.participants.get(key).always("it has just spoken") else {
+            return Route::Drop;
+        };
+        if named.is_none() && participant.names_matches {
             let message =
                 "match_id: a session that said `hello` or `requeue: true` names its match on every signal";
             return Route::Refuse(Refusal::new(ErrorCode::MatchIdRequired, message));
         }
-        if !session.was_ever_matched() {
+        if !participant.was_ever_matched() {
             let message = "nobody is there yet: wait for `partner_found`";
             return Route::Refuse(Refusal::new(ErrorCode::NotMatched, message));
         }
-        let State::Matched { key, side } = session.state() else { return Route::Drop };
+        let State::Matched { key, side } = participant.state() else { return Route::Drop };
         let Some(present) = self.matches.get(key).always(MATCHED) else { return Route::Drop };
         if named.is_some_and(|named| named != present.id) && !planted!(StaleSignalsPass) {
             return Route::Drop;

@@ -11,8 +11,9 @@ use crate::Outputs;
 use crate::ids::{SessionId, SessionKey};
 use crate::lobby::resume::Resumption;
 use crate::nodes::Say;
+use crate::participants::{Participant, State};
 use crate::planted::planted;
-use crate::session::{Link, Session, State};
+use crate::session::Link;
 use crate::tokens::{Claims, Heard, Kept, MatchClaim, PlaceClaim};
 use std::sync::Arc;
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
@@ -95,8 +96,10 @@ impl Lobby {
         }
         if let Some(session) = self.sessions.get_mut(left) {
             session.device = session.device.or(claims.device);
-            session.requeue = claims.requeue;
-            session.wishes = claims.wishes.map(Arc::new).or(session.wishes.take());
+        }
+        if let Some(participant) = self.participants.get_mut(left) {
+            participant.requeue = claims.requeue;
+            participant.wishes = claims.wishes.map(Arc::new).or(participant.wishes.take());
         }
         self.take_over(fresh, left, claims.generation, outputs);
         match beyond_rebuilding.filter(|_| !goes_on) {
@@ -120,7 +123,7 @@ impl Lobby {
     }
 
     pub(super) fn last_match_id(&self, key: SessionKey) -> Option<MatchId> {
-        self.sessions.get(key).and_then(Session::last_match).map(|(id, _)| id)
+        self.participants.get(key).and_then(Participant::last_match).map(|(id, _)| id)
     }
 
     /// Ends what is left of a session that went on elsewhere, and says whom it had met: its token does not know.
@@ -130,7 +133,7 @@ impl Lobby {
         // Where it is itself, nobody else would say that its match is over.
         self.tell_its_node(left, outputs);
         self.leave(left, LeftReason::Lost, outputs);
-        if let Some(session) = self.remove_session(left) {
+        if let Some(session) = self.remove_participant(left) {
             self.forget_belief(session.id);
         }
         kept
@@ -141,11 +144,7 @@ impl Lobby {
     }
 
     fn kept_of(&self, key: SessionKey) -> Kept {
-        let acquaintances = self.sessions.get(key).and_then(|session| session.acquaintances());
-        Kept {
-            recent: acquaintances.map(|known| known.recent().collect()).unwrap_or_default(),
-            blocked: acquaintances.map(|known| known.blocked().collect()).unwrap_or_default(),
-        }
+        self.participants.get(key).map_or(Kept::default(), Participant::kept)
     }
 
     /// The server that a visitor was at before may have told it that its stranger is away.

@@ -13,8 +13,9 @@ use crate::lobby::Due;
 use crate::lobby::resume::Resumption;
 use crate::matches::{Match, Seat};
 use crate::nodes::{Carried, Marked, Partner, Place, Presence, Request, Say, Standing};
+use crate::participants::{Participant, State};
 use crate::planted::planted;
-use crate::session::{Link, Origin, Said, State};
+use crate::session::{Link, Origin, Said};
 use crate::tokens::{Claims, Kept, Opened};
 use crate::{Limiting, Output, Outputs, Span, Time};
 use std::collections::VecDeque;
@@ -249,6 +250,7 @@ impl Lobby {
     ) -> Option<Standing> {
         let key = self.identities.get(&session).copied()?;
         let known = self.sessions.get_mut(key)?;
+        let participant = self.participants.get(key)?;
         let back = if known.connection().is_some() { Presence::WasHere } else { Presence::WasAway };
         let identity = known
             .identity
@@ -257,14 +259,15 @@ impl Lobby {
         identity.replay.acknowledge(if planted!(MailIsHandedOverTwice) { 0 } else { received.unwrap_or(0) });
         let missed = identity.replay.take().filter(|_| !planted!(MailIsNotHandedOver));
         let missed = missed.filter_map(Carried::take).collect();
+        let kept = participant.kept();
         let mut standing = Standing {
-            wishes: known.wishes.as_deref().cloned(),
-            requeue: known.requeue,
+            wishes: participant.wishes.as_deref().cloned(),
+            requeue: participant.requeue,
             place: Place::Idle,
             device: known.device,
-            recent: known.acquaintances().map(|known| known.recent().collect()).unwrap_or_default(),
-            blocked: known.acquaintances().map(|known| known.blocked().collect()).unwrap_or_default(),
-            last_match: known.last_match(),
+            recent: kept.recent,
+            blocked: kept.blocked,
+            last_match: participant.last_match(),
             missed,
             taken: Some(known.said.nth),
             back,
@@ -315,7 +318,8 @@ impl Lobby {
         let other = self.sessions.get(present.seat(side.other()).session)?;
         let partner = self.partner_of(present.seat(side.other()).session).or_else(|| {
             // Awaited after a restart: its wishes are not known, so those of its partner stand for them.
-            let wishes = self.sessions.get(present.seat(side).session)?.wishes.as_deref().cloned()?;
+            let ours = self.participants.get(present.seat(side).session)?;
+            let wishes = ours.wishes.as_deref().cloned()?;
             Some(Partner { session: other.id, resumable: true, device: other.device, wishes })
         })?;
         let here = !other.is_known_by_hearsay();
@@ -342,9 +346,10 @@ impl Lobby {
     ) {
         let Some(id) = self.matches.get(present).map(|present| present.id) else { return };
         self.note_far(id, present, Some(node));
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.requeue = false;
-        if let Some(identity) = &mut session.identity {
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.requeue = false;
+        }
+        if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
             identity.origin = Origin::Awaited;
             identity.generation = 0;
         }
@@ -488,8 +493,10 @@ impl Lobby {
         self.become_restored(key, id, claims.generation, requeue, wishes);
         if let Some(session) = self.sessions.get_mut(key) {
             session.device = device.or(claims.device).or(session.device);
-            session.remember_last_match(last_match);
-            session.remember(kept.recent, kept.blocked, self.config.recent_partners);
+        }
+        if let Some(participant) = self.participants.get_mut(key) {
+            participant.remember_last_match(last_match);
+            participant.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
         self.remember_heard(id, claims.heard.clone());
         self.note_taken(key, taken);
@@ -608,9 +615,8 @@ impl Lobby {
             return;
         };
         let (tag, generation) = (self.far.veil.session(session.id), identity.generation);
-        let kept = session
-            .acquaintances()
-            .map(|known| Kept { recent: known.recent().collect(), blocked: known.blocked().collect() });
+        let participant = self.participants.get(key);
+        let kept = participant.filter(|known| known.acquaintances().is_some()).map(Participant::kept);
         let kept = kept.and_then(|kept| self.tokens.seal_kept(&kept));
         outputs.ask(Request::Note { session: tag, generation, kept, ttl: self.config.token_ttl });
     }

@@ -5,7 +5,7 @@ use super::{Exported, Lobby};
 use crate::ids::{TicketId, TicketKey};
 use crate::matchmaker::{Ticket, primaries};
 use crate::nodes::{Bucket, Claimed, Export, Insists, Party, Request, Say};
-use crate::session::State;
+use crate::participants::{Participant, State};
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::MatchId;
@@ -57,7 +57,7 @@ impl Lobby {
             (true, false) if until > self.now => Insists::For(until.since(self.now)),
             (true, false) => Insists::No,
         };
-        let acquaintances = session.acquaintances();
+        let acquaintances = self.participants.get(ticket.session).and_then(Participant::acquaintances);
         Some(Export {
             bucket: Bucket { kind: wishes.kind, pool: veil.pool(&wishes.pool) },
             ticket: id,

@@ -112,7 +112,7 @@ impl Lobby {
     pub(super) fn tell_its_node(&mut self, proxy: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(proxy) else { return };
         if let Some(node) = session.node()
-            && let Some(id) = self.present_match_id(session.state())
+            && let Some(id) = self.state(proxy).and_then(|state| self.present_match_id(state))
         {
             self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
         }
@@ -121,6 +121,7 @@ impl Lobby {
     /// Removes a proxy whose match has ended.
     pub(in crate::lobby) fn discard_proxy(&mut self, proxy: SessionKey) {
         if let Some(mut session) = self.sessions.remove(proxy) {
+            self.participants.remove(proxy);
             self.timers.clear(&mut session.timer, Due::Session(proxy));
             self.identities.remove(&session.id);
             self.far.believed.remove(&session.id);

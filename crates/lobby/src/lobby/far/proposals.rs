@@ -7,15 +7,14 @@
 //! lost or late, at most one of the two is told of a match that the other side does not know, and hears that it ended.
 
 use super::{Due, Lobby, NodeId};
-use crate::acquaintances::Acquaintance;
 use crate::ids::{SessionKey, Side, TicketId};
 use crate::matches::{Match, Seat};
 use crate::matchmaker::{Ticket, WaitingOffer, compatible};
 use crate::nodes::{Fit, Partner, Party, Promise, Say};
+use crate::participants::{Participant, State};
 use crate::planted::planted;
-use crate::session::{Link, Origin, Session, State};
+use crate::session::{Link, Origin, Session};
 use crate::{Outputs, Span, Time};
-use std::sync::Arc;
 use visavis_protocol::{LeftReason, MatchId, Offer, PartnerFound, ServerMessage};
 
 /// How long a ticket stays reserved.
@@ -66,9 +65,7 @@ impl Lobby {
             self.timers.set(&mut timer, Due::Reservation(id), deadline);
         }
         self.far.reservations.insert(id, Reservation { ticket, node, role, deadline, timer });
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.transition_to_reserved(id);
-        }
+        self.transition_to_reserved(session, id);
         self.watch(session);
     }
 
@@ -77,9 +74,7 @@ impl Lobby {
         let mut reserved = self.far.reservations.remove(&id)?;
         self.timers.clear(&mut reserved.timer, Due::Reservation(id));
         self.far.touched.extend(reserved.ticket.exported);
-        if let Some(session) = self.sessions.get_mut(reserved.ticket.session) {
-            session.transition_to_idle(None);
-        }
+        self.transition_to_idle(reserved.ticket.session, None);
         Some(reserved)
     }
 
@@ -162,7 +157,7 @@ impl Lobby {
                     (&theirs, theirs.needs(self.now, &self.config)),
                     self.now,
                     &self.config,
-                    self.sessions.get(mine.session)?.sees(party.partner.who()),
+                    self.participants.get(mine.session)?.sees(party.partner.who()),
                 );
             if !fits {
                 return None;
@@ -222,9 +217,8 @@ impl Lobby {
 
     /// Whether one of ours may meet somebody of another node at all.
     fn is_acceptable(&self, mine: &Ticket, partner: &Partner) -> bool {
-        let blocked = |session: &Session| session.sees(partner.who()) == Acquaintance::Blocked;
         let here = self.identities.get(&partner.session).is_some_and(|key| !self.is_known_by_hearsay(*key));
-        !here && self.sessions.get(mine.session).is_some_and(|session| !blocked(session))
+        !here && self.sessions.contains_key(mine.session) && !self.has_blocked(mine.session, partner.who())
     }
 
     pub(super) fn on_promise(&mut self, node: NodeId, id: MatchId, promise: Promise, outputs: &mut Outputs) {
@@ -373,9 +367,7 @@ impl Lobby {
         let key = self.matches.insert(formed);
         self.note_far(id, key, at);
         for (session, side) in sides {
-            if let Some(session) = self.sessions.get_mut(session) {
-                session.transition_to_matched(key, side);
-            }
+            self.transition_to_matched(session, key, side);
         }
         if watched {
             self.schedule_match(key, half_way);
@@ -393,8 +385,8 @@ impl Lobby {
         let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
         let mut session = Session::known_by_hearsay(partner.session, link, origin, self.now);
         session.device = partner.device;
-        session.wishes = Some(Arc::new(partner.wishes));
         let key = self.sessions.insert(session);
+        self.participants.insert(key, Participant::asking_for(partner.wishes));
         self.identities.insert(partner.session, key);
         key
     }
