@@ -44,6 +44,7 @@ mod random;
 mod rates;
 mod replay;
 mod session;
+mod sessions;
 mod time;
 mod timers;
 mod tokens;

@@ -3,10 +3,10 @@
 //! One owner calls it, so a ticket can only be taken once. Its parts stand in three rooms, each of which knows only those
 //! below it; `tests/rooms.rs` watches over that:
 //!
-//! - *sessions*, who know nothing of pairs: those there are (`sessions`), what is said to them (`sending`), signs of life
-//!   (`liveness`), rates (`floods`), coming in (`threshold`), going away (`draining`);
-//! - *pairing*: searching (`search`), leaving (`parting`), signals between strangers (`switchboard`), partners who are away
-//!   (`absence`) or turn out ghosts (`ghosts`), hidden addresses (`hiding`), where a token says somebody stands (`minting`);
+//! - *sessions* ([`Sessions`], a value of its own), who know nothing of pairs;
+//! - *pairing*: where each stands (`participants`), searching (`search`), leaving (`parting`), signals between strangers
+//!   (`switchboard`), what is said to them (`saying`), partners who are away (`absence`) or turn out ghosts (`ghosts`), hidden
+//!   addresses (`hiding`), where a token says somebody stands (`minting`);
 //! - *cluster*, beside pairing: other nodes (`far`).
 //!
 //! On top stand this file and sessions that outlive their sockets (`resume`), which combine all three.
@@ -14,40 +14,31 @@
 mod absence;
 #[cfg(any(test, feature = "audit"))]
 mod audit;
-mod draining;
 mod far;
-mod floods;
 mod ghosts;
 mod hiding;
-mod liveness;
 mod minting;
 mod participants;
 mod parting;
 mod resume;
+mod saying;
 mod search;
-mod sending;
-mod sessions;
 mod switchboard;
-mod threshold;
 
-use crate::admission::Admission;
-use crate::crowd::{Act, Crowds};
-use crate::ids::{ConnectionId, MatchKey, NodeId, SessionId, SessionKey, TicketKey};
+use crate::crowd::Act;
+use crate::ids::{ConnectionId, MatchKey, SessionKey, TicketKey};
 use crate::matches::Match;
 use crate::matchmaker::Matchmaker;
 use crate::participants::{Participant, Participants};
-use crate::persons::Persons;
 use crate::planted::planted;
 use crate::random::{LobbyKey, Random};
-use crate::session::{Origin, Session};
+use crate::sessions::{Life, Sessions, Sign, Silence};
 use crate::timers::Timers;
-use crate::tokens::{Ended, Tokens};
-use crate::{Config, Counters, Ending, Gauges, Input, Output, Outputs, Time};
+use crate::{Config, Counters, Ending, Gauges, Input, Outputs, Time};
 use far::Far;
-use liveness::{Life, Sign, Silence};
-use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
-use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, SearchMessage, SessionMessage};
+use std::sync::Arc;
+use visavis_protocol::{ClientMessage, LeftReason, MatchId, SearchMessage, SessionMessage};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +60,6 @@ pub enum Reason {
 /// What a timer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    Session(SessionKey),
     Ticket(TicketKey),
     Match(MatchKey),
     Reservation(MatchId),
@@ -77,116 +67,76 @@ enum Due {
     Tails,
 }
 
-/// Whether this node takes part in the game.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Matching,
-    Draining,
-}
-
 /// All sessions of one node and what is between them.
 #[derive(Debug)]
 pub struct Lobby {
-    config: Config,
-    phase: Phase,
-    /// The latest time ever told: a clock that steps back stands still here.
-    now: Time,
-    connections: FxHashMap<ConnectionId, SessionKey>,
-    sessions: SlotMap<SessionKey, Session>,
+    config: Arc<Config>,
+    sessions: Sessions,
     participants: Participants,
     matches: SlotMap<MatchKey, Match>,
     match_ids: Random,
-    session_ids: Random,
-    /// What tells the passes of one moment apart.
-    passes: Random,
-    persons: Persons,
-    /// Sessions that can be resumed.
-    identities: FxHashMap<SessionId, SessionKey>,
-    /// Sessions of earlier processes that ended here: their tokens must not bring them back once more.
-    ended: Ended,
-    /// Tokens of other processes that brought nothing back when they were shown here: they open no door again.
-    spent: Ended,
-    tokens: Tokens,
-    admission: Admission,
-    crowds: Crowds,
     matchmaker: Matchmaker,
     timers: Timers<Due>,
     far: Far,
     gauges: Gauges,
-    counters: Counters,
 }
 
 impl Lobby {
     /// An empty lobby. All that must not be guessed comes of `key`: random bytes of the system, drawn anew at every start.
     pub fn new(config: Config, key: LobbyKey) -> Self {
-        let boot = config.node.map_or_else(|| key.random("visavis boot 1").bytes(), NodeId::to_bytes);
-        let tokens = Tokens::new(config.session_secrets.clone(), boot);
-        let persons = Persons::new(&config.session_secrets, &key);
-        let far = Far::new(&config, &key);
-        let admission = Admission::new(config.admission_rate);
+        let config = Arc::new(config);
         Lobby {
-            config,
-            phase: Phase::Matching,
-            now: Time::ZERO,
-            connections: FxHashMap::default(),
-            sessions: SlotMap::with_key(),
+            sessions: Sessions::new(config.clone(), &key),
             participants: Participants::new(),
             matches: SlotMap::with_key(),
             match_ids: key.random("visavis match 1"),
-            session_ids: key.random("visavis session 1"),
-            passes: key.random("visavis ice pass 1"),
-            persons,
-            identities: FxHashMap::default(),
-            ended: Ended::default(),
-            spent: Ended::default(),
-            tokens,
-            admission,
-            crowds: Crowds::default(),
             matchmaker: Matchmaker::new(),
             timers: Timers::new(),
-            far,
+            far: Far::new(&config, &key),
             gauges: Gauges::default(),
-            counters: Counters::default(),
+            config,
         }
     }
 
     /// Takes one input and appends what follows from it. Inputs of unknown connections are ignored.
     pub fn handle(&mut self, now: Time, input: Input, outputs: &mut Outputs) {
-        self.now = self.now.max(now);
+        self.sessions.tell_time(now);
         match input {
             Input::Opened { connection, limiting } => {
-                let session = self.open(connection, limiting);
+                let session = self.sessions.open(connection, limiting);
                 self.participants.insert(session, Participant::default());
             }
             Input::Received { connection, message } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
-                    self.note_said(session, Some(message.message_type()));
+                    self.sessions.note_said(session, Some(message.message_type()));
                     self.hide_at_once(session, &message, outputs);
-                    if self.take(session, Act::Message, outputs) {
+                    if self.sessions.take(session, Act::Message, outputs) {
                         self.receive(session, message, outputs);
                     }
+                    self.end_expelled(outputs);
                     self.settle_token(session, outputs);
                 }
             }
             Input::Malformed { connection, refusal } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
-                    self.note_said(session, refusal.of);
+                    self.sessions.note_said(session, refusal.of);
                     self.hide_in_doubt(session, &refusal, outputs);
-                    if self.take(session, Act::Message, outputs) {
-                        self.refuse(session, refusal, outputs);
+                    if self.sessions.take(session, Act::Message, outputs) {
+                        self.sessions.refuse(session, refusal, outputs);
                     }
+                    self.end_expelled(outputs);
                 }
             }
             Input::Alive { connection, mark } => {
                 if let (Some(session), Some(mark)) = (self.note_life(connection, Sign::Socket), mark) {
-                    self.acknowledge(session, mark);
+                    self.sessions.acknowledge(session, mark);
                 }
             }
             Input::Closed { connection, ending } => {
                 self.forget_arrival(connection);
-                match (self.connections.get(&connection).copied(), ending) {
+                match (self.sessions.at(connection), ending) {
                     (Some(session), Ending::CloseFrame)
-                        if self.phase == Phase::Matching && !planted!(LeavingIsNotBelieved) =>
+                        if !self.sessions.is_draining() && !planted!(LeavingIsNotBelieved) =>
                     {
                         self.forget(session, LeftReason::Closed, outputs);
                     }
@@ -195,7 +145,7 @@ impl Lobby {
                     (None, _) => {}
                 }
             }
-            Input::Drain { spread } => self.drain(spread, outputs),
+            Input::Drain { spread } => self.sessions.drain(spread, outputs),
             Input::Cluster(reply) => self.on_reply(reply, outputs),
             Input::Timeout => self.run_timers(outputs),
         }
@@ -204,9 +154,9 @@ impl Lobby {
 
     /// When to be woken next with [`Input::Timeout`], and why.
     pub fn poll_timeout(&self) -> Option<(Time, Reason)> {
-        self.timers.soonest().map(|(at, due)| {
+        let silence = self.sessions.poll_timeout().map(|at| (at, Reason::Silence));
+        let other = self.timers.soonest().map(|(at, due)| {
             let reason = match due {
-                Due::Session(_) => Reason::Silence,
                 Due::Ticket(_) => Reason::Ticket,
                 Due::Match(_) => Reason::Match,
                 Due::Reservation(_) => Reason::Reservation,
@@ -214,12 +164,13 @@ impl Lobby {
                 Due::Tails => Reason::Tail,
             };
             (at, reason)
-        })
+        });
+        [silence, other].into_iter().flatten().min()
     }
 
     /// How many people are on this node.
     pub fn online(&self) -> usize {
-        self.connections.len()
+        self.sessions.online()
     }
 
     /// How many people are on this and all other nodes, as far as those are known.
@@ -229,7 +180,7 @@ impl Lobby {
 
     /// Totals so far.
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.sessions.counters
     }
 
     /// How things stand. Counts who is elsewhere: for metrics, not for every event.
@@ -240,7 +191,7 @@ impl Lobby {
 
     /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
     fn note_life(&mut self, connection: ConnectionId, sign: Sign) -> Option<SessionKey> {
-        let Life { session, spoke } = self.note_seen(connection, sign)?;
+        let Life { session, spoke } = self.sessions.note_seen(connection, sign)?;
         if spoke {
             self.note_alive(session);
         }
@@ -248,7 +199,12 @@ impl Lobby {
     }
 
     fn receive(&mut self, session: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
-        if !self.admit(session, &message, outputs) || self.is_arriving(session, &message, outputs) {
+        self.on_message(session, message, outputs);
+        self.end_expelled(outputs);
+    }
+
+    fn on_message(&mut self, session: SessionKey, message: ClientMessage, outputs: &mut Outputs) {
+        if !self.sessions.admit(session, &message, outputs) || self.is_arriving(session, &message, outputs) {
             return;
         }
         let Some(message) = self.hide_if_wished(session, message) else { return };
@@ -264,7 +220,7 @@ impl Lobby {
             SessionMessage::Hello(hello) => self.on_hello(session, hello, outputs),
             SessionMessage::Block(block) => self.on_block(session, block.match_id, outputs),
             SessionMessage::Unblock(unblock) => self.on_unblock(session, unblock, outputs),
-            SessionMessage::Ping(_) => self.on_ping(session, outputs),
+            SessionMessage::Ping(_) => self.sessions.on_ping(session, outputs),
             // A sign of life, and noted as such.
             SessionMessage::Pong(_) => {}
         }
@@ -281,29 +237,24 @@ impl Lobby {
 
     /// Takes the session out of everything it is in; its partner, if any, is told `reason`.
     fn forget(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
-        if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
-            // First, so that who is going is not among those whom the partner is told to be online.
-            self.connections.remove(&connection);
-        }
+        // First, so that who is going is not among those whom the partner is told to be online.
+        self.sessions.disconnect(key);
         self.leave(key, reason, outputs);
         let Some(session) = self.remove_participant(key) else { return };
         self.forget_belief(session.id);
-        if let Some(identity) = session.identity.filter(|identity| identity.origin == Origin::Restored) {
-            self.ended.remember(session.id, identity.generation);
-        }
+        self.sessions.note_end(&session);
     }
 
-    /// Closes a connection whose client misbehaves, and ends its session.
-    fn expel(&mut self, key: SessionKey, why: &'static str, outputs: &mut Outputs) {
-        if let Some(connection) = self.sessions.get(key).and_then(Session::connection) {
-            outputs.push(Output::Close { connection, code: CloseCode::Policy, reason: why });
+    /// Ends the sessions of those whose sockets were closed as they misbehaved.
+    fn end_expelled(&mut self, outputs: &mut Outputs) {
+        for key in self.sessions.take_expelled() {
+            self.forget(key, LeftReason::Lost, outputs);
         }
-        self.forget(key, LeftReason::Lost, outputs);
     }
 
     /// Closes a connection that shows no sign of life; its session may yet be resumed.
     fn cut(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        self.close_silent(key, outputs);
+        self.sessions.close_silent(key, outputs);
         self.detach(key, outputs);
     }
 
@@ -312,18 +263,22 @@ impl Lobby {
     }
 
     fn run_timers(&mut self, outputs: &mut Outputs) {
-        while let Some(due) = self.timers.pop_due(self.now) {
-            match due {
-                Due::Session(key) => {
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.timer = None;
-                    }
-                    match self.on_silence_check(key, outputs) {
-                        Silence::Bearable => {}
-                        Silence::TooLong => self.cut(key, outputs),
-                        Silence::GraceIsOver => self.forget(key, LeftReason::Lost, outputs),
-                    }
+        loop {
+            // Of two at one moment whoever is silent goes first: nobody is given to them.
+            let soonest = self.timers.soonest().map(|(at, _)| at);
+            let session_first =
+                soonest.is_none_or(|other| self.sessions.poll_timeout().is_some_and(|at| at <= other));
+            if session_first {
+                let Some(key) = self.sessions.pop_due() else { return };
+                match self.sessions.on_silence_check(key, outputs) {
+                    Silence::Bearable => {}
+                    Silence::TooLong => self.cut(key, outputs),
+                    Silence::GraceIsOver => self.forget(key, LeftReason::Lost, outputs),
                 }
+                continue;
+            }
+            let Some(due) = self.timers.pop_due(self.sessions.now) else { return };
+            match due {
                 Due::Ticket(key) => {
                     if let Some(ticket) = self.matchmaker.ticket_mut(key) {
                         ticket.timer = None;

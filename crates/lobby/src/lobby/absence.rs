@@ -17,7 +17,7 @@ impl Lobby {
         let Some(present) = self.matches.get(key) else { return };
         let (match_id, partner) = (present.id, present.seat(side.other()).session);
         let (message, own) = (message(match_id), present.seat(side).session);
-        self.note_queued(partner, own, &message);
+        self.sessions.note_queued(partner, own, &message);
         self.say(partner, message, outputs);
     }
 
@@ -35,7 +35,7 @@ impl Lobby {
     /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
     pub(super) fn hold_place(&mut self, key: SessionKey, since: Time) {
         if self.participants.get(key).is_some_and(|participant| participant.wishes.is_some()) {
-            self.transition_to_held(key, since, self.now);
+            self.transition_to_held(key, since, self.sessions.now);
         }
     }
 
@@ -44,7 +44,7 @@ impl Lobby {
         let Some(wishes) = participant.wishes.clone() else { return };
         self.transition_to_idle(key, None);
         let mut ticket = self.new_ticket(key, wishes, None);
-        ticket.since = since.min(self.now);
+        ticket.since = since.min(self.sessions.now);
         self.enter_line(ticket, outputs);
     }
 
@@ -59,7 +59,7 @@ impl Lobby {
         };
         self.say(key, left, outputs);
         if requeued {
-            self.search_again(key, self.now, outputs);
+            self.search_again(key, self.sessions.now, outputs);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Checks [`Invariant`]s on a lobby. Reads everything, changes nothing.
 
-use super::{Due, Lobby, Phase};
+use super::{Due, Lobby};
 use crate::Gauges;
 use crate::acquaintances::Acquaintance;
 use crate::audit::{Invariant, Violation, check};
@@ -24,42 +24,27 @@ impl Lobby {
     /// # Errors
     /// The first violation found.
     pub fn audit(&self) -> Result<(), Violation> {
-        self.audit_sessions()?;
+        self.sessions.audit()?;
+        self.audit_participants()?;
         self.audit_tickets()?;
         self.audit_matches()?;
         self.audit_timers()?;
         self.audit_gauges()?;
         self.audit_far()?;
         self.matchmaker.audit()?;
-        if self.timers.soonest().is_none_or(|(at, _)| at > self.now) {
+        if self.timers.soonest().is_none_or(|(at, _)| at > self.sessions.now) {
             self.audit_line()?;
         }
         Ok(())
     }
 
-    fn audit_sessions(&self) -> Result<(), Violation> {
+    fn audit_participants(&self) -> Result<(), Violation> {
         let (sessions, participants) = (self.sessions.len(), self.participants.len());
         check(sessions == participants, Invariant::SessionsTakePart, || {
             format!("{sessions} sessions, {participants} participants")
         })?;
-        for (connection, key) in &self.connections {
-            let named = self.sessions.get(*key).and_then(Session::connection);
-            check(named == Some(*connection), Invariant::ConnectionsNameSessions, || {
-                format!("{connection:?} names {key:?}, which names {named:?}")
-            })?;
-        }
-        for (key, session) in &self.sessions {
-            if let Some(connection) = session.connection() {
-                let named = self.connections.get(&connection);
-                check(named == Some(&key), Invariant::ConnectionsNameSessions, || {
-                    format!("{key:?} names {connection:?}, which names {named:?}")
-                })?;
-            }
-            self.audit_identity(key, session)?;
+        for (key, session) in self.sessions.iter() {
             self.audit_place(key, session)?;
-            check(session.last_seen <= self.now, Invariant::TimesLieInThePast, || format!("{key:?}: seen"))?;
-            let watched = session.timer.is_some() || session.is_elsewhere();
-            check(watched, Invariant::SessionsAreWatched, || format!("{key:?}"))?;
             let own = session.id.into();
             let bounded = self.participants.get(key).is_some_and(|participant| {
                 let known = participant.acquaintances();
@@ -70,20 +55,6 @@ impl Lobby {
         Ok(())
     }
 
-    fn audit_identity(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
-        let detached = session.connection().is_none();
-        let Some(identity) = &session.identity else {
-            return check(!detached, Invariant::OnlyTheRecognisableDetach, || format!("{key:?}"));
-        };
-        check(self.identities.get(&session.id) == Some(&key), Invariant::IdentitiesNameSessions, || {
-            format!("{key:?}")
-        })?;
-        let waiting = matches!(self.state(key), Some(State::Waiting { .. }));
-        check(!(detached && waiting), Invariant::NobodyIsGivenToTheAbsent, || format!("{key:?}"))?;
-        let bounds = self.replay_bounds();
-        check(identity.replay.is_within(bounds), Invariant::ReplayIsBounded, || format!("{key:?}"))
-    }
-
     fn audit_place(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
         let Some(state) = self.state(key) else {
             return check(false, Invariant::SessionsTakePart, || format!("{key:?}"));
@@ -91,13 +62,16 @@ impl Lobby {
         check(session.engagement == state.engagement(), Invariant::SessionsTakePart, || {
             format!("{key:?} is {state:?}, and {:?}", session.engagement)
         })?;
+        let waiting = matches!(state, State::Waiting { .. });
+        let absent = session.connection().is_none();
+        check(!(absent && waiting), Invariant::NobodyIsGivenToTheAbsent, || format!("{key:?}"))?;
         match state {
             State::Idle { credit } => {
-                let past = credit.is_none_or(|credit| credit.since <= self.now);
+                let past = credit.is_none_or(|credit| credit.since <= self.sessions.now);
                 check(past, Invariant::TimesLieInThePast, || format!("{key:?}: credit"))
             }
             State::Held { since, created } => {
-                let past = since <= created && created <= self.now;
+                let past = since <= created && created <= self.sessions.now;
                 check(past, Invariant::TimesLieInThePast, || format!("{key:?}: held"))?;
                 let detached = session.connection().is_none();
                 check(detached, Invariant::OnlyTheAbsentAreHeld, || format!("{key:?}"))
@@ -137,14 +111,14 @@ impl Lobby {
             check(watched, Invariant::TicketsAreWatched, || format!("{key:?}"))?;
             let text_with_offer = ticket.wishes.kind == Kind::Text && ticket.offer.is_some();
             check(!text_with_offer, Invariant::TextCarriesNoOffer, || format!("{key:?}"))?;
-            let latest = self.now + self.config.offer_ttl;
+            let latest = self.sessions.now + self.config.offer_ttl;
             let expires = ticket.offer.as_ref().is_none_or(|waiting| waiting.expires <= latest);
             check(expires, Invariant::OffersExpire, || format!("{key:?}"))?;
             let bounded = ticket.overtaken <= self.config.max_overtakes;
             check(bounded, Invariant::OvertakingIsBounded, || format!("{key:?}: {}", ticket.overtaken))?;
             let past = ticket.since <= ticket.created
-                && ticket.created <= self.now
-                && ticket.told.is_none_or(|told| told <= self.now);
+                && ticket.created <= self.sessions.now
+                && ticket.told.is_none_or(|told| told <= self.sessions.now);
             check(past, Invariant::TimesLieInThePast, || format!("{key:?}"))?;
         }
         Ok(())
@@ -167,7 +141,7 @@ impl Lobby {
             let apart = self.acquaintance(one, other) != Acquaintance::Blocked;
             check(apart, Invariant::BlockedStayApart, || format!("{one:?} and {other:?}"))?;
             let asked = |session| self.participants.get(session).and_then(|known| known.wishes.as_ref());
-            let awaited = [one, other].into_iter().any(|session| self.is_known_by_hearsay(session));
+            let awaited = [one, other].into_iter().any(|session| self.sessions.is_known_by_hearsay(session));
             let kept = asked(one).zip(asked(other)).is_some_and(|(mine, theirs)| {
                 mine.kind == present.kind && theirs.kind == present.kind && mine.pool == theirs.pool
             });
@@ -184,7 +158,7 @@ impl Lobby {
         check(state == Some(State::Matched { key, side }), Invariant::SeatsAreTaken, || {
             format!("{side:?} of {key:?} is {:?}, which is {state:?}", seat.session)
         })?;
-        let past = seat.since <= present.formed && present.formed <= self.now;
+        let past = seat.since <= present.formed && present.formed <= self.sessions.now;
         check(past, Invariant::TimesLieInThePast, || format!("{side:?} of {key:?}"))
     }
 
@@ -193,7 +167,6 @@ impl Lobby {
         for (at, due) in self.timers.entries() {
             queued += 1;
             let remembered = match due {
-                Due::Session(key) => self.sessions.get(key).and_then(|session| session.timer),
                 Due::Ticket(key) => self.matchmaker.ticket(key).and_then(|ticket| ticket.timer),
                 Due::Match(key) => self.matches.get(key).and_then(|present| present.timer),
                 Due::Reservation(id) => self.far.reservations.get(&id).and_then(|reserved| reserved.timer),
@@ -206,13 +179,11 @@ impl Lobby {
                 format!("{due:?} is queued for {at:?} and remembers {remembered:?}")
             })?;
         }
-        let sessions = self.sessions.values().filter_map(|session| session.timer);
         let tickets = self.matchmaker.tickets().filter_map(|(_, ticket, _)| ticket.timer);
         let matches = self.matches.values().filter_map(|present| present.timer);
         let reserved = self.far.reservations.values().filter_map(|reserved| reserved.timer);
         let arrivals = self.far.arrivals.values().filter_map(|arrival| arrival.timer);
-        let remembered: usize = sessions.count()
-            + tickets.count()
+        let remembered: usize = tickets.count()
             + matches.count()
             + reserved.count()
             + arrivals.count()
@@ -234,7 +205,7 @@ impl Lobby {
                 )
                 | None => None,
             };
-            let ours = opposite.is_some_and(|opposite| !self.is_known_by_hearsay(opposite));
+            let ours = opposite.is_some_and(|opposite| !self.sessions.is_known_by_hearsay(opposite));
             check(ours && session.is_known_by_hearsay(), Invariant::ProxiesFaceOneOfOurs, || {
                 format!("{key:?} faces {opposite:?}")
             })?;
@@ -243,7 +214,7 @@ impl Lobby {
             let far = self.far.matches.get(&present.id).map(|far| far.key);
             let hearsay = [present.initiator.session, present.responder.session]
                 .into_iter()
-                .any(|session| self.is_known_by_hearsay(session));
+                .any(|session| self.sessions.is_known_by_hearsay(session));
             check(far == Some(key) || !hearsay, Invariant::FarMatchesAreFound, || {
                 format!("{key:?}: {far:?}")
             })?;
@@ -271,7 +242,7 @@ impl Lobby {
         }
         for (connection, arrival) in &self.far.arrivals {
             check(
-                self.connections.contains_key(connection) && arrival.timer.is_some(),
+                self.sessions.at(*connection).is_some() && arrival.timer.is_some(),
                 Invariant::ArrivalsEnd,
                 || format!("{connection:?}"),
             )?;
@@ -280,7 +251,7 @@ impl Lobby {
     }
 
     fn audit_gauges(&self) -> Result<(), Violation> {
-        let across = self.sessions.values().filter(|session| session.is_elsewhere()).count();
+        let across = self.sessions.iter().filter(|(_, session)| session.is_elsewhere()).count();
         let mut counted = Gauges { sessions: self.sessions.len() - across, across, ..Gauges::default() };
         for (_, ticket, _) in self.matchmaker.tickets() {
             *counted.waiting.of(ticket.wishes.kind) += 1;
@@ -295,25 +266,31 @@ impl Lobby {
     /// What holds of the waiting tickets whenever nothing is due.
     fn audit_line(&self) -> Result<(), Violation> {
         for (key, ticket, needs) in self.matchmaker.tickets() {
-            let by_age = ticket.needs(self.now, &self.config);
+            let by_age = ticket.needs(self.sessions.now, &self.config);
             check(needs == by_age, Invariant::RelaxationIsOnTime, || {
                 format!("{key:?} stands with {needs:?} and should with {by_age:?}")
             })?;
         }
-        if self.phase == Phase::Draining {
+        if self.sessions.is_draining() {
             return Ok(());
         }
         // Every pair of a short line; of a long one everybody against a sample, which moves with the time.
         let line: Vec<_> = self.matchmaker.tickets().collect();
         let stride = line.len() / Self::COMPARED_WITH_ALL + 1;
-        let first = usize::try_from(self.now.as_micros()).unwrap_or(0) % stride;
+        let first = usize::try_from(self.sessions.now.as_micros()).unwrap_or(0) % stride;
         for (index, (key, ticket, needs)) in line.iter().enumerate().skip(first).step_by(stride) {
             let others = if stride == 1 { index + 1 } else { 0 };
             for (other_key, other, other_needs) in line.iter().skip(others).filter(|other| other.0 != *key) {
                 let known = self.acquaintance(ticket.session, other.session);
-                let fit = compatible((ticket, *needs), (other, *other_needs), self.now, &self.config, known);
+                let fit = compatible(
+                    (ticket, *needs),
+                    (other, *other_needs),
+                    self.sessions.now,
+                    &self.config,
+                    known,
+                );
                 check(!fit, Invariant::NobodyWaitsInVain, || {
-                    format!("{key:?} and {other_key:?} both wait at {:?}", self.now)
+                    format!("{key:?} and {other_key:?} both wait at {:?}", self.sessions.now)
                 })?;
             }
         }

@@ -17,7 +17,6 @@ use super::{Due, Lobby};
 use crate::ids::{ConnectionId, MatchKey, NodeId, SessionId, SessionKey, Side, TicketId};
 use crate::nodes::Say;
 use crate::nodes::{Bucket, Frame, Lease, Partner, Reply, Request, Sighting, Veil};
-use crate::persons::Someone;
 use crate::planted::planted;
 use crate::random::{LobbyKey, Random};
 use crate::{Config, Outputs, Span, Time};
@@ -220,7 +219,7 @@ impl Lobby {
         for (node, peer) in &mut self.far.peers {
             if sightings.iter().any(|sighting| sighting.node == *node) {
                 peer.missing = None;
-            } else if *peer.missing.get_or_insert(self.now) + Far::ABSENCE <= self.now {
+            } else if *peer.missing.get_or_insert(self.sessions.now) + Far::ABSENCE <= self.sessions.now {
                 gone.push(*node);
             }
         }
@@ -257,7 +256,7 @@ impl Lobby {
 
     fn on_away(&mut self, outputs: &mut Outputs) {
         if self.far.is_near() {
-            self.far.reach = Reach::Away { since: self.now };
+            self.far.reach = Reach::Away { since: self.sessions.now };
             self.watch_handshakes();
         }
         self.far.peers.values_mut().for_each(|peer| peer.missing = None);
@@ -269,7 +268,7 @@ impl Lobby {
     }
 
     fn on_node_gone(&mut self, node: NodeId, outputs: &mut Outputs) {
-        self.counters.nodes_gone += 1;
+        self.sessions.counters.nodes_gone += 1;
         let reserved = self.far.reservations.iter().filter(|(_, reserved)| reserved.node == node);
         for id in sorted(reserved.map(|(id, _)| id)) {
             self.back_to_line(id, outputs);
@@ -300,7 +299,7 @@ impl Lobby {
     }
 
     pub(super) fn note_far(&mut self, id: MatchId, key: MatchKey, last: Option<NodeId>) {
-        self.far.matches.insert(id, FarMatch { key, last, since: self.now });
+        self.far.matches.insert(id, FarMatch { key, last, since: self.sessions.now });
     }
 
     fn far_seat(&self, id: MatchId) -> Option<FarSeat> {
@@ -313,7 +312,7 @@ impl Lobby {
         self.far_seat(id).is_some_and(|far| far.node.or(last) == Some(node))
     }
 
-    fn tell(&mut self, node: NodeId, say: Say, outputs: &mut Outputs) {
+    pub(super) fn tell(&mut self, node: NodeId, say: Say, outputs: &mut Outputs) {
         if self.far.is_near() {
             if let Say::Left { id, reason } = say {
                 self.note_end(node, id, reason);
@@ -332,15 +331,6 @@ impl Lobby {
     #[cfg(test)]
     pub(crate) fn exported_ids(&self) -> Vec<TicketId> {
         sorted(self.far.exported.keys())
-    }
-
-    pub(super) fn session_id(&self, key: SessionKey) -> SessionId {
-        self.sessions.get(key).map_or(SessionId(0), |session| session.id)
-    }
-
-    pub(super) fn someone(&self, key: SessionKey) -> Someone {
-        let nobody = Someone { session: SessionId(0), device: None };
-        self.sessions.get(key).map_or(nobody, |session| session.who())
     }
 
     pub(super) fn sessions_elsewhere(&self) -> usize {

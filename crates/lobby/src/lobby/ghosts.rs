@@ -5,7 +5,6 @@ use crate::always::Always as _;
 use crate::ids::{MatchKey, SessionKey, Side};
 use crate::participants::State;
 use crate::planted::planted;
-use crate::session::Link;
 use crate::{Output, Outputs, Time};
 use visavis_protocol::{LeftReason, ServerMessage};
 
@@ -30,15 +29,17 @@ impl Lobby {
         let Some(present) = self.matches.get(key).always("its timer goes with it") else { return };
         let deadline = present.formed + self.config.sign_of_life;
         let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
-        let elsewhere = seats.iter().find(|seat| self.is_elsewhere(seat.session));
+        let elsewhere = seats.iter().find(|seat| self.sessions.is_elsewhere(seat.session));
         if let Some(seat) = elsewhere {
             let (session, answered) = (seat.session, seat.alive);
             match (self.far.shut_at(), present.connected) {
                 // Its node cannot be heard now, and a call goes on.
                 (Some(_), true) if !answered => {
-                    return self.schedule_match(key, self.now + self.config.sign_of_life.half());
+                    return self.schedule_match(key, self.sessions.now + self.config.sign_of_life.half());
                 }
-                (Some(shut_at), false) if self.now < shut_at => return self.schedule_match(key, shut_at),
+                (Some(shut_at), false) if self.sessions.now < shut_at => {
+                    return self.schedule_match(key, shut_at);
+                }
                 (Some(_), false) => return self.dissolve_far(session, outputs),
                 // Its node never said that it knows of the match.
                 (None, _) if !answered => return self.dissolve_far(session, outputs),
@@ -47,7 +48,7 @@ impl Lobby {
         }
         let silent: Vec<SessionKey> =
             seats.iter().filter(|seat| !seat.alive).map(|seat| seat.session).collect();
-        if self.now < deadline {
+        if self.sessions.now < deadline {
             for seat in seats {
                 let Some(session) = self.sessions.get(seat.session) else { continue };
                 // The pong of a client that lives says, too, what of the handshake need not be kept any longer.
@@ -74,23 +75,21 @@ impl Lobby {
     /// Ends a match because of silent sides. They are cut first, so that neither is given to somebody else on the way out.
     /// Who can come back hears then how the match ended, like any survivor: it may not even know that there was one.
     fn dissolve_match(&mut self, key: MatchKey, ghosts: &[SessionKey], outputs: &mut Outputs) {
-        let until = self.now + self.config.grace;
+        let until = self.sessions.now + self.config.grace;
         let mut unkept = Vec::new();
         for ghost in ghosts {
-            self.close_silent(*ghost, outputs);
-            let resumable = self.sessions.get(*ghost).is_some_and(|session| session.identity.is_some());
-            if resumable && !self.may_keep(*ghost) {
+            self.sessions.close_silent(*ghost, outputs);
+            let resumable = self.sessions.is_recognisable(*ghost);
+            if resumable && !self.sessions.may_keep(*ghost) {
                 unkept.push(*ghost);
                 continue;
             }
-            let Some(session) = self.sessions.get_mut(*ghost) else { continue };
-            if session.identity.is_some() && session.connection().is_some() {
-                session.link = Link::Detached { until };
-                self.timers.set(&mut session.timer, Due::Session(*ghost), until);
+            if resumable && self.sessions.connection(*ghost).is_some() {
+                self.sessions.keep_until(*ghost, until);
             }
         }
         let Some(ended) = self.end_match(key) else { return };
-        self.counters.count_end(LeftReason::Lost);
+        self.sessions.counters.count_end(LeftReason::Lost);
         for seat in [ended.seat(Side::Initiator), ended.seat(Side::Responder)] {
             let lost = ghosts.contains(&seat.session);
             let gone = self.sessions.get(seat.session).is_some_and(|session| session.identity.is_none())

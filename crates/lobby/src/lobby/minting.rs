@@ -35,7 +35,7 @@ impl Lobby {
         let claims = Claims {
             session: session.id,
             generation: identity.generation,
-            expires: self.now + self.config.token_ttl,
+            expires: self.sessions.now + self.config.token_ttl,
             requeue: participant.requeue,
             wishes: participant.wishes.as_deref().cloned(),
             place,
@@ -51,7 +51,7 @@ impl Lobby {
             sealed_by: None,
             received: None,
         };
-        let token = self.tokens.seal(&claims);
+        let token = self.sessions.tokens.seal(&claims);
         if let Some(participant) = self.participants.get_mut(key) {
             participant.owes_token = false;
         }

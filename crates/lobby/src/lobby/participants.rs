@@ -7,7 +7,7 @@ use crate::ids::{MatchKey, SessionKey, Side, TicketKey};
 use crate::participants::{AgeCredit, Participant, Participants, State};
 use crate::persons::Someone;
 use crate::session::Session;
-use slotmap::SlotMap;
+use crate::sessions::Sessions;
 use visavis_protocol::MatchId;
 
 impl Lobby {
@@ -18,7 +18,7 @@ impl Lobby {
     /// Removes a session that is in nothing any more.
     pub(super) fn remove_participant(&mut self, key: SessionKey) -> Option<Session> {
         self.participants.remove(key);
-        self.remove_session(key)
+        self.sessions.remove(key)
     }
 
     pub(super) fn transition_to_idle(&mut self, key: SessionKey, credit: Option<AgeCredit>) {
@@ -44,9 +44,7 @@ impl Lobby {
     fn transition(&mut self, key: SessionKey, change: impl FnOnce(&mut Participant)) {
         let Some(participant) = self.participants.get_mut(key) else { return };
         change(participant);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.engagement = participant.state().engagement();
-        }
+        self.sessions.engage(key, participant.state().engagement());
     }
 
     pub(super) fn has_blocked(&self, key: SessionKey, other: Someone) -> bool {
@@ -60,7 +58,7 @@ impl Lobby {
 }
 
 pub(super) fn acquaintance(
-    sessions: &SlotMap<SessionKey, Session>,
+    sessions: &Sessions,
     participants: &Participants,
     a: SessionKey,
     b: SessionKey,

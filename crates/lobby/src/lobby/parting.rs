@@ -25,16 +25,16 @@ impl Lobby {
     pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
         let Some(participant) = self.participants.get(key) else { return };
         let state = participant.state();
-        let present = self.present_match(state).map(|(id, partner)| (id, self.someone(partner)));
+        let present = self.present_match(state).map(|(id, partner)| (id, self.sessions.who(partner)));
         let partner = match (present, participant.last_match()) {
             (Some((id, partner)), _) if id == named => partner,
             (_, Some((id, partner))) if id == named => partner,
             (None, None) => {
                 let message = "block names the present or the last match: there was none";
-                return self.refuse(key, Refusal::new(ErrorCode::NotMatched, message), outputs);
+                return self.sessions.refuse(key, Refusal::new(ErrorCode::NotMatched, message), outputs);
             }
             (Some(_) | None, _) => {
-                self.counters.stale_signals += 1;
+                self.sessions.counters.stale_signals += 1;
                 return;
             }
         };
@@ -62,16 +62,16 @@ impl Lobby {
                 self.say(key, left, outputs);
             }
         }
-        if let Some(block) = self.persons.seal(partner.person()) {
+        if let Some(block) = self.sessions.persons.seal(partner.person()) {
             let resume_token = self.mint(key);
             self.say(key, ServerMessage::Blocked { match_id: named, block, resume_token }, outputs);
         }
     }
 
     pub(super) fn on_unblock(&mut self, key: SessionKey, unblock: Unblock, outputs: &mut Outputs) {
-        let Some(person) = self.persons.open(&unblock.block) else {
+        let Some(person) = self.sessions.persons.open(&unblock.block) else {
             let message = "block: no handle of this server, or of a secret that is no longer in use";
-            return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
+            return self.sessions.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
         };
         let Some(participant) = self.participants.get_mut(key) else { return };
         participant.acquaintances_mut().unblock(person);
@@ -97,7 +97,7 @@ impl Lobby {
             return;
         }
         let Some(ended) = self.end_match(present) else { return };
-        self.counters.count_end(LeftReason::Blocked);
+        self.sessions.counters.count_end(LeftReason::Blocked);
         for side in [Side::Initiator, Side::Responder] {
             self.survive(&ended, ended.seat(side), LeftReason::Blocked, outputs);
         }
@@ -114,7 +114,7 @@ impl Lobby {
             }
             Some(State::Matched { key: present, side }) => {
                 if let Some(ended) = self.end_match(present) {
-                    self.counters.count_end(reason);
+                    self.sessions.counters.count_end(reason);
                     // Who leaves knows of the match, and that it is over.
                     if let Some(session) = self.sessions.get_mut(key)
                         && session.connection().is_some()
@@ -143,7 +143,7 @@ impl Lobby {
         self.far.matches.remove(&ended.id);
         let (one, other) = (ended.initiator.session, ended.responder.session);
         for (mine, theirs) in [(one, other), (other, one)] {
-            let theirs = self.someone(theirs);
+            let theirs = self.sessions.who(theirs);
             if let Some(participant) = self.participants.get_mut(mine) {
                 let known = participant.acquaintances_mut();
                 known.last_match = Some((ended.id, theirs));
@@ -164,9 +164,9 @@ impl Lobby {
     /// Whether a survivor goes back to the line by itself: not if strangers who come and go one after the other have filled its
     /// queue, or come so fast that they would.
     fn may_requeue(&mut self, survivor: SessionKey) -> bool {
-        let now = self.now;
+        let now = self.sessions.now;
         let exempt = self.sessions.get(survivor).is_some_and(|known| known.limiting == Limiting::Exempt);
-        let reads = self.reads(survivor);
+        let reads = self.sessions.reads(survivor);
         let Some(participant) = self.participants.get_mut(survivor) else { return false };
         exempt || (reads && participant.strangers.take(now, STRANGERS_IN_TURN).is_ok())
     }
@@ -176,7 +176,7 @@ impl Lobby {
             return;
         }
         let reason = reason.told();
-        if self.is_elsewhere(seat.session) {
+        if self.sessions.is_elsewhere(seat.session) {
             let left = ServerMessage::PartnerLeft {
                 match_id: ended.id,
                 reason,
@@ -187,22 +187,23 @@ impl Lobby {
             return self.discard_proxy(seat.session);
         }
         // Whoever had a real meeting has had its turn; whoever met a ghost has not.
-        let since = if ended.connected || planted!(SurvivorLosesItsAge) { self.now } else { seat.since };
+        let since =
+            if ended.connected || planted!(SurvivorLosesItsAge) { self.sessions.now } else { seat.since };
         let Some(participant) = self.participants.get(seat.session) else { return };
         let mut wishes = participant.wishes.clone().filter(|_| participant.requeue);
         if wishes.is_some() && !self.may_requeue(seat.session) {
-            self.counters.not_requeued += 1;
+            self.sessions.counters.not_requeued += 1;
             wishes = None;
         }
         if wishes.is_none() {
-            let credit = AgeCredit { since, valid_until: self.now + self.config.age_credit };
+            let credit = AgeCredit { since, valid_until: self.sessions.now + self.config.age_credit };
             self.transition_to_idle(seat.session, (!ended.connected).then_some(credit));
         }
         let requeued = wishes.is_some();
         // Who goes back to the line gets a token with its place there.
         let resume_token = if requeued { None } else { self.mint(seat.session) };
         let left = ServerMessage::PartnerLeft { match_id: ended.id, reason, requeued, resume_token };
-        self.note_queued(seat.session, ended.other(seat.session), &left);
+        self.sessions.note_queued(seat.session, ended.other(seat.session), &left);
         self.say(seat.session, left, outputs);
         if let Some(wishes) = wishes.filter(|_| !planted!(SurvivorIsForgotten)) {
             let mut ticket = self.new_ticket(seat.session, wishes, None);

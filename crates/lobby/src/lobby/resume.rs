@@ -18,22 +18,19 @@
 //! | of another process | awaited by its partner, other match | forgotten, then [`Lobby::restore`]: its own token knows better |
 //! | of another process | known | `catch_up`: what happened elsewhere is added to what is known |
 
-use super::{Due, Lobby};
+use super::Lobby;
+use crate::Outputs;
 use crate::acquaintances::Acquaintances;
-use crate::admission::Admittance;
-use crate::ids::{ConnectionId, DeviceId, PersonId, SessionId, SessionKey, Side};
+use crate::ids::{PersonId, SessionId, SessionKey, Side};
 use crate::matches::{Match, Seat};
 use crate::participants::{Participant, State};
 use crate::persons::Someone;
 use crate::planted::planted;
-use crate::replay::Replay;
-use crate::session::{Identity, Link, Origin, Said, Session};
+use crate::session::{Link, Origin};
+use crate::sessions::{Recognised, Welcome};
 use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim};
-use crate::{Limiting, Output, Outputs};
 use std::sync::Arc;
-use visavis_protocol::{
-    CloseCode, ErrorCode, Hello, IceToken, LeftReason, Refusal, ResumeToken, ServerMessage, VERSION, Wishes,
-};
+use visavis_protocol::{ErrorCode, Hello, LeftReason, Refusal, ResumeToken, ServerMessage, VERSION, Wishes};
 
 /// What became of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,39 +42,28 @@ pub(super) enum Resumption {
     Refused,
 }
 
-/// What a session that has done nothing brings to the one that it turns out to be.
-struct Shell {
-    connection: ConnectionId,
-    limiting: Limiting,
-    said: Said,
-    answers_ping: bool,
-    hides_on_arrival: bool,
-    device: Option<DeviceId>,
-    blocked: Vec<PersonId>,
-}
-
 impl Lobby {
     pub(super) fn on_hello(&mut self, key: SessionKey, hello: Hello, outputs: &mut Outputs) {
         if hello.version != VERSION {
             let message = format!("version {} is not spoken here, only {VERSION}", hello.version);
-            return self.refuse(key, Refusal::new(ErrorCode::UnsupportedVersion, message), outputs);
+            return self.sessions.refuse(key, Refusal::new(ErrorCode::UnsupportedVersion, message), outputs);
         }
         let asked = hello.resume.is_some();
-        if asked && !self.is_untouched(key) {
+        if asked && !self.sessions.is_untouched(key) {
             let message = "resume: only in the first message of a socket";
-            return self.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
+            return self.sessions.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
         }
         self.note_greeting(key, &hello, outputs);
         if let Some(token) = hello.resume {
             match self.resume(key, &token, hello.received, outputs) {
                 Resumption::Done => {
-                    self.counters.resumed += 1;
+                    self.sessions.counters.resumed += 1;
                     return;
                 }
                 Resumption::Pending => return,
                 Resumption::Refused => {
-                    self.counters.not_resumed += 1;
-                    if !self.admit_without_token(key, outputs) {
+                    self.sessions.counters.not_resumed += 1;
+                    if !self.sessions.admit_without_token(key, outputs) {
                         return;
                     }
                 }
@@ -89,19 +75,14 @@ impl Lobby {
 
     /// What a client says about itself and its blocks; the latter once, as opening handles costs something.
     fn note_greeting(&mut self, key: SessionKey, hello: &Hello, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.answers_ping = hello.answers_ping;
-        if session.greeted {
+        if !self.sessions.note_greeting(key, hello) {
             return;
         }
-        session.greeted = true;
-        let device = hello.device.as_ref().filter(|_| !planted!(DevicesAreForgotten));
-        let device = device.map(|name| self.persons.device(name));
-        session.device = session.device.or(device);
         let surplus = hello.blocks.len().saturating_sub(Acquaintances::MAX_BLOCKED);
         let handles = hello.blocks.iter().skip(surplus).filter(|_| !planted!(HandlesOpenNothing));
-        let blocked: Vec<PersonId> = handles.filter_map(|handle| self.persons.open(handle)).collect();
-        if session.device.is_none() && blocked.is_empty() {
+        let blocked: Vec<PersonId> =
+            handles.filter_map(|handle| self.sessions.persons.open(handle)).collect();
+        if self.sessions.get(key).is_none_or(|session| session.device.is_none()) && blocked.is_empty() {
             return;
         }
         let Some(participant) = self.participants.get_mut(key) else { return };
@@ -116,56 +97,27 @@ impl Lobby {
     }
 
     pub(super) fn identify(&mut self, key: SessionKey) {
-        let enabled = self.tokens.are_enabled();
         if let Some(participant) = self.participants.get_mut(key) {
             participant.names_matches = true;
         }
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if enabled && session.identity.is_none() {
-            session.identity = Some(Box::new(Identity::new(0, Origin::Here)));
-            self.identities.insert(session.id, key);
-        }
+        self.sessions.identify(key);
     }
 
     pub(super) fn welcome(&mut self, key: SessionKey, resumed: Option<bool>, outputs: &mut Outputs) {
         let match_id = self.state(key).and_then(|state| self.present_match_id(state));
-        let identity = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut());
-        let received = identity.and_then(|identity| identity.taken_before.take());
-        let message = ServerMessage::Welcome {
-            version: VERSION,
-            online: self.online_for_clients(),
-            resume_token: self.mint(key),
-            resumed,
-            received: received.filter(|_| resumed == Some(true)),
-            match_id,
-            ice_token: self.ice_pass(),
-        };
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        if let Some(connection) = session.connection() {
-            outputs.send(connection, message);
-        }
-        // Both sides count from here. Who hears this has heard all that came before it on the same socket, and what
-        // came by another is said again behind it.
-        if let Some(identity) = &mut session.identity {
-            identity.sent = 0;
-            identity.replay = Replay::default();
-        }
-    }
-
-    /// For `GET /api/ice`, where only sessions are given relays.
-    fn ice_pass(&mut self) -> Option<IceToken> {
-        let now_unix_s = self.now.as_micros() / 1_000_000;
-        self.config.ice_passes.as_ref()?.make(now_unix_s, self.passes.bytes())
+        let (online, resume_token) = (self.online_for_clients(), self.mint(key));
+        self.sessions.welcome(key, Welcome { resumed, match_id, online, resume_token }, outputs);
     }
 
     /// The socket is gone without a word. Who can come back keeps what it has for a while.
     pub(super) fn detach(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get(key) else { return };
-        let Some(connection) = session.connection() else { return };
-        if session.identity.is_none() || !self.may_keep(key) {
+        if self.sessions.connection(key).is_none() {
+            return;
+        }
+        if !self.sessions.is_recognisable(key) || !self.sessions.may_keep(key) {
             return self.forget(key, LeftReason::Lost, outputs);
         }
-        let until = self.now + self.config.grace;
+        let until = self.sessions.now + self.config.grace;
         match self.state(key) {
             Some(State::Waiting { ticket }) => {
                 if !planted!(AbsentAreGivenAway)
@@ -188,11 +140,8 @@ impl Lobby {
             }
             Some(State::Idle { .. } | State::Held { .. }) | None => {}
         }
-        self.connections.remove(&connection);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.link = Link::Detached { until };
-            self.timers.set(&mut session.timer, Due::Session(key), until);
-        }
+        self.sessions.disconnect(key);
+        self.sessions.keep_until(key, until);
     }
 
     /// Gives an earlier session the socket of `fresh`.
@@ -203,22 +152,10 @@ impl Lobby {
         received: Option<u32>,
         outputs: &mut Outputs,
     ) -> Resumption {
-        let Some(opened) = self.tokens.open(token) else { return Resumption::Refused };
-        if opened.claims.expires <= self.now {
+        let Some(Recognised { opened, here }) = self.sessions.recognise(token) else {
             return Resumption::Refused;
-        }
-        let session = opened.claims.session;
-        let here = self.identities.get(&session).copied().filter(|known| !self.is_known_by_hearsay(*known));
-        // Our own memory has no such session: it ended. Of an earlier process we know only what the token says.
-        let ended_here = || self.ended.contains(session, opened.claims.generation);
-        let ended = (opened.ours || ended_here()) && !planted!(EndedSessionsReturn);
-        if here.is_none() && ended {
-            return Resumption::Refused;
-        }
+        };
         if let Some(known) = here {
-            if self.is_older(&opened.claims, known) {
-                return Resumption::Refused;
-            }
             // A node that is alone has nobody else who could know better.
             if opened.ours || !self.far.is_one_of_several() {
                 return self.return_to(fresh, known, opened.claims.generation, received, outputs);
@@ -240,9 +177,9 @@ impl Lobby {
         received: Option<u32>,
         outputs: &mut Outputs,
     ) -> Resumption {
-        let taken = self.sessions.get(known).map(|session| session.said.nth);
+        let taken = self.sessions.taken(known);
         self.take_over(fresh, known, generation, outputs);
-        self.note_taken(known, taken);
+        self.sessions.note_taken(known, taken);
         self.note_session(known, outputs);
         self.greet_back(known, received, outputs);
         self.part_if_blocked(known, outputs);
@@ -257,14 +194,16 @@ impl Lobby {
         received: Option<u32>,
         outputs: &mut Outputs,
     ) -> Resumption {
-        let known = self.identities.get(&opened.claims.session).copied();
-        if known.is_some_and(|known| self.is_older(&opened.claims, known)) {
+        let known = self.sessions.known(opened.claims.session);
+        if known.is_some_and(|known| self.sessions.is_older(&opened.claims, known)) {
             return Resumption::Refused;
         }
         let claims = Claims { sealed_by: Some(opened.boot), received: received.or(Some(0)), ..opened.claims };
         match known {
             None => self.restore(fresh, claims, outputs),
-            Some(known) if self.is_known_by_hearsay(known) => self.arrive(fresh, known, claims, outputs),
+            Some(known) if self.sessions.is_known_by_hearsay(known) => {
+                self.arrive(fresh, known, claims, outputs)
+            }
             Some(known) => self.catch_up(fresh, known, claims, outputs),
         }
     }
@@ -277,47 +216,17 @@ impl Lobby {
         generation: u32,
         outputs: &mut Outputs,
     ) {
-        let Some(shell) = self.dissolve(fresh) else { return };
-        let Shell { connection, limiting, said, answers_ping, hides_on_arrival, device, blocked } = shell;
-        let now = self.now;
-        let Some(session) = self.sessions.get_mut(known) else { return };
-        session.said = said;
-        session.answers_ping = answers_ping;
-        session.greeted = true;
-        // Whoever is known by one device does not become another by a resume.
-        session.device = session.device.or(device);
+        let Some(mut shell) = self.participants.remove(fresh) else { return };
+        let hides_on_arrival = shell.hides_on_arrival;
         if let Some(participant) = self.participants.get_mut(known) {
             participant.hides_on_arrival = hides_on_arrival;
-            participant.remember(Vec::new(), blocked, self.config.recent_partners);
+            participant.remember(Vec::new(), shell.take_blocked(), self.config.recent_partners);
         }
-        let old = std::mem::replace(&mut session.link, Link::Attached(connection));
-        let old_limiting = std::mem::replace(&mut session.limiting, limiting);
-        session.admittance = Admittance::Inside;
-        session.last_seen = now;
-        session.last_frame = now;
-        session.asked = None;
-        self.timers.clear(&mut session.timer, Due::Session(known));
-        if let Some(identity) = &mut session.identity {
-            identity.generation = generation.saturating_add(u32::from(!planted!(TokensStayGood)));
-        }
-        self.connections.insert(connection, known);
-        // The socket that came brought its own place in its crowd.
-        self.part_from_crowd(old_limiting);
-        if let Link::Attached(old) = old
-            && !planted!(OldSocketStays)
-        {
-            self.connections.remove(&old);
-            outputs.push(Output::Close {
-                connection: old,
-                code: CloseCode::Policy,
-                reason: "resumed elsewhere",
-            });
-        }
+        let Some(before) = self.sessions.take_over(fresh, known, generation, outputs) else { return };
         // Coming back is a sign of life, too.
         self.note_alive(known);
-        self.watch(known);
-        if let Link::Detached { until } = old {
-            self.tell_back(known, until.since(now), outputs);
+        if let Link::Detached { until } = before {
+            self.tell_back(known, until.since(self.sessions.now), outputs);
         }
         if hides_on_arrival {
             // Asked for before it was known which session this is.
@@ -325,33 +234,19 @@ impl Lobby {
         }
     }
 
-    /// Notes how much of the socket before was taken, for the `welcome`.
-    pub(super) fn note_taken(&mut self, key: SessionKey, taken: Option<u32>) {
-        if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
-            identity.taken_before = taken;
-        }
-    }
-
     /// Tells a session that is back where it stands and what it missed, and puts it back into the line.
     pub(super) fn greet_back(&mut self, key: SessionKey, received: Option<u32>, outputs: &mut Outputs) {
-        let missed: Vec<ServerMessage> =
-            match self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
-                Some(identity) => {
-                    identity.replay.acknowledge(received.unwrap_or(0));
-                    identity.replay.take().collect()
-                }
-                None => Vec::new(),
-            };
+        let missed = self.sessions.take_missed(key, received.unwrap_or(0));
         self.welcome(key, Some(true), outputs);
         for message in missed.into_iter().filter(|_| !planted!(MailIsLost)) {
-            self.say_again(key, message, outputs);
+            self.sessions.say_again(key, message, outputs);
         }
         if let Some(State::Held { since, created }) = self.state(key)
             && let Some(wishes) = self.participants.get(key).and_then(|known| known.wishes.clone())
         {
             self.transition_to_idle(key, None);
             let mut ticket = self.new_ticket(key, wishes, None);
-            ticket.since = if planted!(HeldPlaceIsLost) { self.now } else { since };
+            ticket.since = if planted!(HeldPlaceIsLost) { self.sessions.now } else { since };
             ticket.created = created;
             self.enter_line(ticket, outputs);
         }
@@ -365,7 +260,7 @@ impl Lobby {
         outputs: &mut Outputs,
     ) -> Resumption {
         if matches!(&claims.place, PlaceClaim::Matched(MatchClaim { partner: None, .. })) {
-            self.spent.remember(claims.session, claims.generation);
+            self.sessions.note_spent(claims.session, claims.generation);
             return Resumption::Refused;
         }
         self.note_belief(&claims);
@@ -398,11 +293,7 @@ impl Lobby {
         requeue: bool,
         wishes: Option<Wishes>,
     ) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        session.id = id;
-        session.identity = Some(Box::new(Identity::new(presented.saturating_add(1), Origin::Restored)));
-        session.admittance = Admittance::Inside;
-        self.identities.insert(id, key);
+        self.sessions.become_restored(key, id, presented);
         let Some(participant) = self.participants.get_mut(key) else { return };
         participant.names_matches = true;
         participant.requeue = requeue;
@@ -461,7 +352,11 @@ impl Lobby {
         match place {
             PlaceClaim::Idle => self.welcome(key, Some(true), outputs),
             PlaceClaim::Waiting(since) => {
-                let since = if planted!(RestoredPlaceIsLost) { self.now } else { since.min(self.now) };
+                let since = if planted!(RestoredPlaceIsLost) {
+                    self.sessions.now
+                } else {
+                    since.min(self.sessions.now)
+                };
                 self.hold_place(key, since);
                 self.welcome(key, Some(true), outputs);
                 self.search_again(key, since, outputs);
@@ -473,10 +368,10 @@ impl Lobby {
                     // A block ends a match and brings no token: this one is from before.
                     return self.welcome(key, Some(true), outputs);
                 }
-                if self.identities.contains_key(&partner) || self.ended.contains(partner, 0) {
+                if self.sessions.known(partner).is_some() || self.sessions.has_ended(partner) {
                     // The partner came back before, by a newer token, and was elsewhere.
                     if self.participants.get(key).is_some_and(|participant| participant.requeue) {
-                        self.hold_place(key, self.now);
+                        self.hold_place(key, self.sessions.now);
                     }
                     self.welcome(key, Some(true), outputs);
                     return self.tell_match_is_over(key, claim.id, outputs);
@@ -493,20 +388,14 @@ impl Lobby {
 
     /// Rebuilds a match of which one side is back; the other is awaited.
     fn restore_half(&mut self, key: SessionKey, claim: &MatchClaim, partner: Someone) {
-        let Someone { session: partner, device } = partner;
-        let until = self.now + self.config.half_pair_grace;
+        let until = self.sessions.now + self.config.half_pair_grace;
         let until = if planted!(HalfPairsStay) { until + self.config.half_pair_grace } else { until };
-        let mut session =
-            Session::known_by_hearsay(partner, Link::Detached { until }, Origin::Awaited, self.now);
-        session.device = device;
-        let awaited = self.sessions.insert(session);
+        let link = Link::Detached { until };
+        let awaited = self.sessions.insert_known_by_hearsay(partner, link, Origin::Awaited);
         self.participants.insert(awaited, Participant::default());
-        self.identities.insert(partner, awaited);
-        if let Some(session) = self.sessions.get_mut(awaited) {
-            self.timers.set(&mut session.timer, Due::Session(awaited), until);
-        }
         let seat = |session, since| Seat { session, since, candidates: 0, reported: false, alive: true };
-        let (mine, theirs) = (seat(key, claim.since.min(self.now)), seat(awaited, self.now));
+        let (mine, theirs) =
+            (seat(key, claim.since.min(self.sessions.now)), seat(awaited, self.sessions.now));
         let (initiator, responder) = match claim.side {
             Side::Initiator => (mine, theirs),
             Side::Responder => (theirs, mine),
@@ -515,7 +404,7 @@ impl Lobby {
         let present = self.matches.insert(Match {
             id: claim.id,
             kind: claim.kind,
-            formed: self.now,
+            formed: self.sessions.now,
             connected: true,
             initiator,
             responder,
@@ -525,21 +414,5 @@ impl Lobby {
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {
             self.transition_to_matched(session, present, side);
         }
-    }
-
-    /// Removes a session that has done nothing; its socket goes to another.
-    fn dissolve(&mut self, fresh: SessionKey) -> Option<Shell> {
-        let mut session = self.sessions.remove(fresh)?;
-        let mut participant = self.participants.remove(fresh)?;
-        self.timers.clear(&mut session.timer, Due::Session(fresh));
-        Some(Shell {
-            connection: session.connection()?,
-            limiting: session.limiting,
-            said: session.said,
-            answers_ping: session.answers_ping,
-            hides_on_arrival: participant.hides_on_arrival,
-            device: session.device,
-            blocked: participant.take_blocked(),
-        })
     }
 }

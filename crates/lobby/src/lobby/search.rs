@@ -1,7 +1,7 @@
 //! Searching: `find_partner`, `next`, `ticket_offer`; entering the line, and the match that ends the wait.
 
 use super::participants::acquaintance;
-use super::{Due, Lobby, Phase};
+use super::{Due, Lobby};
 use crate::crowd::Act;
 use crate::ids::{SessionKey, Side, TicketKey};
 use crate::matches::{Match, Seat};
@@ -22,12 +22,12 @@ impl Lobby {
         let requeue = wanted.requeue;
         let (wishes, offer) = match self.read_wishes(wanted) {
             Ok(read) => read,
-            Err(refusal) => return self.refuse(key, refusal, outputs),
+            Err(refusal) => return self.sessions.refuse(key, refusal, outputs),
         };
         let Some(participant) = self.participants.get(key) else { return };
         // The first search is everybody's; the following ones are Nexts by another name.
         let first = participant.wishes.is_none();
-        if !first && !self.take(key, Act::Next, outputs) {
+        if !first && !self.sessions.take(key, Act::Next, outputs) {
             return;
         }
         self.note_request(key);
@@ -36,7 +36,7 @@ impl Lobby {
         participant.names_matches |= requeue;
         let wishes = Arc::new(wishes);
         participant.wishes = Some(wishes.clone());
-        self.note_use(key);
+        self.sessions.note_use(key);
         let mut ticket = self.new_ticket(key, wishes, offer);
         match self.state(key) {
             Some(State::Waiting { ticket: old }) => {
@@ -50,7 +50,7 @@ impl Lobby {
                 self.owe_token(key);
             }
             Some(State::Matched { .. }) => self.leave(key, LeftReason::Next, outputs),
-            Some(State::Idle { credit: Some(credit) }) if self.now <= credit.valid_until => {
+            Some(State::Idle { credit: Some(credit) }) if self.sessions.now <= credit.valid_until => {
                 ticket.since = credit.since;
             }
             Some(State::Idle { .. } | State::Held { .. }) | None => {}
@@ -62,7 +62,7 @@ impl Lobby {
         let Some(participant) = self.participants.get(key) else { return };
         let Some(wishes) = participant.wishes.clone() else {
             let message = "next repeats the last search: send `find_partner` first";
-            return self.refuse(key, Refusal::new(ErrorCode::NotSearching, message), outputs);
+            return self.sessions.refuse(key, Refusal::new(ErrorCode::NotSearching, message), outputs);
         };
         let state = participant.state();
         if let Some(named) = next.match_id
@@ -71,7 +71,7 @@ impl Lobby {
         {
             return;
         }
-        if !self.take(key, Act::Next, outputs) {
+        if !self.sessions.take(key, Act::Next, outputs) {
             return;
         }
         self.note_request(key);
@@ -101,7 +101,7 @@ impl Lobby {
             State::Held { .. } => {}
             State::Idle { credit } => {
                 let mut ticket = self.new_ticket(key, wishes, next.offer);
-                if let Some(credit) = credit.filter(|credit| self.now <= credit.valid_until) {
+                if let Some(credit) = credit.filter(|credit| self.sessions.now <= credit.valid_until) {
                     ticket.since = credit.since;
                 }
                 self.enter_line(ticket, outputs);
@@ -123,15 +123,15 @@ impl Lobby {
         if self.sessions.get(ticket.session).is_some_and(|session| session.connection().is_none()) {
             return self.transition_to_held(ticket.session, ticket.since, ticket.created);
         }
-        if self.phase == Phase::Draining {
+        if self.sessions.is_draining() {
             return self.wait(ticket, outputs);
         }
-        let needs = ticket.needs(self.now, &self.config);
+        let needs = ticket.needs(self.sessions.now, &self.config);
         let (sessions, participants) = (&self.sessions, &self.participants);
         let seeker = ticket.session;
         let known = |other| acquaintance(sessions, participants, seeker, other);
-        let partner = self.matchmaker.best_for(&ticket, needs, self.now, &self.config, known);
-        self.counters.probes = self.matchmaker.probes;
+        let partner = self.matchmaker.best_for(&ticket, needs, self.sessions.now, &self.config, known);
+        self.sessions.counters.probes = self.matchmaker.probes;
         match partner.and_then(|partner| self.take_ticket(partner)) {
             Some(partner) => self.pair(ticket, partner, outputs),
             None => self.wait(ticket, outputs),
@@ -149,26 +149,26 @@ impl Lobby {
 
     /// Puts a ticket into the line, looking for nobody.
     pub(super) fn insert_waiting(&mut self, ticket: Ticket) -> TicketKey {
-        let needs = ticket.needs(self.now, &self.config);
+        let needs = ticket.needs(self.sessions.now, &self.config);
         let session = ticket.session;
         *self.gauges.waiting.of(ticket.wishes.kind) += 1;
         let key = self.matchmaker.insert(ticket, needs);
         self.transition_to_waiting(session, key);
-        self.watch(session);
+        self.sessions.watch(session);
         key
     }
 
     /// Something about a waiting ticket changes now: what it insists on, whom it may meet again, or only the time.
     pub(super) fn on_ticket_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
         let Some(ticket) = self.matchmaker.ticket_mut(key) else { return };
-        if ticket.offer.as_ref().is_some_and(|waiting| waiting.expires <= self.now) {
+        if ticket.offer.as_ref().is_some_and(|waiting| waiting.expires <= self.sessions.now) {
             ticket.offer = None;
         }
-        if ticket.changes_at.is_some_and(|at| at <= self.now) {
+        if ticket.changes_at.is_some_and(|at| at <= self.sessions.now) {
             // Compatibility may have grown, and with it the choice: search anew, as on arrival.
             if let Some(mut ticket) = self.take_ticket(key) {
                 if ticket.exported.is_some() {
-                    ticket.export_at = self.now;
+                    ticket.export_at = self.sessions.now;
                 }
                 self.enter_line(ticket, outputs);
             }
@@ -181,7 +181,7 @@ impl Lobby {
 
     /// Who asks for a stranger itself has read what came before.
     fn note_request(&mut self, key: SessionKey) {
-        self.note_reading(key);
+        self.sessions.note_reading(key);
         if let Some(participant) = self.participants.get_mut(key) {
             participant.strangers.refill();
         }
@@ -204,49 +204,49 @@ impl Lobby {
         wishes: Arc<Wishes>,
         offer: Option<Offer>,
     ) -> Ticket {
-        let expires = self.now + self.config.offer_ttl;
+        let expires = self.sessions.now + self.config.offer_ttl;
         let offer = offer.filter(|_| wishes.kind != Kind::Text).map(|offer| WaitingOffer { offer, expires });
         Ticket {
             session,
             wishes,
-            since: self.now,
-            created: self.now,
+            since: self.sessions.now,
+            created: self.sessions.now,
             offer,
             overtaken: 0,
             told: None,
             changes_at: None,
             timer: None,
             exported: None,
-            export_at: self.now + self.config.overflow_after,
+            export_at: self.sessions.now + self.config.overflow_after,
         }
     }
 
     /// Puts two together. Both tickets are out of the line, both sessions idle.
     fn pair(&mut self, arrived: Ticket, waited: Ticket, outputs: &mut Outputs) {
         for ticket in [&arrived, &waited] {
-            let wait = self.now.since(ticket.since);
-            self.counters.wait.record(wait);
+            let wait = self.sessions.now.since(ticket.since);
+            self.sessions.counters.wait.record(wait);
             self.matchmaker.note_wait(&ticket.wishes, wait);
         }
         let arrived_is_older = (arrived.since, arrived.session) < (waited.since, waited.session);
-        let live = [arrived.has_live_offer(self.now), waited.has_live_offer(self.now)];
+        let live = [arrived.has_live_offer(self.sessions.now), waited.has_live_offer(self.sessions.now)];
         let arrived_initiates = first_initiates(live, arrived_is_older);
         let (initiator, responder) = if arrived_initiates { (arrived, waited) } else { (waited, arrived) };
         let kind = initiator.wishes.kind;
-        let now = self.now;
+        let now = self.sessions.now;
         let mut offer = initiator.offer.filter(|waiting| waiting.is_live(now)).map(|waiting| waiting.offer);
         if let Some(Offer { sdp }) = &offer
-            && !self.offer_fits(responder.session, sdp.reveal_json().len())
+            && !self.sessions.offer_fits(responder.session, sdp.reveal_json().len())
         {
             // Strangers in turn, each with a large offer, must not fill a queue.
-            self.counters.offers_withheld += 1;
+            self.sessions.counters.offers_withheld += 1;
             offer = None;
         }
         let fit = fit(&initiator.wishes, &responder.wishes, offer.is_some());
         let Fit { mode, shared_interests, language } = fit;
-        *self.counters.matches.of(kind) += 1;
-        self.counters.matches_with_interest += u64::from(!shared_interests.is_empty());
-        self.counters.matches_with_offer += u64::from(offer.is_some());
+        *self.sessions.counters.matches.of(kind) += 1;
+        self.sessions.counters.matches_with_interest += u64::from(!shared_interests.is_empty());
+        self.sessions.counters.matches_with_offer += u64::from(offer.is_some());
         *self.gauges.matches.of(kind) += 1;
 
         let seat = |session, since| Seat { session, since, candidates: 0, reported: false, alive: false };
@@ -254,13 +254,13 @@ impl Lobby {
         let key = self.matches.insert(Match {
             id,
             kind,
-            formed: self.now,
+            formed: self.sessions.now,
             connected: false,
             initiator: seat(initiator.session, initiator.since),
             responder: seat(responder.session, responder.since),
             timer: None,
         });
-        self.schedule_match(key, self.now + self.config.sign_of_life.half());
+        self.schedule_match(key, self.sessions.now + self.config.sign_of_life.half());
         let own = if planted!(OfferComesBack) { offer.clone() } else { None };
         let told = [(initiator.session, Side::Initiator, own), (responder.session, Side::Responder, offer)];
         for (session, side, _) in &told {
@@ -278,13 +278,13 @@ impl Lobby {
                 resume_token: self.mint(session),
             };
             let found = ServerMessage::PartnerFound(found);
-            self.note_queued(session, stranger, &found);
+            self.sessions.note_queued(session, stranger, &found);
             self.say(session, found, outputs);
         }
     }
 
     pub(super) fn replace_offer(&mut self, key: TicketKey, offer: Offer) {
-        let expires = self.now + self.config.offer_ttl;
+        let expires = self.sessions.now + self.config.offer_ttl;
         if let Some(ticket) =
             self.matchmaker.ticket_mut(key).filter(|ticket| ticket.wishes.kind != Kind::Text)
         {
@@ -298,15 +298,15 @@ impl Lobby {
         let Some(ticket) = self.matchmaker.ticket(key) else { return };
         let owes_token =
             self.participants.get(ticket.session).is_some_and(|participant| participant.owes_token);
-        if ticket.told.is_some_and(|told| self.now < told + interval) && !owes_token {
+        if ticket.told.is_some_and(|told| self.sessions.now < told + interval) && !owes_token {
             return;
         }
-        let waited = self.now.since(ticket.since).as_micros();
+        let waited = self.sessions.now.since(ticket.since).as_micros();
         let typical = self.matchmaker.typical_wait(&ticket.wishes);
         let left = typical.map(|typical| Span::from_micros(typical.as_micros().saturating_sub(waited)));
         let (session, first) = (ticket.session, ticket.told.is_none());
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
-            ticket.told = Some(self.now);
+            ticket.told = Some(self.sessions.now);
         }
         let estimate_ms = left.map(Span::as_millis_ceil);
         let resume_token = if first || owes_token { self.mint(session) } else { None };
@@ -349,13 +349,14 @@ impl Lobby {
         }) || self.participants.get(ticket.session).is_some_and(Participant::met_anyone);
         let changes_at = [
             // Due already, and not looked at yet: what came first after a sleep may schedule anew.
-            ticket.changes_at.filter(|at| *at <= self.now),
-            ticket.relaxes_at(self.now, &self.config).filter(|_| !planted!(RelaxingIsNotTimed)),
-            (met_anyone && pause_ends > self.now && !planted!(PausesAreNotTimed)).then_some(pause_ends),
+            ticket.changes_at.filter(|at| *at <= self.sessions.now),
+            ticket.relaxes_at(self.sessions.now, &self.config).filter(|_| !planted!(RelaxingIsNotTimed)),
+            (met_anyone && pause_ends > self.sessions.now && !planted!(PausesAreNotTimed))
+                .then_some(pause_ends),
         ];
         let changes_at = changes_at.into_iter().flatten().min();
-        let tell_at = ticket.told.map_or(self.now, |told| told + interval).max(self.now);
-        let export_at = self.shows_tickets().then_some(ticket.export_at.max(self.now));
+        let tell_at = ticket.told.map_or(self.sessions.now, |told| told + interval).max(self.sessions.now);
+        let export_at = self.shows_tickets().then_some(ticket.export_at.max(self.sessions.now));
         let due = [changes_at, export_at].into_iter().flatten().fold(tell_at, Time::min);
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
             ticket.changes_at = changes_at;

@@ -37,29 +37,30 @@ impl Lobby {
     pub(super) fn on_signal(&mut self, key: SessionKey, signal: SignalMessage, outputs: &mut Outputs) {
         match self.route(key, signal.match_id()) {
             Route::Forward { key: match_key, side, match_id, partner } => {
-                if matches!(signal, SignalMessage::Message(_)) && !self.take(key, Act::Text, outputs) {
+                if matches!(signal, SignalMessage::Message(_)) && !self.sessions.take(key, Act::Text, outputs)
+                {
                     return;
                 }
                 let bytes = signal.forwarded_bytes();
                 if let Some(bytes) = bytes
                     && let Err((limit, pause)) = self.may_reach(key, partner, &signal, bytes)
                 {
-                    return self.refuse_too_fast(key, limit, pause, outputs);
+                    return self.sessions.refuse_too_fast(key, limit, pause, outputs);
                 }
                 let was_connected = self.is_connected(match_key);
                 if let Err(refusal) = self.note_signal(match_key, side, &signal) {
-                    return self.refuse(key, refusal, outputs);
+                    return self.sessions.refuse(key, refusal, outputs);
                 }
                 if !was_connected && self.is_connected(match_key) {
                     self.tell_connected(match_key, outputs);
                 }
                 let Some(message) = forward(match_id, signal) else { return };
-                self.note_sent(key, bytes.unwrap_or_default());
-                self.note_queued(partner, key, &message);
+                self.sessions.note_sent(key, bytes.unwrap_or_default());
+                self.sessions.note_queued(partner, key, &message);
                 self.say(partner, message, outputs);
             }
-            Route::Drop => self.counters.stale_signals += 1,
-            Route::Refuse(refusal) => self.refuse(key, refusal, outputs),
+            Route::Drop => self.sessions.counters.stale_signals += 1,
+            Route::Refuse(refusal) => self.sessions.refuse(key, refusal, outputs),
         }
     }
 
@@ -95,7 +96,7 @@ impl Lobby {
         if let Some(pause) = self.partner_is_full(partner, signal, bytes) {
             return Err((RateLimit::Mailbox, pause));
         }
-        self.may_signal(key, partner, bytes)
+        self.sessions.may_signal(key, partner, bytes)
     }
 
     /// A stranger who is away takes only so much: then the sender waits, and nothing is lost.
@@ -103,7 +104,7 @@ impl Lobby {
         let session = self.sessions.get(partner).always("who sits in a match is a session")?;
         let pause = match session.link {
             Link::Attached(_) => return None,
-            Link::Detached { until } => until.since(self.now),
+            Link::Detached { until } => until.since(self.sessions.now),
             Link::Elsewhere { .. } => Span::from_secs(1),
         };
         // What is typed is kept only where there is room for it, and is nothing to wait for.
@@ -115,7 +116,7 @@ impl Lobby {
         if session.is_elsewhere() && self.far.is_near() && identity.replay.is_empty() {
             return None;
         }
-        identity.replay.is_full(weight_of(bytes), self.replay_bounds()).then_some(pause)
+        identity.replay.is_full(weight_of(bytes), self.sessions.replay_bounds()).then_some(pause)
     }
 
     /// What the lobby itself learns from a signal.
@@ -137,7 +138,7 @@ impl Lobby {
             SignalMessage::Connected(report) => {
                 // Both sides report; the first report makes the match a real one.
                 if !present.connected {
-                    self.counters.paths.matches += 1;
+                    self.sessions.counters.paths.matches += 1;
                 }
                 present.connected = true;
                 // A client may say it again and again, and is counted once.
@@ -146,8 +147,8 @@ impl Lobby {
                 }
                 // The client's word, but no longer than the match is old.
                 let elapsed = Span::from_micros((report.elapsed_ms * 1_000.0) as u64)
-                    .min(self.now.since(present.formed));
-                self.counters.paths.record(report, elapsed);
+                    .min(self.sessions.now.since(present.formed));
+                self.sessions.counters.paths.record(report, elapsed);
             }
             SignalMessage::Message(_) if present.kind == Kind::Text => present.connected = true,
             SignalMessage::Message(_) | SignalMessage::Typing(_) => {}

@@ -128,7 +128,7 @@ impl Lobby {
 
     /// Ends what is left of a session that went on elsewhere, and says whom it had met: its token does not know.
     pub(super) fn drop_left(&mut self, left: SessionKey, outputs: &mut Outputs) -> Kept {
-        self.close_moved(left, outputs);
+        self.sessions.close_moved(left, outputs);
         let kept = self.kept_of(left);
         // Where it is itself, nobody else would say that its match is over.
         self.tell_its_node(left, outputs);
@@ -178,7 +178,7 @@ impl Lobby {
 
     /// Two nodes believed the same token, and one of them has the visitor: what the other holds is left over.
     pub(super) fn reclaim_if_here(&mut self, node: NodeId, session: SessionId, outputs: &mut Outputs) {
-        let known = self.identities.get(&session).and_then(|key| self.sessions.get(*key));
+        let known = self.sessions.known(session).and_then(|key| self.sessions.get(key));
         let here = known.filter(|known| known.connection().is_some());
         if let Some(generation) = here.and_then(|known| known.identity.as_ref()).map(|known| known.generation)
         {

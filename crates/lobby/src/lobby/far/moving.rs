@@ -17,9 +17,9 @@ use crate::participants::{Participant, State};
 use crate::planted::planted;
 use crate::session::{Link, Origin, Said};
 use crate::tokens::{Claims, Kept, Opened};
-use crate::{Limiting, Output, Outputs, Span, Time};
+use crate::{Outputs, Span, Time};
 use std::collections::VecDeque;
-use visavis_protocol::{ClientMessage, CloseCode, LeftReason, MatchId, ServerMessage};
+use visavis_protocol::{ClientMessage, LeftReason, MatchId, ServerMessage};
 
 /// How long each of those who are asked has to answer.
 const PATIENCE: Span = Span::from_secs(1);
@@ -79,7 +79,7 @@ impl Lobby {
         });
         let mut timer = None;
         if !planted!(ArrivalsWaitForEver) {
-            self.timers.set(&mut timer, Due::Arrival(connection), self.now + PATIENCE);
+            self.timers.set(&mut timer, Due::Arrival(connection), self.sessions.now + PATIENCE);
         }
         let arrival = Arrival {
             claims,
@@ -111,7 +111,7 @@ impl Lobby {
         if arrival.backlog.len() < MAX_BACKLOG && waiting + message.payload_bytes() <= MAX_BACKLOG_BYTES {
             arrival.backlog.push_back((said, message.clone()));
         } else {
-            self.refuse_too_fast(key, RateLimit::Arrival, PATIENCE, outputs);
+            self.sessions.refuse_too_fast(key, RateLimit::Arrival, PATIENCE, outputs);
         }
         true
     }
@@ -147,7 +147,7 @@ impl Lobby {
         }
         let Some(arrival) = self.far.arrivals.get_mut(&connection) else { return };
         arrival.step = Step::Reclaiming(holder);
-        self.timers.set(&mut arrival.timer, Due::Arrival(connection), self.now + PATIENCE);
+        self.timers.set(&mut arrival.timer, Due::Arrival(connection), self.sessions.now + PATIENCE);
         let reclaim = Say::Reclaim {
             connection: connection.0,
             session: arrival.claims.session,
@@ -160,12 +160,12 @@ impl Lobby {
     /// Nobody has the session: only the token tells of it.
     pub(super) fn settle_arrival(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
         let Some(mut arrival) = self.forget_arrival(connection) else { return };
-        let Some(fresh) = self.connections.get(&connection).copied() else { return };
-        arrival.claims.kept = arrival.kept.as_deref().and_then(|kept| self.tokens.open_kept(kept));
+        let Some(fresh) = self.sessions.at(connection) else { return };
+        arrival.claims.kept = arrival.kept.as_deref().and_then(|kept| self.sessions.tokens.open_kept(kept));
         let opened = Opened { claims: arrival.claims, boot: arrival.sealed_by.to_bytes(), ours: false };
         let session = opened.claims.session;
         match self.believe(fresh, opened, arrival.received, outputs) {
-            Resumption::Done => self.counters.resumed += 1,
+            Resumption::Done => self.sessions.counters.resumed += 1,
             Resumption::Refused | Resumption::Pending => self.take_for_new(fresh, arrival.said, outputs),
         }
         self.look_for_partner_at(arrival.sealed_by, session, outputs);
@@ -174,7 +174,7 @@ impl Lobby {
 
     /// Where a session was handed over, but never arrived, its partner may still be.
     fn look_for_partner_at(&mut self, node: NodeId, session: SessionId, outputs: &mut Outputs) {
-        let known = self.identities.get(&session).and_then(|key| self.state(*key));
+        let known = self.sessions.known(session).and_then(|key| self.state(key));
         if let Some(id) = known.and_then(|state| self.present_match_id(state))
             && let Some(far) = self.far_seat(id).filter(|far| far.node.is_none())
             && self.far.knows(node)
@@ -185,18 +185,18 @@ impl Lobby {
 
     fn turn_away(&mut self, connection: ConnectionId, outputs: &mut Outputs) {
         let Some(arrival) = self.forget_arrival(connection) else { return };
-        let Some(fresh) = self.connections.get(&connection).copied() else { return };
-        self.spent.remember(arrival.claims.session, arrival.claims.generation);
+        let Some(fresh) = self.sessions.at(connection) else { return };
+        self.sessions.note_spent(arrival.claims.session, arrival.claims.generation);
         self.take_for_new(fresh, arrival.said, outputs);
         self.hear_backlog(connection, arrival.backlog, outputs);
     }
 
     /// A visitor whose token brought nothing back.
     fn take_for_new(&mut self, fresh: SessionKey, hello: Said, outputs: &mut Outputs) {
-        self.counters.not_resumed += 1;
+        self.sessions.counters.not_resumed += 1;
         let Some(session) = self.sessions.get_mut(fresh) else { return };
         let last = std::mem::replace(&mut session.said, hello);
-        let admitted = self.admit_without_token(fresh, outputs);
+        let admitted = self.sessions.admit_without_token(fresh, outputs);
         if let Some(session) = self.sessions.get_mut(fresh) {
             session.said = last;
         }
@@ -213,14 +213,12 @@ impl Lobby {
         outputs: &mut Outputs,
     ) {
         for (said, message) in backlog {
-            let Some(key) = self.connections.get(&connection).copied() else { return };
+            let Some(key) = self.sessions.at(connection) else { return };
             let Some(session) = self.sessions.get_mut(key) else { return };
             // An error is about the message that was said then.
             let last = std::mem::replace(&mut session.said, said);
             self.receive(key, message, outputs);
-            if let Some(session) =
-                self.connections.get(&connection).and_then(|key| self.sessions.get_mut(*key))
-            {
+            if let Some(session) = self.sessions.at(connection).and_then(|key| self.sessions.get_mut(key)) {
                 session.said = last;
             }
         }
@@ -248,7 +246,7 @@ impl Lobby {
         received: Option<u32>,
         outputs: &mut Outputs,
     ) -> Option<Standing> {
-        let key = self.identities.get(&session).copied()?;
+        let key = self.sessions.known(session)?;
         let known = self.sessions.get_mut(key)?;
         let participant = self.participants.get(key)?;
         let back = if known.connection().is_some() { Presence::WasHere } else { Presence::WasAway };
@@ -272,11 +270,11 @@ impl Lobby {
             taken: Some(known.said.nth),
             back,
         };
-        let now = self.now;
+        let now = self.sessions.now;
         let waited = move |since: Time| Place::Waiting { waited: now.since(since) };
-        self.counters.moved_out += 1;
+        self.sessions.counters.moved_out += 1;
         if !planted!(MovedSocketsStay) {
-            self.close_moved(key, outputs);
+            self.sessions.close_moved(key, outputs);
         }
         standing.place = match self.state(key)? {
             State::Idle { .. } => Place::Idle,
@@ -298,18 +296,6 @@ impl Lobby {
         };
         self.discard_proxy(key);
         Some(standing)
-    }
-
-    /// Closes the socket of a session that is leaving this node, if it has one.
-    pub(super) fn close_moved(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let limiting = std::mem::replace(&mut session.limiting, Limiting::Exempt);
-        let connection = session.connection();
-        self.part_from_crowd(limiting);
-        if let Some(connection) = connection {
-            self.connections.remove(&connection);
-            outputs.push(Output::Close { connection, code: CloseCode::Policy, reason: "resumed elsewhere" });
-        }
     }
 
     /// How a match looks to the node that takes one side of it over; and whether the other side stays here.
@@ -360,7 +346,7 @@ impl Lobby {
         // What is handed over may not arrive: then nobody is there.
         if let Some(seats) = self.matches.get_mut(present) {
             seats.seat_mut(side).alive = false;
-            self.schedule_match(present, self.now + HANDED_OVER);
+            self.schedule_match(present, self.sessions.now + HANDED_OVER);
         }
     }
 
@@ -388,11 +374,11 @@ impl Lobby {
         }
         let Some(standing) = standing else { return self.turn_away(connection, outputs) };
         let Some(arrival) = self.forget_arrival(connection) else { return };
-        let Some(fresh) = self.connections.get(&connection).copied() else { return };
-        self.counters.moved_in += 1;
+        let Some(fresh) = self.sessions.at(connection) else { return };
+        self.sessions.counters.moved_in += 1;
         self.settle_in(fresh, &arrival.claims, node, *standing, outputs);
-        self.counters.resumed += 1;
-        if let Some(key) = self.connections.get(&connection).copied() {
+        self.sessions.counters.resumed += 1;
+        if let Some(key) = self.sessions.at(connection) {
             // Its hello may have brought blocks that the other node did not know.
             self.part_if_blocked(key, outputs);
         }
@@ -410,12 +396,12 @@ impl Lobby {
         let Some(standing) = standing else { return };
         let ours = session.and_then(|session| {
             self.note_asked(session);
-            self.identities.get(&session).copied()
+            self.sessions.known(session)
         });
         let Place::Matched { id, side, partner, at: Some(at), .. } = standing.place else { return };
         match self.far_seat(id) {
             // The two halves meet.
-            Some(far) if far.side == side.other() && self.session_id(far.session) == partner.session => {
+            Some(far) if far.side == side.other() && self.sessions.id(far.session) == partner.session => {
                 // Also where they have met already: who handed this over may have spoken for it meanwhile.
                 self.rejoin(far, id, far.node.unwrap_or(at), Presence::WasHere, outputs);
             }
@@ -465,7 +451,7 @@ impl Lobby {
             Place::Matched { id, .. } => Some(*id),
             Place::Idle | Place::Waiting { .. } => None,
         };
-        let known = self.identities.get(&id).copied();
+        let known = self.sessions.known(id);
         let present = known.and_then(|known| self.present_match_id(self.state(known)?));
         // As the partner of one of ours it is known already; or it is left here from an earlier visit.
         let proxy = known.filter(|_| present.is_some() && present == taken_over);
@@ -473,12 +459,12 @@ impl Lobby {
         let mut missed_here = Vec::new();
         let mut is_over = false;
         if let Some(proxy) = proxy {
-            let heard =
-                if self.is_known_by_hearsay(proxy) { 0 } else { self.heard_here(proxy, &claims.heard) };
-            if let Some(identity) = self.sessions.get_mut(proxy).and_then(|known| known.identity.as_mut()) {
-                identity.replay.acknowledge(heard);
-                missed_here = identity.replay.take().collect();
-            }
+            let heard = if self.sessions.is_known_by_hearsay(proxy) {
+                0
+            } else {
+                self.heard_here(proxy, &claims.heard)
+            };
+            missed_here = self.sessions.take_missed(proxy, heard);
         } else if let Some(left) = known {
             is_over = taken_over.is_some() && taken_over == self.last_match_id(left);
             kept = kept.with(Some(self.drop_left(left, outputs)));
@@ -499,7 +485,7 @@ impl Lobby {
             participant.remember(kept.recent, kept.blocked, self.config.recent_partners);
         }
         self.remember_heard(id, claims.heard.clone());
-        self.note_taken(key, taken);
+        self.sessions.note_taken(key, taken);
         let of = match &place {
             Place::Matched { id, .. } => Some(*id),
             Place::Idle | Place::Waiting { .. } => last_match.map(|(id, _)| id),
@@ -510,9 +496,9 @@ impl Lobby {
             Place::Idle => self.welcome_with(key, missed, outputs),
             Place::Waiting { .. } if planted!(MovedFallOutOfLine) => self.welcome_with(key, missed, outputs),
             Place::Waiting { waited } => {
-                self.hold_place(key, self.now - waited);
+                self.hold_place(key, self.sessions.now - waited);
                 self.welcome_with(key, missed, outputs);
-                self.search_again(key, self.now - waited, outputs);
+                self.search_again(key, self.sessions.now - waited, outputs);
             }
             Place::Matched { id, at, .. } if proxy.is_some() => {
                 self.note_both_are_here(id);
@@ -532,7 +518,7 @@ impl Lobby {
                     self.leave_after_handover(at, id, (side, claims.session), outputs);
                 }
                 if requeue {
-                    self.hold_place(key, self.now);
+                    self.hold_place(key, self.sessions.now);
                 }
                 self.welcome_with(key, missed, outputs);
                 self.tell_match_is_over(key, id, outputs);
@@ -540,26 +526,28 @@ impl Lobby {
             Place::Matched { id, kind, side, waited, connected, partner, at } => {
                 let link = match at {
                     Some(node) => Link::Elsewhere { node },
-                    None => Link::Detached { until: self.now + self.config.half_pair_grace },
+                    None => Link::Detached { until: self.sessions.now + self.config.half_pair_grace },
                 };
                 let proxy = self.admit_proxy(partner, link, outputs);
-                if let (Link::Detached { until }, Some(session)) = (link, self.sessions.get_mut(proxy)) {
-                    self.timers.set(&mut session.timer, Due::Session(proxy), until);
-                }
                 let ours = Seat {
                     session: key,
-                    since: self.now - waited,
+                    since: self.sessions.now - waited,
                     candidates: 0,
                     reported: false,
                     alive: true,
                 };
-                let theirs =
-                    Seat { session: proxy, since: self.now, candidates: 0, reported: false, alive: true };
+                let theirs = Seat {
+                    session: proxy,
+                    since: self.sessions.now,
+                    candidates: 0,
+                    reported: false,
+                    alive: true,
+                };
                 let (initiator, responder) = match side {
                     Side::Initiator => (ours, theirs),
                     Side::Responder => (theirs, ours),
                 };
-                let formed = self.now;
+                let formed = self.sessions.now;
                 let present = Match { id, kind, formed, connected, initiator, responder, timer: None };
                 self.seat(present, at, [(key, side), (proxy, side.other())]);
                 self.welcome_with(key, missed, outputs);
@@ -592,14 +580,14 @@ impl Lobby {
     }
 
     fn is_attached_here(&self, session: SessionId) -> bool {
-        let known = self.identities.get(&session).and_then(|known| self.sessions.get(*known));
+        let known = self.sessions.known(session).and_then(|known| self.sessions.get(known));
         known.is_some_and(|known| known.connection().is_some())
     }
 
     fn welcome_with(&mut self, key: SessionKey, missed: Vec<ServerMessage>, outputs: &mut Outputs) {
         self.welcome(key, Some(true), outputs);
         for message in missed {
-            self.say_again(key, message, outputs);
+            self.sessions.say_again(key, message, outputs);
         }
     }
 
@@ -617,7 +605,7 @@ impl Lobby {
         let (tag, generation) = (self.far.veil.session(session.id), identity.generation);
         let participant = self.participants.get(key);
         let kept = participant.filter(|known| known.acquaintances().is_some()).map(Participant::kept);
-        let kept = kept.and_then(|kept| self.tokens.seal_kept(&kept));
+        let kept = kept.and_then(|kept| self.sessions.tokens.seal_kept(&kept));
         outputs.ask(Request::Note { session: tag, generation, kept, ttl: self.config.token_ttl });
     }
 }

@@ -16,14 +16,15 @@ const EXPORT_INTERVAL: Span = Span::from_secs(1);
 impl Lobby {
     /// Whether waiting tickets are shown to others, and so have to be looked at again for that.
     pub(in crate::lobby) fn shows_tickets(&self) -> bool {
-        self.far.exports() && !self.is_draining()
+        self.far.exports() && !self.sessions.is_draining()
     }
 
     pub(in crate::lobby) fn export_if_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
         if !self.shows_tickets() {
             return;
         }
-        let Some(ticket) = self.matchmaker.ticket(key).filter(|ticket| ticket.export_at <= self.now) else {
+        let Some(ticket) = self.matchmaker.ticket(key).filter(|ticket| ticket.export_at <= self.sessions.now)
+        else {
             return;
         };
         let id = ticket.exported.unwrap_or_else(|| TicketId(self.far.ticket_ids.next_id()));
@@ -33,9 +34,9 @@ impl Lobby {
         self.far.exported.insert(id, Exported { session: ticket.session, bucket: export.bucket });
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
             ticket.exported = Some(id);
-            ticket.export_at = self.now + interval;
+            ticket.export_at = self.sessions.now + interval;
         }
-        self.counters.exports += 1;
+        self.sessions.counters.exports += 1;
         outputs.ask(Request::Claim(Box::new(export)));
     }
 
@@ -54,7 +55,7 @@ impl Lobby {
         let insists = |wished: bool, pinned: bool, until: Time| match (wished, pinned) {
             (false, _) => Insists::No,
             (true, true) => Insists::Always,
-            (true, false) if until > self.now => Insists::For(until.since(self.now)),
+            (true, false) if until > self.sessions.now => Insists::For(until.since(self.sessions.now)),
             (true, false) => Insists::No,
         };
         let acquaintances = self.participants.get(ticket.session).and_then(Participant::acquaintances);
@@ -74,8 +75,8 @@ impl Lobby {
                 wishes.pin_language,
                 ticket.since + self.config.relax_language_after,
             ),
-            waited: self.now.since(ticket.since),
-            made: self.now.since(ticket.created),
+            waited: self.sessions.now.since(ticket.since),
+            made: self.sessions.now.since(ticket.created),
             recent_pause: self.config.recent_pause,
             recent: acquaintances
                 .map(|known| known.recent().map(|other| veil.person(other)).collect())
@@ -95,7 +96,7 @@ impl Lobby {
             Some(key) => {
                 // Its node is gone, and so is the ticket, now: look again.
                 if let Some(ticket) = self.matchmaker.ticket_mut(key) {
-                    ticket.export_at = self.now;
+                    ticket.export_at = self.sessions.now;
                 }
                 self.schedule_ticket(key);
             }
@@ -117,12 +118,12 @@ impl Lobby {
         let party = Party {
             ticket: id,
             partner,
-            waited: self.now.since(ticket.since),
-            made: self.now.since(ticket.created),
+            waited: self.sessions.now.since(ticket.since),
+            made: self.sessions.now.since(ticket.created),
             // It must still be live when the promise comes.
-            offers: ticket.has_live_offer(self.now + Span::from_secs(1)),
+            offers: ticket.has_live_offer(self.sessions.now + Span::from_secs(1)),
         };
-        self.counters.proposals += 1;
+        self.sessions.counters.proposals += 1;
         self.reserve(match_id, ticket, node, Role::Proposer { theirs });
         self.tell(node, Say::Propose { id: match_id, ticket: theirs, party }, outputs);
     }
@@ -137,7 +138,7 @@ impl Lobby {
     pub(super) fn on_unclaimed(&mut self, ticket: TicketId) {
         let Some(key) = self.waiting_export(ticket) else { return };
         if let Some(ticket) = self.matchmaker.ticket_mut(key) {
-            ticket.export_at = self.now;
+            ticket.export_at = self.sessions.now;
         }
         self.schedule_ticket(key);
     }
@@ -180,8 +181,8 @@ impl Lobby {
     pub(super) fn far_ticket(&self, party: &Party) -> Ticket {
         let mut ticket =
             self.new_ticket(crate::ids::SessionKey::default(), Arc::new(party.partner.wishes.clone()), None);
-        ticket.since = self.now - party.waited;
-        ticket.created = self.now - party.made;
+        ticket.since = self.sessions.now - party.waited;
+        ticket.created = self.sessions.now - party.made;
         ticket
     }
 }

@@ -3,7 +3,6 @@
 
 use super::{FarSeat, Lobby, NodeId, sorted};
 use crate::ids::{MatchKey, SessionId, SessionKey, Side};
-use crate::lobby::Due;
 use crate::nodes::{Carried, Presence, Request, Say};
 use crate::planted::planted;
 use crate::session::{Link, Origin};
@@ -14,23 +13,6 @@ use visavis_protocol::{Kind, LeftReason, MatchId, ServerMessage};
 const YOUNG: Span = Span::from_secs(1);
 
 impl Lobby {
-    /// What the lobby says to a proxy goes to its visitor's node.
-    pub(in crate::lobby) fn say_elsewhere(
-        &mut self,
-        key: SessionKey,
-        node: NodeId,
-        message: ServerMessage,
-        outputs: &mut Outputs,
-    ) {
-        let present = self.state(key).and_then(|state| self.present_match_id(state));
-        match (Carried::take(message), present) {
-            (Some(Carried::Left { .. }), _) if planted!(LeavingIsNotSaid) => {}
-            (Some(Carried::Left { id, reason, .. }), _) => self.tell(node, Say::Left { id, reason }, outputs),
-            (Some(carried), Some(id)) => self.tell(node, Say::Carry { id, carried }, outputs),
-            (Some(_), None) | (None, _) => {}
-        }
-    }
-
     pub(super) fn on_carry(&mut self, node: NodeId, id: MatchId, carried: Carried, outputs: &mut Outputs) {
         let Some(far) = self.seat_at(id, node, outputs) else {
             if planted!(UnknownSignalsAreNotAnswered) {
@@ -46,7 +28,7 @@ impl Lobby {
             Carried::Found(_) | Carried::Left { .. } => debug_assert!(false, "not carried in a match"),
             carried => {
                 let message = carried.message(id);
-                self.note_queued(partner, far.session, &message);
+                self.sessions.note_queued(partner, far.session, &message);
                 self.say(partner, message, outputs);
             }
         }
@@ -120,10 +102,7 @@ impl Lobby {
 
     /// Removes a proxy whose match has ended.
     pub(in crate::lobby) fn discard_proxy(&mut self, proxy: SessionKey) {
-        if let Some(mut session) = self.sessions.remove(proxy) {
-            self.participants.remove(proxy);
-            self.timers.clear(&mut session.timer, Due::Session(proxy));
-            self.identities.remove(&session.id);
+        if let Some(session) = self.remove_participant(proxy) {
             self.far.believed.remove(&session.id);
         }
     }
@@ -134,13 +113,12 @@ impl Lobby {
         if planted!(ProxiesOfTheDeadStay) {
             return;
         }
-        let until = self.now + self.config.grace;
-        let Some(session) = self.sessions.get_mut(far.session) else { return };
+        let until = self.sessions.now + self.config.grace;
+        let Some(session) = self.sessions.get(far.session) else { return };
         if session.identity.as_ref().is_none_or(|identity| identity.origin == Origin::Fleeting) {
             return self.forget(far.session, LeftReason::Lost, outputs);
         }
-        session.link = Link::Detached { until };
-        self.timers.set(&mut session.timer, Due::Session(far.session), until);
+        self.sessions.keep_until(far.session, until);
         let grace_ms = self.config.grace.as_millis_ceil();
         self.tell_partner(far.key, far.side, outputs, |match_id| ServerMessage::PartnerReconnecting {
             match_id,
@@ -188,7 +166,7 @@ impl Lobby {
     ) {
         let side = far.side.other();
         let Some(present) = self.matches.get(far.key) else { return };
-        let session = self.session_id(present.seat(side).session);
+        let session = self.sessions.id(present.seat(side).session);
         self.tell(node, Say::Rejoin { id, side, session, back }, outputs);
     }
 
@@ -202,7 +180,7 @@ impl Lobby {
         outputs: &mut Outputs,
     ) {
         let known =
-            self.far_seat(id).filter(|far| far.side == side && self.session_id(far.session) == session);
+            self.far_seat(id).filter(|far| far.side == side && self.sessions.id(far.session) == session);
         let Some(far) = known else {
             self.reclaim_if_here(node, session, outputs);
             return self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
@@ -224,12 +202,9 @@ impl Lobby {
 
     /// The far side of a match is at this node, from now on.
     pub(super) fn relink(&mut self, far: FarSeat, node: NodeId, back: Presence, outputs: &mut Outputs) {
-        let now = self.now;
-        let Some(session) = self.sessions.get_mut(far.session) else { return };
-        let was = std::mem::replace(&mut session.link, Link::Elsewhere { node });
-        self.timers.clear(&mut session.timer, Due::Session(far.session));
-        let missed: Vec<ServerMessage> =
-            session.identity.as_mut().map(|identity| identity.replay.take().collect()).unwrap_or_default();
+        let now = self.sessions.now;
+        let Some(was) = self.sessions.move_to(far.session, node) else { return };
+        let missed = self.sessions.take_missed(far.session, 0);
         if let Some(present) = self.matches.get_mut(far.key) {
             present.seat_mut(far.side).alive = true;
             let id = present.id;
@@ -283,7 +258,8 @@ impl Lobby {
             if theirs.contains(&id) || planted!(MissingMatchesStay) {
                 continue;
             }
-            let is_old = self.far.matches.get(&id).is_some_and(|known| known.since + YOUNG <= self.now);
+            let is_old =
+                self.far.matches.get(&id).is_some_and(|known| known.since + YOUNG <= self.sessions.now);
             if is_old {
                 self.forget(far.session, LeftReason::Lost, outputs);
             } else {

@@ -13,7 +13,7 @@ use crate::matchmaker::{Ticket, WaitingOffer, compatible};
 use crate::nodes::{Fit, Partner, Party, Promise, Say};
 use crate::participants::{Participant, State};
 use crate::planted::planted;
-use crate::session::{Link, Origin, Session};
+use crate::session::{Link, Origin};
 use crate::{Outputs, Span, Time};
 use visavis_protocol::{LeftReason, MatchId, Offer, PartnerFound, ServerMessage};
 
@@ -59,14 +59,14 @@ struct Meeting {
 impl Lobby {
     pub(super) fn reserve(&mut self, id: MatchId, ticket: Ticket, node: NodeId, role: Role) {
         let session = ticket.session;
-        let deadline = self.now + RESERVATION;
+        let deadline = self.sessions.now + RESERVATION;
         let mut timer = None;
         if !planted!(ReservationsNeverEnd) {
             self.timers.set(&mut timer, Due::Reservation(id), deadline);
         }
         self.far.reservations.insert(id, Reservation { ticket, node, role, deadline, timer });
         self.transition_to_reserved(session, id);
-        self.watch(session);
+        self.sessions.watch(session);
     }
 
     /// Ends a reservation; its session is idle then.
@@ -85,7 +85,7 @@ impl Lobby {
         outputs: &mut Outputs,
     ) -> Option<Ticket> {
         let reserved = self.unreserve(id)?;
-        self.counters.proposals_failed += 1;
+        self.sessions.counters.proposals_failed += 1;
         self.tell(reserved.node, Say::Release { id }, outputs);
         Some(reserved.ticket)
     }
@@ -93,9 +93,9 @@ impl Lobby {
     /// Nothing came of it: the ticket waits again, with its age.
     pub(super) fn back_to_line(&mut self, id: MatchId, outputs: &mut Outputs) {
         let Some(reserved) = self.unreserve(id) else { return };
-        self.counters.proposals_failed += 1;
+        self.sessions.counters.proposals_failed += 1;
         let mut ticket = reserved.ticket;
-        ticket.export_at = self.now + self.back_off();
+        ticket.export_at = self.sessions.now + self.back_off();
         if !planted!(RefusedFallOutOfLine) {
             self.enter_line(ticket, outputs);
         }
@@ -117,7 +117,7 @@ impl Lobby {
         offer: Option<Offer>,
         outputs: &mut Outputs,
     ) {
-        let expires = self.now + self.config.offer_ttl;
+        let expires = self.sessions.now + self.config.offer_ttl;
         let Some(reserved) = self.far.reservations.get_mut(&id) else { return };
         let offer = offer.filter(|_| reserved.ticket.wishes.kind != visavis_protocol::Kind::Text);
         reserved.ticket.offer = offer.map(|offer| WaitingOffer { offer, expires });
@@ -125,7 +125,7 @@ impl Lobby {
             Role::Proposer { .. } | Role::Promiser { side: Side::Responder, .. } => {}
             Role::Promiser { side: Side::Initiator, .. } => {
                 if let Some(mut ticket) = self.cancel_reservation(id, outputs) {
-                    ticket.export_at = self.now + self.back_off();
+                    ticket.export_at = self.sessions.now + self.back_off();
                     self.enter_line(ticket, outputs);
                 }
             }
@@ -148,14 +148,14 @@ impl Lobby {
             }
             self.back_to_line_quietly(mine);
         }
-        let promised = self.waiting_export(ticket).filter(|_| !self.is_draining()).and_then(|key| {
+        let promised = self.waiting_export(ticket).filter(|_| !self.sessions.is_draining()).and_then(|key| {
             let theirs = self.far_ticket(&party);
             let mine = self.matchmaker.ticket(key)?;
             let fits = self.is_acceptable(mine, &party.partner)
                 && compatible(
-                    (mine, mine.needs(self.now, &self.config)),
-                    (&theirs, theirs.needs(self.now, &self.config)),
-                    self.now,
+                    (mine, mine.needs(self.sessions.now, &self.config)),
+                    (&theirs, theirs.needs(self.sessions.now, &self.config)),
+                    self.sessions.now,
                     &self.config,
                     self.participants.get(mine.session)?.sees(party.partner.who()),
                 );
@@ -173,9 +173,9 @@ impl Lobby {
             return self.tell(node, Say::Release { id }, outputs);
         };
         let Some(partner) = self.partner_of(mine.session) else { return };
-        let waited = self.now.since(mine.since);
+        let waited = self.sessions.now.since(mine.since);
         let mine_is_older = (waited, self.far.me) > (party.waited, Some(node));
-        let live = [mine.has_live_offer(self.now), party.offers];
+        let live = [mine.has_live_offer(self.sessions.now), party.offers];
         let side = match crate::lobby::search::first_initiates(live, mine_is_older) {
             true => Side::Initiator,
             false => Side::Responder,
@@ -188,7 +188,7 @@ impl Lobby {
         // Handed out now, and never again.
         let offer = match side {
             Side::Initiator if planted!(PromisedOffersStay) => mine.offer.clone(),
-            Side::Initiator => mine.offer.take().filter(|offer| offer.expires > self.now),
+            Side::Initiator => mine.offer.take().filter(|offer| offer.expires > self.sessions.now),
             Side::Responder => None,
         };
         let offer = offer.map(|waiting| waiting.offer);
@@ -210,23 +210,24 @@ impl Lobby {
     /// Puts a ticket back where the proposal that won finds it; nobody else is looked for.
     fn back_to_line_quietly(&mut self, id: MatchId) {
         if let Some(reserved) = self.unreserve(id) {
-            self.counters.proposals_failed += 1;
+            self.sessions.counters.proposals_failed += 1;
             self.insert_waiting(reserved.ticket);
         }
     }
 
     /// Whether one of ours may meet somebody of another node at all.
     fn is_acceptable(&self, mine: &Ticket, partner: &Partner) -> bool {
-        let here = self.identities.get(&partner.session).is_some_and(|key| !self.is_known_by_hearsay(*key));
-        !here && self.sessions.contains_key(mine.session) && !self.has_blocked(mine.session, partner.who())
+        let here =
+            self.sessions.known(partner.session).is_some_and(|key| !self.sessions.is_known_by_hearsay(key));
+        !here && self.sessions.get(mine.session).is_some() && !self.has_blocked(mine.session, partner.who())
     }
 
     pub(super) fn on_promise(&mut self, node: NodeId, id: MatchId, promise: Promise, outputs: &mut Outputs) {
         let in_time = self.far.reservations.get(&id).is_some_and(|reserved| {
             reserved.node == node
-                && self.now < reserved.deadline
+                && self.sessions.now < reserved.deadline
                 && matches!(reserved.role, Role::Proposer { .. })
-                && !self.is_draining()
+                && !self.sessions.is_draining()
                 && self.is_acceptable(&reserved.ticket, &promise.partner)
         });
         if !in_time {
@@ -243,10 +244,11 @@ impl Lobby {
         };
         let kind = mine.wishes.kind;
         let with_interest = !promise.fit.shared_interests.is_empty();
-        *self.counters.matches.of(kind) += 1;
-        self.counters.matches_across += 1;
-        self.counters.matches_with_interest += u64::from(with_interest);
-        self.counters.matches_with_offer += u64::from(own_offer.is_some() || promise.offer.is_some());
+        *self.sessions.counters.matches.of(kind) += 1;
+        self.sessions.counters.matches_across += 1;
+        self.sessions.counters.matches_with_interest += u64::from(with_interest);
+        self.sessions.counters.matches_with_offer +=
+            u64::from(own_offer.is_some() || promise.offer.is_some());
         // First, so that what our visitor says at once comes after it.
         self.tell(node, Say::Commit { id, offer: own_offer }, outputs);
         let meeting = Meeting {
@@ -272,7 +274,7 @@ impl Lobby {
     ) {
         let in_time = self.far.reservations.get(&id).is_some_and(|reserved| {
             reserved.node == node
-                && self.now < reserved.deadline
+                && self.sessions.now < reserved.deadline
                 && match &reserved.role {
                     Role::Promiser { theirs, .. } => self.is_acceptable(&reserved.ticket, &theirs.partner),
                     Role::Proposer { .. } => false,
@@ -325,11 +327,11 @@ impl Lobby {
     /// Makes the match and tells our visitor. Its ticket is out of the line, its session idle.
     fn meet(&mut self, meeting: Meeting, outputs: &mut Outputs) {
         let Meeting { id, mine, side, partner, partner_waited, node, fit, offer, answered } = meeting;
-        let wait = self.now.since(mine.since);
-        self.counters.wait.record(wait);
+        let wait = self.sessions.now.since(mine.since);
+        self.sessions.counters.wait.record(wait);
         self.matchmaker.note_wait(&mine.wishes, wait);
         let kind = mine.wishes.kind;
-        let theirs_since = self.now - partner_waited;
+        let theirs_since = self.sessions.now - partner_waited;
         let proxy = self.admit_proxy(partner, Link::Elsewhere { node }, outputs);
         let session = mine.session;
         // Ours shows itself by speaking, as in any match; theirs is watched by its own node.
@@ -340,11 +342,18 @@ impl Lobby {
             Side::Initiator => (ours, theirs),
             Side::Responder => (theirs, ours),
         };
-        let formed =
-            Match { id, kind, formed: self.now, connected: false, initiator, responder, timer: None };
+        let formed = Match {
+            id,
+            kind,
+            formed: self.sessions.now,
+            connected: false,
+            initiator,
+            responder,
+            timer: None,
+        };
         self.seat(formed, Some(node), [(session, side), (proxy, side.other())]);
         if !answered && let Some(far) = self.far_seat(id) {
-            self.schedule_match(far.key, self.now + UNANSWERED);
+            self.schedule_match(far.key, self.sessions.now + UNANSWERED);
         }
         let found = PartnerFound {
             match_id: id,
@@ -376,18 +385,13 @@ impl Lobby {
 
     /// Makes a session for a visitor of another node. One of the same visitor in an older match ends.
     pub(super) fn admit_proxy(&mut self, partner: Partner, link: Link, outputs: &mut Outputs) -> SessionKey {
-        if let Some(known) =
-            self.identities.get(&partner.session).copied().filter(|_| !planted!(ProxiesStandTwice))
-        {
+        if let Some(known) = self.sessions.known(partner.session).filter(|_| !planted!(ProxiesStandTwice)) {
             // If it was ever here itself, that is long past: its socket, if one is left, must not stay without a session.
             self.drop_left(known, outputs);
         }
         let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
-        let mut session = Session::known_by_hearsay(partner.session, link, origin, self.now);
-        session.device = partner.device;
-        let key = self.sessions.insert(session);
+        let key = self.sessions.insert_known_by_hearsay(partner.who(), link, origin);
         self.participants.insert(key, Participant::asking_for(partner.wishes));
-        self.identities.insert(partner.session, key);
         key
     }
 }

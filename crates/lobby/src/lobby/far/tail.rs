@@ -36,7 +36,7 @@ impl Lobby {
             return;
         }
         let Some(peer) = self.far.peers.get_mut(&node) else { return };
-        let at = self.now + Tail::wait(0);
+        let at = self.sessions.now + Tail::wait(0);
         // Ends in quick succession must not put it off for ever.
         let at = peer.tail.as_ref().map_or(at, |tail| tail.at.min(at));
         peer.tail = Some(Tail { id, reason, repeats: 0, at });
@@ -52,7 +52,7 @@ impl Lobby {
 
     pub(in crate::lobby) fn on_tails_due(&mut self, outputs: &mut Outputs) {
         self.far.tails_timer = None;
-        let now = self.now;
+        let now = self.sessions.now;
         let is_due = |peer: &mut Peer| peer.tail.take_if(|tail| tail.at <= now);
         let due: Vec<(NodeId, Tail)> =
             self.far.peers.iter_mut().filter_map(|(node, peer)| Some((*node, is_due(peer)?))).collect();
@@ -71,7 +71,7 @@ impl Lobby {
         if repeats < Tail::REPEATS
             && let Some(peer) = self.far.peers.get_mut(&node)
         {
-            peer.tail = Some(Tail { id, reason, repeats, at: self.now + Tail::wait(repeats) });
+            peer.tail = Some(Tail { id, reason, repeats, at: self.sessions.now + Tail::wait(repeats) });
         }
         // A match that both have found again meanwhile must go on; the frame is sent for its number.
         let goes_on = self.far.matches.contains_key(&id) || self.far.reservations.contains_key(&id);

@@ -1,6 +1,6 @@
 //! How fast a session may speak: alone, with those of its address, with everybody. Who is refused is told when to go on.
 
-use super::Lobby;
+use super::Sessions;
 use crate::always::Always as _;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
@@ -8,13 +8,13 @@ use crate::ids::SessionKey;
 use crate::planted::planted;
 use crate::rates::Allowance;
 use crate::session::Session;
-use crate::{Limiting, Outputs, Span};
-use visavis_protocol::ServerMessage;
+use crate::{Limiting, Output, Outputs, Span};
+use visavis_protocol::{CloseCode, ServerMessage};
 
-impl Lobby {
+impl Sessions {
     /// Charges one act to a session and its crowds. False: it was refused, and nothing else may happen.
-    pub(super) fn take(&mut self, key: SessionKey, act: Act, outputs: &mut Outputs) -> bool {
-        let Some(session) = self.sessions.get_mut(key).always("it has just acted") else { return false };
+    pub(crate) fn take(&mut self, key: SessionKey, act: Act, outputs: &mut Outputs) -> bool {
+        let Some(session) = self.all.get_mut(key).always("it has just acted") else { return false };
         let Limiting::Bound(source) = session.limiting else { return true };
         if planted!(NextIsUnlimited) && matches!(act, Act::Next) {
             return true;
@@ -50,13 +50,13 @@ impl Lobby {
     ///
     /// # Errors
     /// Which limit is in the way, and for how long.
-    pub(super) fn may_signal(
+    pub(crate) fn may_signal(
         &self,
         sender: SessionKey,
         reader: SessionKey,
         bytes: usize,
     ) -> Result<(), (RateLimit, Span)> {
-        let (Some(from), Some(to)) = (self.sessions.get(sender), self.sessions.get(reader)) else {
+        let (Some(from), Some(to)) = (self.all.get(sender), self.all.get(reader)) else {
             return Ok(());
         };
         if from.limiting == Limiting::Exempt {
@@ -75,60 +75,60 @@ impl Lobby {
     }
 
     /// Charges a signal to its sender; its reader's queue is charged when it is said.
-    pub(super) fn note_sent(&mut self, sender: SessionKey, bytes: usize) {
+    pub(crate) fn note_sent(&mut self, sender: SessionKey, bytes: usize) {
         let (now, allowance) = (self.now, self.signal_allowance());
-        if let Some(session) = self.sessions.get_mut(sender) {
+        if let Some(session) = self.all.get_mut(sender) {
             session.signal_bytes.spend(now, as_tokens(bytes), allowance);
         }
     }
 
     /// Charges what is said because of a stranger to the queue of its reader. Not of strangers whom no rates bind, and of
     /// what is typed to somebody who is away only the latest is kept.
-    pub(super) fn note_queued(&mut self, reader: SessionKey, stranger: SessionKey, message: &ServerMessage) {
+    pub(crate) fn note_queued(&mut self, reader: SessionKey, stranger: SessionKey, message: &ServerMessage) {
         let binds = |session: &Session| session.limiting != Limiting::Exempt || session.is_elsewhere();
-        if !self.sessions.get(stranger).is_none_or(binds) {
+        if !self.all.get(stranger).is_none_or(binds) {
             return;
         }
         if matches!(message, ServerMessage::Typing { .. })
-            && self.sessions.get(reader).is_none_or(|session| session.connection().is_none())
+            && self.all.get(reader).is_none_or(|session| session.connection().is_none())
         {
             return;
         }
         let bytes = message.payload_bytes();
         let (now, (of_bytes, of_messages)) = (self.now, self.reader_allowances());
-        if let Some(session) = self.sessions.get_mut(reader) {
+        if let Some(session) = self.all.get_mut(reader) {
             session.inbox.bytes.spend(now, as_tokens(bytes), of_bytes);
             session.inbox.messages.spend(now, 1, of_messages);
         }
     }
 
     /// Whether an offer that waited fits into the queue of the one whom it would reach.
-    pub(super) fn offer_fits(&self, reader: SessionKey, bytes: usize) -> bool {
+    pub(crate) fn offer_fits(&self, reader: SessionKey, bytes: usize) -> bool {
         let (of_bytes, _) = self.reader_allowances();
-        self.sessions.get(reader).is_none_or(|session| {
+        self.all.get(reader).is_none_or(|session| {
             session.limiting == Limiting::Exempt
                 || session.inbox.bytes.has(self.now, as_tokens(bytes), of_bytes).is_ok()
         })
     }
 
     /// Whether next to nothing waits in the queue of a reader.
-    pub(super) fn reads(&self, reader: SessionKey) -> bool {
+    pub(crate) fn reads(&self, reader: SessionKey) -> bool {
         let (of_bytes, _) = self.reader_allowances();
-        self.sessions.get(reader).is_some_and(|session| {
+        self.all.get(reader).is_some_and(|session| {
             session.limiting == Limiting::Exempt
                 || session.inbox.bytes.has(self.now, of_bytes.burst / 16, of_bytes).is_ok()
         })
     }
 
     /// Everything in the queue of this reader was read.
-    pub(super) fn note_reading(&mut self, reader: SessionKey) {
-        if let Some(session) = self.sessions.get_mut(reader) {
+    pub(crate) fn note_reading(&mut self, reader: SessionKey) {
+        if let Some(session) = self.all.get_mut(reader) {
             session.inbox.bytes.refill();
             session.inbox.messages.refill();
         }
     }
 
-    pub(super) fn resume_allowance(&self) -> Allowance {
+    pub(crate) fn resume_allowance(&self) -> Allowance {
         Allowance { burst: self.config.resume_burst, interval: self.config.resume_interval }
     }
 
@@ -145,7 +145,7 @@ impl Lobby {
     }
 
     /// Says `too_fast`; a client that does not listen is closed with 1008.
-    pub(super) fn refuse_too_fast(
+    pub(crate) fn refuse_too_fast(
         &mut self,
         key: SessionKey,
         limit: RateLimit,
@@ -154,7 +154,7 @@ impl Lobby {
     ) {
         let patience = Allowance { burst: self.config.max_refusals, interval: Span::from_secs(1) };
         self.counters.count_too_fast(limit);
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(session) = self.all.get_mut(key) else { return };
         let patient = session.refusals.take(self.now, patience).is_ok();
         let pause_ms = pause.as_millis_ceil();
         let error =
@@ -165,7 +165,20 @@ impl Lobby {
         }
     }
 
-    pub(super) fn part_from_crowd(&mut self, limiting: Limiting) {
+    /// Closes a connection whose client misbehaves. Its session is to be ended by whoever asks [`Sessions::take_expelled`].
+    fn expel(&mut self, key: SessionKey, why: &'static str, outputs: &mut Outputs) {
+        if let Some(connection) = self.all.get(key).and_then(Session::connection) {
+            outputs.push(Output::Close { connection, code: CloseCode::Policy, reason: why });
+        }
+        self.expelled.push(key);
+    }
+
+    /// Those who were closed for not listening since this was asked last.
+    pub(crate) fn take_expelled(&mut self) -> Vec<SessionKey> {
+        std::mem::take(&mut self.expelled)
+    }
+
+    pub(crate) fn part_from_crowd(&mut self, limiting: Limiting) {
         match limiting {
             Limiting::Bound(source) => self.crowds.leave(source),
             Limiting::Exempt => {}

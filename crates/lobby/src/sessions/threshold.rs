@@ -3,7 +3,7 @@
 //! What always holds: a visitor who comes back by a good token waits behind nobody; a forged token buys nothing. What one
 //! address leaves behind counts towards that address.
 
-use super::Lobby;
+use super::Sessions;
 use crate::admission::Admittance;
 use crate::always::Always as _;
 use crate::counters::RateLimit;
@@ -21,10 +21,10 @@ enum Pass {
     None,
 }
 
-impl Lobby {
+impl Sessions {
     /// Takes a session in. False: it was told when to come again, and nothing else may happen.
-    pub(super) fn admit(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) -> bool {
-        let Some(session) = self.sessions.get(key).always("it has just spoken") else { return false };
+    pub(crate) fn admit(&mut self, key: SessionKey, message: &ClientMessage, outputs: &mut Outputs) -> bool {
+        let Some(session) = self.all.get(key).always("it has just spoken") else { return false };
         let before = session.admittance;
         let Limiting::Bound(source) = session.limiting else {
             self.note_admittance(key, Admittance::Inside);
@@ -51,8 +51,8 @@ impl Lobby {
 
     /// A token that let a session in brought nothing back: it stands in line like anybody. False: it was told when to come
     /// again.
-    pub(super) fn admit_without_token(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
-        let Some(session) = self.sessions.get(key) else { return false };
+    pub(crate) fn admit_without_token(&mut self, key: SessionKey, outputs: &mut Outputs) -> bool {
+        let Some(session) = self.all.get(key) else { return false };
         match (session.admittance, session.limiting) {
             (Admittance::Vouched, Limiting::Bound(source)) => {
                 self.stand_in_line(key, source, Admittance::Unasked, outputs)
@@ -82,7 +82,7 @@ impl Lobby {
     }
 
     fn note_admittance(&mut self, key: SessionKey, admittance: Admittance) {
-        if let Some(session) = self.sessions.get_mut(key) {
+        if let Some(session) = self.all.get_mut(key) {
             session.admittance = admittance;
         }
     }
@@ -116,7 +116,7 @@ impl Lobby {
             return Pass::None;
         }
         let allowance = self.resume_allowance();
-        let Some(session) = self.sessions.get_mut(known) else { return Pass::None };
+        let Some(session) = self.all.get_mut(known) else { return Pass::None };
         match session.resumes.take(self.now, allowance) {
             Ok(()) => Pass::Good,
             Err(pause) => Pass::TooOften(pause),
@@ -135,11 +135,11 @@ impl Lobby {
     }
 
     /// Whether a session whose socket is lost may wait for another: not if its address has left so many behind.
-    pub(super) fn may_keep(&mut self, key: SessionKey) -> bool {
-        let Some(session) = self.sessions.get(key) else { return false };
+    pub(crate) fn may_keep(&mut self, key: SessionKey) -> bool {
+        let Some(session) = self.all.get(key) else { return false };
         let Limiting::Bound(source) = session.limiting else { return true };
         let may = self.crowds.may_keep(source, self.config.sessions_per_host)
-            && self.sessions.len() <= self.config.sessions;
+            && self.all.len() <= self.config.sessions;
         self.counters.not_kept += u64::from(!may);
         may
     }

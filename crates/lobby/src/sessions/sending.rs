@@ -1,6 +1,6 @@
-//! Saying something to a session, wherever it is, and keeping what it may miss.
+//! Saying something to a session, and keeping what it may miss.
 
-use super::Lobby;
+use super::Sessions;
 use crate::ids::SessionKey;
 use crate::replay::Bounds;
 use crate::session::{Engagement, Link, Said};
@@ -14,45 +14,37 @@ enum Hearing {
     Again,
 }
 
-impl Lobby {
-    pub(super) fn note_said(&mut self, key: SessionKey, what: Option<MessageType>) {
-        if let Some(session) = self.sessions.get_mut(key) {
+impl Sessions {
+    pub(crate) fn note_said(&mut self, key: SessionKey, what: Option<MessageType>) {
+        if let Some(session) = self.all.get_mut(key) {
             session.said = Said { what, nth: session.said.nth.saturating_add(1) };
         }
     }
 
-    pub(super) fn refuse(&mut self, key: SessionKey, refusal: Refusal, outputs: &mut Outputs) {
+    pub(crate) fn refuse(&mut self, key: SessionKey, refusal: Refusal, outputs: &mut Outputs) {
         self.counters.count_refusal(refusal.code);
         self.blame(key, ServerMessage::refused(refusal), outputs);
     }
 
     /// Says an error, and of which message it is.
-    pub(super) fn blame(&mut self, key: SessionKey, error: ServerMessage, outputs: &mut Outputs) {
-        let Some(Said { what, nth }) = self.sessions.get(key).map(|session| session.said) else { return };
+    pub(crate) fn blame(&mut self, key: SessionKey, error: ServerMessage, outputs: &mut Outputs) {
+        let Some(Said { what, nth }) = self.all.get(key).map(|session| session.said) else { return };
         self.say(key, error.about(what, nth), outputs);
     }
 
-    pub(super) fn say(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
+    pub(crate) fn say(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
         self.deliver(key, message, Hearing::First, outputs);
     }
 
     /// Says what may have been missed: it may be missed again.
-    pub(super) fn say_again(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
+    pub(crate) fn say_again(&mut self, key: SessionKey, message: ServerMessage, outputs: &mut Outputs) {
         self.deliver(key, message, Hearing::Again, outputs);
     }
 
     fn deliver(&mut self, key: SessionKey, message: ServerMessage, hearing: Hearing, outputs: &mut Outputs) {
         let bounds = self.replay_bounds();
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(session) = self.all.get_mut(key) else { return };
         let link = session.link;
-        // What waits for the way to open again goes first.
-        let waits = session.identity.as_ref().is_some_and(|identity| !identity.replay.is_empty());
-        if let Link::Elsewhere { node } = link
-            && self.far.is_near()
-            && !waits
-        {
-            return self.say_elsewhere(key, node, message, outputs);
-        }
         // What follows something that may not have arrived is kept, too: a client that hears of a match hears of its end.
         let in_need = hearing == Hearing::Again
             || session.engagement == Engagement::Engaged
@@ -77,13 +69,13 @@ impl Lobby {
         }
     }
 
-    pub(super) fn acknowledge(&mut self, key: SessionKey, mark: u32) {
-        if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
+    pub(crate) fn acknowledge(&mut self, key: SessionKey, mark: u32) {
+        if let Some(identity) = self.all.get_mut(key).and_then(|session| session.identity.as_mut()) {
             identity.replay.acknowledge(mark);
         }
     }
 
-    pub(super) fn replay_bounds(&self) -> Bounds {
+    pub(crate) fn replay_bounds(&self) -> Bounds {
         Bounds { messages: self.config.replay_messages, bytes: self.config.replay_bytes }
     }
 }

@@ -1,6 +1,6 @@
-//! Signs of life: pings after a silence, a cut after a longer one. What a silence means for a match is in `ghosts`.
+//! Signs of life: pings after a silence, a cut after a longer one. What a silence means for others is for those to say.
 
-use super::{Due, Lobby};
+use super::Sessions;
 use crate::always::Always as _;
 use crate::ids::{ConnectionId, SessionKey};
 use crate::planted::planted;
@@ -10,7 +10,7 @@ use visavis_protocol::ServerMessage;
 
 /// What shows that somebody is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
+pub(crate) enum Sign {
     /// A message.
     Frame,
     /// A ping or pong of the WebSocket: a browser answers without asking its page.
@@ -18,15 +18,15 @@ pub(super) enum Sign {
 }
 
 /// A session that is there.
-pub(super) struct Life {
-    pub(super) session: SessionKey,
+pub(crate) struct Life {
+    pub(crate) session: SessionKey,
     /// Whether the sign came from its page, or as good as.
-    pub(super) spoke: bool,
+    pub(crate) spoke: bool,
 }
 
 /// What has to happen to a session that was silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silence {
+pub(crate) enum Silence {
     Bearable,
     /// Its socket is to be closed; it may yet be resumed.
     TooLong,
@@ -34,11 +34,11 @@ pub(super) enum Silence {
     GraceIsOver,
 }
 
-impl Lobby {
+impl Sessions {
     /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
-    pub(super) fn note_seen(&mut self, connection: ConnectionId, sign: Sign) -> Option<Life> {
+    pub(crate) fn note_seen(&mut self, connection: ConnectionId, sign: Sign) -> Option<Life> {
         let key = *self.connections.get(&connection)?;
-        let session = self.sessions.get_mut(key)?;
+        let session = self.all.get_mut(key)?;
         session.last_seen = self.now;
         let spoke = match sign {
             Sign::Frame => {
@@ -54,28 +54,28 @@ impl Lobby {
     }
 
     /// Makes sure that a session is looked at when its silence first matters.
-    pub(super) fn watch(&mut self, key: SessionKey) {
+    pub(crate) fn watch(&mut self, key: SessionKey) {
         let patience = self.patience(key);
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(session) = self.all.get_mut(key) else { return };
         let due = match session.asked {
             None => session.silent_since() + patience.ping_after,
             Some(asked) => patience.ends(session.silent_since(), asked),
         };
         if session.timer.is_none_or(|at| at > due) {
-            self.timers.set(&mut session.timer, Due::Session(key), due);
+            self.timers.set(&mut session.timer, key, due);
         }
     }
 
-    pub(super) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) -> Silence {
+    pub(crate) fn on_silence_check(&mut self, key: SessionKey, outputs: &mut Outputs) -> Silence {
         let patience = self.patience(key);
-        let Some(session) = self.sessions.get_mut(key).always("its timer goes with it") else {
+        let Some(session) = self.all.get_mut(key).always("its timer goes with it") else {
             return Silence::Bearable;
         };
         let connection = match session.link {
             Link::Attached(connection) => connection,
             Link::Detached { until } if until <= self.now => return Silence::GraceIsOver,
             Link::Detached { until } => {
-                self.timers.set(&mut session.timer, Due::Session(key), until);
+                self.timers.set(&mut session.timer, key, until);
                 return Silence::Bearable;
             }
             // Its own node watches it.
@@ -97,20 +97,20 @@ impl Lobby {
             }
             due = (self.now + patience.ping_after).min(end);
         }
-        self.timers.set(&mut session.timer, Due::Session(key), due);
+        self.timers.set(&mut session.timer, key, due);
         Silence::Bearable
     }
 
     /// Says how much of what this socket sent was taken.
-    pub(super) fn on_ping(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let Some(session) = self.sessions.get(key) else { return };
+    pub(crate) fn on_ping(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(session) = self.all.get(key) else { return };
         if let Some(connection) = session.connection() {
             outputs.send(connection, ServerMessage::Pong { received: session.said.nth });
         }
     }
 
     fn patience(&self, key: SessionKey) -> Patience {
-        match self.sessions.get(key).map(|session| session.engagement) {
+        match self.all.get(key).map(|session| session.engagement) {
             Some(Engagement::OnCall) => Patience {
                 ping_after: self.config.waiting_ping_after,
                 cut_after: self.config.waiting_cut_after,

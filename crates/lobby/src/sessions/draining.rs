@@ -2,15 +2,15 @@
 //!
 //! What always holds: matches go on, and so do places in line; whoever moves takes them along in its token.
 
-use super::{Lobby, Phase};
+use super::{Phase, Sessions};
 use crate::always::Always as _;
 use crate::ids::ConnectionId;
 use crate::{Outputs, Span};
 use visavis_protocol::ServerMessage;
 
-impl Lobby {
+impl Sessions {
     /// Told once: a second time would call back those who are on their way.
-    pub(super) fn drain(&mut self, spread: Span, outputs: &mut Outputs) {
+    pub(crate) fn drain(&mut self, spread: Span, outputs: &mut Outputs) {
         if self.phase == Phase::Draining {
             return;
         }
@@ -31,7 +31,7 @@ impl Lobby {
         }
     }
 
-    pub(super) fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.phase == Phase::Draining
     }
 }
