@@ -9,6 +9,7 @@ mod blocking;
 mod choosing;
 mod cost;
 mod draining;
+mod echo;
 mod floods;
 mod ghosts;
 mod greeting;

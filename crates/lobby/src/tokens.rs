@@ -76,6 +76,26 @@ pub(crate) struct Heard {
 }
 
 impl Claims {
+    /// Of a session that has done nothing yet.
+    pub(crate) fn new(session: SessionId, generation: u32, device: Option<DeviceId>, expires: Time) -> Self {
+        Claims {
+            session,
+            generation,
+            expires,
+            device,
+            requeue: false,
+            wishes: None,
+            place: PlaceClaim::Idle,
+            heard: Vec::new(),
+            recent: Vec::new(),
+            blocked: Vec::new(),
+            last_match: None,
+            kept: None,
+            sealed_by: None,
+            received: None,
+        }
+    }
+
     /// Whom the session met and blocked, as far as anybody knows.
     pub(crate) fn take_kept(&mut self) -> Option<Kept> {
         let (recent, blocked) = (std::mem::take(&mut self.recent), std::mem::take(&mut self.blocked));

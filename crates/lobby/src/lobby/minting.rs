@@ -10,8 +10,7 @@ use visavis_protocol::ResumeToken;
 impl Lobby {
     /// A token of where the session stands now. `None` for a session that cannot be resumed.
     pub(super) fn mint(&mut self, key: SessionKey) -> Option<ResumeToken> {
-        let session = self.sessions.get(key)?;
-        let identity = session.identity.as_ref()?;
+        let claims = self.sessions.claims(key)?;
         let participant = self.participants.get(key)?;
         let place = match participant.state() {
             State::Idle { .. } => PlaceClaim::Idle,
@@ -33,23 +32,17 @@ impl Lobby {
         };
         let known = participant.acquaintances();
         let claims = Claims {
-            session: session.id,
-            generation: identity.generation,
-            expires: self.sessions.now + self.config.token_ttl,
             requeue: participant.requeue,
             wishes: participant.wishes.as_deref().cloned(),
             place,
-            heard: self.heard(session.id),
-            device: session.device,
+            heard: self.heard(claims.session),
             recent: known.map(|known| known.recent().collect()).unwrap_or_default(),
             blocked: known
                 .filter(|_| !planted!(TokensForgetBlocks))
                 .map(|known| known.blocked().collect())
                 .unwrap_or_default(),
             last_match: participant.last_match(),
-            kept: None,
-            sealed_by: None,
-            received: None,
+            ..claims
         };
         let token = self.sessions.tokens.seal(&claims);
         if let Some(participant) = self.participants.get_mut(key) {

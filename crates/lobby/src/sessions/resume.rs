@@ -76,6 +76,14 @@ impl Sessions {
         }
     }
 
+    /// What its token says of a session, as far as it concerns nobody else. `None` for one that cannot be resumed.
+    pub(crate) fn claims(&self, key: SessionKey) -> Option<Claims> {
+        let session = self.all.get(key)?;
+        let identity = session.identity.as_ref()?;
+        let expires = self.now + self.config.token_ttl;
+        Some(Claims::new(session.id, identity.generation, session.device, expires))
+    }
+
     /// Of the tokens of one session the highest generation counts.
     pub(crate) fn is_older(&self, claims: &Claims, known: SessionKey) -> bool {
         let identity = self.all.get(known).and_then(|session| session.identity.as_ref());
