@@ -121,3 +121,10 @@ impl fmt::Debug for NodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TicketId(pub u64);
+
+/// In an order of their own: what a map yields first must not decide who is served first.
+pub(crate) fn sorted<'a, T: Ord + Copy + 'a>(items: impl Iterator<Item = &'a T>) -> Vec<T> {
+    let mut items: Vec<T> = items.copied().collect();
+    items.sort_unstable();
+    items
+}

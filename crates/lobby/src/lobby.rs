@@ -1,44 +1,33 @@
 //! The lobby itself: takes inputs, keeps sessions, tickets and matches, and says what to send.
 //!
-//! One owner calls it, so a ticket can only be taken once. Its parts stand in three rooms, each of which knows only those
-//! below it; `tests/rooms.rs` watches over that:
+//! One owner calls it, so a ticket can only be taken once. It combines values that know only what they stand on;
+//! `tests/rooms.rs` watches over that:
 //!
-//! - *sessions* ([`Sessions`], a value of its own), who know nothing of pairs;
-//! - *pairing*: where each stands (`participants`), searching (`search`), leaving (`parting`), signals between strangers
-//!   (`switchboard`), what is said to them (`saying`), partners who are away (`absence`) or turn out ghosts (`ghosts`), hidden
-//!   addresses (`hiding`), where a token says somebody stands (`minting`);
-//! - *cluster*, beside pairing: other nodes (`far`).
+//! - [`Sessions`]: everybody who is here; and beside them [`Peers`]: the other nodes;
+//! - [`Pairs`], at work as [`Pairing`]: places in line and matches;
+//! - [`Cluster`]: what is under way with other nodes.
 //!
-//! On top stand this file and sessions that outlive their sockets (`resume`), which combine all three.
+//! Here and in `resume` and `nodes` stands what needs them all: which of them an input concerns, who is woken next, and sessions
+//! that outlive their sockets or come from another node.
 
-mod absence;
 #[cfg(any(test, feature = "audit"))]
 mod audit;
-mod far;
-mod ghosts;
-mod hiding;
-mod minting;
-mod participants;
-mod parting;
+mod nodes;
 mod resume;
-mod saying;
-mod search;
-mod switchboard;
 
+use crate::cluster::{Cluster, ExportedTickets};
 use crate::crowd::Act;
-use crate::ids::{ConnectionId, MatchKey, SessionKey, TicketKey};
-use crate::matches::Match;
-use crate::matchmaker::Matchmaker;
-use crate::participants::{Participant, Participants};
+use crate::ids::{ConnectionId, NodeId, SessionKey, TicketKey};
+use crate::nodes::Say;
+use crate::pairing::{self, Pairing, Pairs, Participant, TicketDue};
+use crate::peers::Peers;
 use crate::planted::planted;
-use crate::random::{LobbyKey, Random};
+use crate::random::LobbyKey;
 use crate::sessions::{Life, Sessions, Sign, Silence};
-use crate::timers::Timers;
 use crate::{Config, Counters, Ending, Gauges, Input, Outputs, Time};
-use far::Far;
-use slotmap::SlotMap;
+use resume::Arrivals;
 use std::sync::Arc;
-use visavis_protocol::{ClientMessage, LeftReason, MatchId, SearchMessage, SessionMessage};
+use visavis_protocol::{ClientMessage, LeftReason, SearchMessage, SessionMessage};
 
 /// Why the lobby wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,13 +46,12 @@ pub enum Reason {
     Tail,
 }
 
-/// What a timer belongs to.
+/// What is due, in the order in which that of one moment is done: nobody is given to somebody who turns out silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    Ticket(TicketKey),
-    Match(MatchKey),
-    Reservation(MatchId),
-    Arrival(ConnectionId),
+    Session,
+    Pairing(pairing::Due),
+    Arrival,
     Tails,
 }
 
@@ -72,13 +60,10 @@ enum Due {
 pub struct Lobby {
     config: Arc<Config>,
     sessions: Sessions,
-    participants: Participants,
-    matches: SlotMap<MatchKey, Match>,
-    match_ids: Random,
-    matchmaker: Matchmaker,
-    timers: Timers<Due>,
-    far: Far,
-    gauges: Gauges,
+    peers: Peers,
+    pairs: Pairs,
+    exported: ExportedTickets,
+    arrivals: Arrivals,
 }
 
 impl Lobby {
@@ -87,13 +72,10 @@ impl Lobby {
         let config = Arc::new(config);
         Lobby {
             sessions: Sessions::new(config.clone(), &key),
-            participants: Participants::new(),
-            matches: SlotMap::with_key(),
-            match_ids: key.random("visavis match 1"),
-            matchmaker: Matchmaker::new(),
-            timers: Timers::new(),
-            far: Far::new(&config, &key),
-            gauges: Gauges::default(),
+            peers: Peers::new(&config),
+            pairs: Pairs::new(&key),
+            exported: ExportedTickets::default(),
+            arrivals: Arrivals::new(),
             config,
         }
     }
@@ -104,23 +86,23 @@ impl Lobby {
         match input {
             Input::Opened { connection, limiting } => {
                 let session = self.sessions.open(connection, limiting);
-                self.participants.insert(session, Participant::default());
+                self.pairs.participants.insert(session, Participant::default());
             }
             Input::Received { connection, message } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.sessions.note_said(session, Some(message.message_type()));
-                    self.hide_at_once(session, &message, outputs);
+                    self.pairing().hide_at_once(session, &message, outputs);
                     if self.sessions.take(session, Act::Message, outputs) {
                         self.receive(session, message, outputs);
                     }
                     self.end_expelled(outputs);
-                    self.settle_token(session, outputs);
+                    self.pairing().settle_token(session, outputs);
                 }
             }
             Input::Malformed { connection, refusal } => {
                 if let Some(session) = self.note_life(connection, Sign::Frame) {
                     self.sessions.note_said(session, refusal.of);
-                    self.hide_in_doubt(session, &refusal, outputs);
+                    self.pairing().hide_in_doubt(session, &refusal, outputs);
                     if self.sessions.take(session, Act::Message, outputs) {
                         self.sessions.refuse(session, refusal, outputs);
                     }
@@ -138,10 +120,12 @@ impl Lobby {
                     (Some(session), Ending::CloseFrame)
                         if !self.sessions.is_draining() && !planted!(LeavingIsNotBelieved) =>
                     {
-                        self.forget(session, LeftReason::Closed, outputs);
+                        self.pairing().forget(session, LeftReason::Closed, outputs);
                     }
                     // While draining a closed socket is one that moved, as it was asked to.
-                    (Some(session), Ending::CloseFrame | Ending::Broken) => self.detach(session, outputs),
+                    (Some(session), Ending::CloseFrame | Ending::Broken) => {
+                        self.pairing().detach(session, outputs)
+                    }
                     (None, _) => {}
                 }
             }
@@ -149,23 +133,34 @@ impl Lobby {
             Input::Cluster(reply) => self.on_reply(reply, outputs),
             Input::Timeout => self.run_timers(outputs),
         }
-        self.settle_exports(outputs);
+        self.cluster().settle_exports(outputs);
     }
 
     /// When to be woken next with [`Input::Timeout`], and why.
     pub fn poll_timeout(&self) -> Option<(Time, Reason)> {
-        let silence = self.sessions.poll_timeout().map(|at| (at, Reason::Silence));
-        let other = self.timers.soonest().map(|(at, due)| {
+        self.soonest().map(|(at, due)| {
             let reason = match due {
-                Due::Ticket(_) => Reason::Ticket,
-                Due::Match(_) => Reason::Match,
-                Due::Reservation(_) => Reason::Reservation,
-                Due::Arrival(_) => Reason::Arrival,
+                Due::Session => Reason::Silence,
+                Due::Pairing(pairing::Due::Ticket(_)) => Reason::Ticket,
+                Due::Pairing(pairing::Due::Match(_)) => Reason::Match,
+                Due::Pairing(pairing::Due::Reservation(_)) => Reason::Reservation,
+                Due::Arrival => Reason::Arrival,
                 Due::Tails => Reason::Tail,
             };
             (at, reason)
-        });
-        [silence, other].into_iter().flatten().min()
+        })
+    }
+
+    fn soonest(&self) -> Option<(Time, Due)> {
+        [
+            self.sessions.poll_timeout().map(|at| (at, Due::Session)),
+            self.pairs.poll_timeout().map(|(at, due)| (at, Due::Pairing(due))),
+            self.arrivals.poll_timeout().map(|at| (at, Due::Arrival)),
+            self.peers.poll_timeout().map(|at| (at, Due::Tails)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// How many people are on this node.
@@ -175,7 +170,7 @@ impl Lobby {
 
     /// How many people are on this and all other nodes, as far as those are known.
     pub fn online_everywhere(&self) -> usize {
-        self.online() + self.far.online()
+        self.online() + self.peers.online()
     }
 
     /// Totals so far.
@@ -185,15 +180,15 @@ impl Lobby {
 
     /// How things stand. Counts who is elsewhere: for metrics, not for every event.
     pub fn gauges(&self) -> Gauges {
-        let across = self.sessions_elsewhere();
-        Gauges { sessions: self.sessions.len() - across, across, ..self.gauges }
+        let across = self.pairs.sessions_elsewhere(&self.sessions);
+        Gauges { sessions: self.sessions.len() - across, across, ..self.pairs.gauges }
     }
 
     /// Notes that a connection lives. `None` for one that the lobby does not know (any more).
     fn note_life(&mut self, connection: ConnectionId, sign: Sign) -> Option<SessionKey> {
         let Life { session, spoke } = self.sessions.note_seen(connection, sign)?;
         if spoke {
-            self.note_alive(session);
+            self.pairs.note_alive(session);
         }
         Some(session)
     }
@@ -207,19 +202,19 @@ impl Lobby {
         if !self.sessions.admit(session, &message, outputs) || self.is_arriving(session, &message, outputs) {
             return;
         }
-        let Some(message) = self.hide_if_wished(session, message) else { return };
+        let Some(message) = self.pairing().hide_if_wished(session, message) else { return };
         match message {
             ClientMessage::Session(message) => self.on_session_message(session, message, outputs),
             ClientMessage::Search(message) => self.on_search_message(session, message, outputs),
-            ClientMessage::Signal(signal) => self.on_signal(session, signal, outputs),
+            ClientMessage::Signal(signal) => self.pairing().on_signal(session, signal, outputs),
         }
     }
 
     fn on_session_message(&mut self, session: SessionKey, message: SessionMessage, outputs: &mut Outputs) {
         match message {
             SessionMessage::Hello(hello) => self.on_hello(session, hello, outputs),
-            SessionMessage::Block(block) => self.on_block(session, block.match_id, outputs),
-            SessionMessage::Unblock(unblock) => self.on_unblock(session, unblock, outputs),
+            SessionMessage::Block(block) => self.pairing().on_block(session, block.match_id, outputs),
+            SessionMessage::Unblock(unblock) => self.pairing().on_unblock(session, unblock, outputs),
             SessionMessage::Ping(_) => self.sessions.on_ping(session, outputs),
             // A sign of life, and noted as such.
             SessionMessage::Pong(_) => {}
@@ -228,73 +223,89 @@ impl Lobby {
 
     fn on_search_message(&mut self, session: SessionKey, message: SearchMessage, outputs: &mut Outputs) {
         match message {
-            SearchMessage::FindPartner(wanted) => self.on_find_partner(session, wanted, outputs),
-            SearchMessage::TicketOffer(ticket) => self.on_ticket_offer(session, ticket, outputs),
-            SearchMessage::Next(next) => self.on_next(session, next, outputs),
-            SearchMessage::Stop(_) => self.on_stop(session, outputs),
+            SearchMessage::FindPartner(wanted) => self.pairing().on_find_partner(session, wanted, outputs),
+            SearchMessage::TicketOffer(ticket) => self.pairing().on_ticket_offer(session, ticket, outputs),
+            SearchMessage::Next(next) => self.pairing().on_next(session, next, outputs),
+            SearchMessage::Stop(_) => self.pairing().on_stop(session, outputs),
         }
-    }
-
-    /// Takes the session out of everything it is in; its partner, if any, is told `reason`.
-    fn forget(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
-        // First, so that who is going is not among those whom the partner is told to be online.
-        self.sessions.disconnect(key);
-        self.leave(key, reason, outputs);
-        let Some(session) = self.remove_participant(key) else { return };
-        self.forget_belief(session.id);
-        self.sessions.note_end(&session);
     }
 
     /// Ends the sessions of those whose sockets were closed as they misbehaved.
     fn end_expelled(&mut self, outputs: &mut Outputs) {
         for key in self.sessions.take_expelled() {
-            self.forget(key, LeftReason::Lost, outputs);
+            self.pairing().forget(key, LeftReason::Lost, outputs);
         }
     }
 
     /// Closes a connection that shows no sign of life; its session may yet be resumed.
     fn cut(&mut self, key: SessionKey, outputs: &mut Outputs) {
         self.sessions.close_silent(key, outputs);
-        self.detach(key, outputs);
-    }
-
-    fn online_for_clients(&self) -> u32 {
-        u32::try_from(self.online_everywhere()).unwrap_or(u32::MAX)
+        self.pairing().detach(key, outputs);
     }
 
     fn run_timers(&mut self, outputs: &mut Outputs) {
-        loop {
-            // Of two at one moment whoever is silent goes first: nobody is given to them.
-            let soonest = self.timers.soonest().map(|(at, _)| at);
-            let session_first =
-                soonest.is_none_or(|other| self.sessions.poll_timeout().is_some_and(|at| at <= other));
-            if session_first {
-                let Some(key) = self.sessions.pop_due() else { return };
-                match self.sessions.on_silence_check(key, outputs) {
-                    Silence::Bearable => {}
-                    Silence::TooLong => self.cut(key, outputs),
-                    Silence::GraceIsOver => self.forget(key, LeftReason::Lost, outputs),
-                }
-                continue;
-            }
-            let Some(due) = self.timers.pop_due(self.sessions.now) else { return };
+        while let Some((_, due)) = self.soonest().filter(|(at, _)| *at <= self.sessions.now) {
             match due {
-                Due::Ticket(key) => {
-                    if let Some(ticket) = self.matchmaker.ticket_mut(key) {
-                        ticket.timer = None;
+                Due::Session => {
+                    let Some(key) = self.sessions.pop_due() else { return };
+                    match self.sessions.on_silence_check(key, outputs) {
+                        Silence::Bearable => {}
+                        Silence::TooLong => self.cut(key, outputs),
+                        Silence::GraceIsOver => self.pairing().forget(key, LeftReason::Lost, outputs),
                     }
-                    self.on_ticket_due(key, outputs);
                 }
-                Due::Match(key) => {
-                    if let Some(found) = self.matches.get_mut(key) {
-                        found.timer = None;
+                Due::Pairing(_) => {
+                    let Some(due) = self.pairs.pop_due(self.sessions.now) else { return };
+                    match due {
+                        pairing::Due::Ticket(key) => self.on_ticket_due(key, outputs),
+                        pairing::Due::Match(key) => self.pairing().on_match_deadline(key, outputs),
+                        pairing::Due::Reservation(id) => self.pairing().on_reservation_due(id, outputs),
                     }
-                    self.on_match_deadline(key, outputs);
                 }
-                Due::Reservation(id) => self.on_reservation_due(id, outputs),
-                Due::Arrival(connection) => self.on_arrival_due(connection, outputs),
-                Due::Tails => self.on_tails_due(outputs),
+                Due::Arrival => {
+                    let Some(connection) = self.arrivals.timers.pop_due(self.sessions.now) else { return };
+                    self.on_arrival_due(connection, outputs);
+                }
+                Due::Tails => {
+                    let pairs = &self.pairs;
+                    let goes_on = |id| pairs.remote.contains_key(&id) || pairs.reservations.contains_key(&id);
+                    self.peers.on_tails_due(self.sessions.now, goes_on, outputs);
+                }
             }
+        }
+    }
+
+    /// A waiting ticket is due: it is shown to others as well, if it is left here.
+    fn on_ticket_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
+        match self.pairing().on_ticket_due(key, outputs) {
+            TicketDue::Settled => {}
+            TicketDue::Waits => {
+                self.cluster().export_if_due(key, outputs);
+                self.pairing().on_ticket_waiting(key, outputs);
+            }
+        }
+    }
+
+    fn cluster(&mut self) -> Cluster<'_> {
+        Cluster {
+            config: &self.config,
+            sessions: &mut self.sessions,
+            peers: &mut self.peers,
+            pairs: &mut self.pairs,
+            exported: &mut self.exported,
+        }
+    }
+
+    fn tell(&mut self, node: NodeId, say: Say, outputs: &mut Outputs) {
+        self.peers.tell(node, say, self.sessions.now, outputs);
+    }
+
+    fn pairing(&mut self) -> Pairing<'_> {
+        Pairing {
+            config: &self.config,
+            sessions: &mut self.sessions,
+            peers: &mut self.peers,
+            pairs: &mut self.pairs,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Checks [`Invariant`]s on a lobby. Reads everything, changes nothing.
 
-use super::{Due, Lobby};
+use super::Lobby;
 use crate::Gauges;
 use crate::acquaintances::Acquaintance;
 use crate::audit::{Invariant, Violation, check};
 use crate::ids::{MatchKey, SessionKey, Side};
 use crate::matches::Match;
 use crate::matchmaker::compatible;
-use crate::participants::State;
+use crate::pairing::{Due, State, acquaintance};
 use crate::session::Session;
 use std::collections::BTreeSet;
 use visavis_protocol::{Kind, MatchId};
@@ -31,22 +31,22 @@ impl Lobby {
         self.audit_timers()?;
         self.audit_gauges()?;
         self.audit_far()?;
-        self.matchmaker.audit()?;
-        if self.timers.soonest().is_none_or(|(at, _)| at > self.sessions.now) {
+        self.pairs.matchmaker.audit()?;
+        if self.pairs.poll_timeout().is_none_or(|(at, _)| at > self.sessions.now) {
             self.audit_line()?;
         }
         Ok(())
     }
 
     fn audit_participants(&self) -> Result<(), Violation> {
-        let (sessions, participants) = (self.sessions.len(), self.participants.len());
+        let (sessions, participants) = (self.sessions.len(), self.pairs.participants.len());
         check(sessions == participants, Invariant::SessionsTakePart, || {
             format!("{sessions} sessions, {participants} participants")
         })?;
         for (key, session) in self.sessions.iter() {
             self.audit_place(key, session)?;
             let own = session.id.into();
-            let bounded = self.participants.get(key).is_some_and(|participant| {
+            let bounded = self.pairs.participants.get(key).is_some_and(|participant| {
                 let known = participant.acquaintances();
                 known.is_none_or(|known| known.are_bounded(own, self.config.recent_partners))
             });
@@ -56,7 +56,7 @@ impl Lobby {
     }
 
     fn audit_place(&self, key: SessionKey, session: &Session) -> Result<(), Violation> {
-        let Some(state) = self.state(key) else {
+        let Some(state) = self.pairs.state(key) else {
             return check(false, Invariant::SessionsTakePart, || format!("{key:?}"));
         };
         check(session.engagement == state.engagement(), Invariant::SessionsTakePart, || {
@@ -77,19 +77,19 @@ impl Lobby {
                 check(detached, Invariant::OnlyTheAbsentAreHeld, || format!("{key:?}"))
             }
             State::Waiting { ticket } => {
-                let holder = self.matchmaker.ticket(ticket).map(|ticket| ticket.session);
+                let holder = self.pairs.matchmaker.ticket(ticket).map(|ticket| ticket.session);
                 check(holder == Some(key), Invariant::WaitingHoldsOneTicket, || {
                     format!("{key:?} waits with {ticket:?} of {holder:?}")
                 })
             }
             State::Reserved { by } => {
-                let holder = self.far.reservations.get(&by).map(|reserved| reserved.ticket.session);
+                let holder = self.pairs.reservations.get(&by).map(|reserved| reserved.ticket.session);
                 check(holder == Some(key), Invariant::ReservedHoldOneTicket, || {
                     format!("{key:?} is reserved by {by:?} of {holder:?}")
                 })
             }
             State::Matched { key: present, side } => {
-                let sitting = self.matches.get(present).map(|present| present.seat(side).session);
+                let sitting = self.pairs.matches.get(present).map(|present| present.seat(side).session);
                 check(sitting == Some(key), Invariant::MatchedSitInTheirSeat, || {
                     format!("{key:?} says {side:?} of {present:?}, where sits {sitting:?}")
                 })
@@ -99,8 +99,8 @@ impl Lobby {
 
     fn audit_tickets(&self) -> Result<(), Violation> {
         let mut holders = BTreeSet::new();
-        for (key, ticket, _) in self.matchmaker.tickets() {
-            let state = self.state(ticket.session);
+        for (key, ticket, _) in self.pairs.matchmaker.tickets() {
+            let state = self.pairs.state(ticket.session);
             check(state == Some(State::Waiting { ticket: key }), Invariant::TicketsHaveTheirSession, || {
                 format!("{key:?} is of {:?}, which is {state:?}", ticket.session)
             })?;
@@ -127,7 +127,7 @@ impl Lobby {
     fn audit_matches(&self) -> Result<(), Violation> {
         let mut ids = BTreeSet::from([MatchId::FOREIGN]);
         let mut seated = BTreeSet::new();
-        for (key, present) in &self.matches {
+        for (key, present) in &self.pairs.matches {
             check(ids.insert(present.id), Invariant::MatchIdsAreUnique, || format!("{:?}", present.id))?;
             let (one, other) = (present.initiator.session, present.responder.session);
             check(one != other, Invariant::NobodyMeetsThemselves, || format!("{one:?} in {key:?}"))?;
@@ -138,9 +138,11 @@ impl Lobby {
                     format!("{session:?} has two seats")
                 })?;
             }
-            let apart = self.acquaintance(one, other) != Acquaintance::Blocked;
+            let apart =
+                acquaintance(&self.sessions, &self.pairs.participants, one, other) != Acquaintance::Blocked;
             check(apart, Invariant::BlockedStayApart, || format!("{one:?} and {other:?}"))?;
-            let asked = |session| self.participants.get(session).and_then(|known| known.wishes.as_ref());
+            let asked =
+                |session| self.pairs.participants.get(session).and_then(|known| known.wishes.as_ref());
             let awaited = [one, other].into_iter().any(|session| self.sessions.is_known_by_hearsay(session));
             let kept = asked(one).zip(asked(other)).is_some_and(|(mine, theirs)| {
                 mine.kind == present.kind && theirs.kind == present.kind && mine.pool == theirs.pool
@@ -154,7 +156,7 @@ impl Lobby {
 
     fn audit_seat(&self, key: MatchKey, present: &Match, side: Side) -> Result<(), Violation> {
         let seat = present.seat(side);
-        let state = self.state(seat.session);
+        let state = self.pairs.state(seat.session);
         check(state == Some(State::Matched { key, side }), Invariant::SeatsAreTaken, || {
             format!("{side:?} of {key:?} is {:?}, which is {state:?}", seat.session)
         })?;
@@ -164,30 +166,29 @@ impl Lobby {
 
     fn audit_timers(&self) -> Result<(), Violation> {
         let mut queued = 0;
-        for (at, due) in self.timers.entries() {
+        for (at, due) in self.pairs.timers.entries() {
             queued += 1;
             let remembered = match due {
-                Due::Ticket(key) => self.matchmaker.ticket(key).and_then(|ticket| ticket.timer),
-                Due::Match(key) => self.matches.get(key).and_then(|present| present.timer),
-                Due::Reservation(id) => self.far.reservations.get(&id).and_then(|reserved| reserved.timer),
-                Due::Arrival(connection) => {
-                    self.far.arrivals.get(&connection).and_then(|arrival| arrival.timer)
-                }
-                Due::Tails => self.far.tails_timer,
+                Due::Ticket(key) => self.pairs.matchmaker.ticket(key).and_then(|ticket| ticket.timer),
+                Due::Match(key) => self.pairs.matches.get(key).and_then(|present| present.timer),
+                Due::Reservation(id) => self.pairs.reservations.get(&id).and_then(|reserved| reserved.timer),
             };
             check(remembered == Some(at), Invariant::TimersAreRemembered, || {
                 format!("{due:?} is queued for {at:?} and remembers {remembered:?}")
             })?;
         }
-        let tickets = self.matchmaker.tickets().filter_map(|(_, ticket, _)| ticket.timer);
-        let matches = self.matches.values().filter_map(|present| present.timer);
-        let reserved = self.far.reservations.values().filter_map(|reserved| reserved.timer);
-        let arrivals = self.far.arrivals.values().filter_map(|arrival| arrival.timer);
-        let remembered: usize = tickets.count()
-            + matches.count()
-            + reserved.count()
-            + arrivals.count()
-            + usize::from(self.far.tails_timer.is_some());
+        for (at, connection) in self.arrivals.timers.entries() {
+            queued += 1;
+            let remembered = self.arrivals.waiting.get(&connection).and_then(|arrival| arrival.timer);
+            check(remembered == Some(at), Invariant::TimersAreRemembered, || {
+                format!("{connection:?} is queued for {at:?} and remembers {remembered:?}")
+            })?;
+        }
+        let tickets = self.pairs.matchmaker.tickets().filter_map(|(_, ticket, _)| ticket.timer);
+        let matches = self.pairs.matches.values().filter_map(|present| present.timer);
+        let reserved = self.pairs.reservations.values().filter_map(|reserved| reserved.timer);
+        let arrivals = self.arrivals.waiting.values().filter_map(|arrival| arrival.timer);
+        let remembered = tickets.count() + matches.count() + reserved.count() + arrivals.count();
         check(remembered == queued, Invariant::TimersAreRemembered, || {
             format!("{remembered} remembered, {queued} queued")
         })
@@ -196,9 +197,9 @@ impl Lobby {
     /// What holds of visitors of other nodes, and of ours who were shown to them.
     fn audit_far(&self) -> Result<(), Violation> {
         for (key, session) in self.sessions.iter().filter(|(_, session)| session.is_elsewhere()) {
-            let opposite = match self.state(key) {
+            let opposite = match self.pairs.state(key) {
                 Some(State::Matched { key, side }) => {
-                    self.matches.get(key).map(|present| present.seat(side.other()).session)
+                    self.pairs.matches.get(key).map(|present| present.seat(side.other()).session)
                 }
                 Some(
                     State::Idle { .. } | State::Waiting { .. } | State::Held { .. } | State::Reserved { .. },
@@ -210,8 +211,8 @@ impl Lobby {
                 format!("{key:?} faces {opposite:?}")
             })?;
         }
-        for (key, present) in &self.matches {
-            let far = self.far.matches.get(&present.id).map(|far| far.key);
+        for (key, present) in &self.pairs.matches {
+            let far = self.pairs.remote.get(&present.id).map(|far| far.key);
             let hearsay = [present.initiator.session, present.responder.session]
                 .into_iter()
                 .any(|session| self.sessions.is_known_by_hearsay(session));
@@ -219,28 +220,30 @@ impl Lobby {
                 format!("{key:?}: {far:?}")
             })?;
         }
-        for (id, far) in &self.far.matches {
-            let named = self.matches.get(far.key).map(|present| present.id);
+        for (id, far) in &self.pairs.remote {
+            let named = self.pairs.matches.get(far.key).map(|present| present.id);
             check(named == Some(*id), Invariant::FarMatchesAreFound, || format!("{id:?} names {named:?}"))?;
         }
-        for (id, reserved) in &self.far.reservations {
-            let state = self.state(reserved.ticket.session);
+        for (id, reserved) in &self.pairs.reservations {
+            let state = self.pairs.state(reserved.ticket.session);
             check(state == Some(State::Reserved { by: *id }), Invariant::ReservedHoldOneTicket, || {
                 format!("{id:?} is of {:?}, which is {state:?}", reserved.ticket.session)
             })?;
             check(reserved.timer.is_some(), Invariant::ReservationsEnd, || format!("{id:?}"))?;
         }
-        for (id, exported) in &self.far.exported {
-            let held = match self.state(exported.session) {
-                Some(State::Waiting { ticket }) => self.matchmaker.ticket(ticket).and_then(|t| t.exported),
+        for (id, exported) in &self.exported {
+            let held = match self.pairs.state(exported.session) {
+                Some(State::Waiting { ticket }) => {
+                    self.pairs.matchmaker.ticket(ticket).and_then(|t| t.exported)
+                }
                 Some(State::Reserved { by }) => {
-                    self.far.reservations.get(&by).and_then(|r| r.ticket.exported)
+                    self.pairs.reservations.get(&by).and_then(|r| r.ticket.exported)
                 }
                 Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => None,
             };
             check(held == Some(*id), Invariant::ExportedTicketsAreHeld, || format!("{id:?}"))?;
         }
-        for (connection, arrival) in &self.far.arrivals {
+        for (connection, arrival) in &self.arrivals.waiting {
             check(
                 self.sessions.at(*connection).is_some() && arrival.timer.is_some(),
                 Invariant::ArrivalsEnd,
@@ -253,10 +256,10 @@ impl Lobby {
     fn audit_gauges(&self) -> Result<(), Violation> {
         let across = self.sessions.iter().filter(|(_, session)| session.is_elsewhere()).count();
         let mut counted = Gauges { sessions: self.sessions.len() - across, across, ..Gauges::default() };
-        for (_, ticket, _) in self.matchmaker.tickets() {
+        for (_, ticket, _) in self.pairs.matchmaker.tickets() {
             *counted.waiting.of(ticket.wishes.kind) += 1;
         }
-        for present in self.matches.values() {
+        for present in self.pairs.matches.values() {
             *counted.matches.of(present.kind) += 1;
         }
         let told = self.gauges();
@@ -265,7 +268,7 @@ impl Lobby {
 
     /// What holds of the waiting tickets whenever nothing is due.
     fn audit_line(&self) -> Result<(), Violation> {
-        for (key, ticket, needs) in self.matchmaker.tickets() {
+        for (key, ticket, needs) in self.pairs.matchmaker.tickets() {
             let by_age = ticket.needs(self.sessions.now, &self.config);
             check(needs == by_age, Invariant::RelaxationIsOnTime, || {
                 format!("{key:?} stands with {needs:?} and should with {by_age:?}")
@@ -275,13 +278,14 @@ impl Lobby {
             return Ok(());
         }
         // Every pair of a short line; of a long one everybody against a sample, which moves with the time.
-        let line: Vec<_> = self.matchmaker.tickets().collect();
+        let line: Vec<_> = self.pairs.matchmaker.tickets().collect();
         let stride = line.len() / Self::COMPARED_WITH_ALL + 1;
         let first = usize::try_from(self.sessions.now.as_micros()).unwrap_or(0) % stride;
         for (index, (key, ticket, needs)) in line.iter().enumerate().skip(first).step_by(stride) {
             let others = if stride == 1 { index + 1 } else { 0 };
             for (other_key, other, other_needs) in line.iter().skip(others).filter(|other| other.0 != *key) {
-                let known = self.acquaintance(ticket.session, other.session);
+                let known =
+                    acquaintance(&self.sessions, &self.pairs.participants, ticket.session, other.session);
                 let fit = compatible(
                     (ticket, *needs),
                     (other, *other_needs),

@@ -18,19 +18,24 @@
 //! | of another process | awaited by its partner, other match | forgotten, then [`Lobby::restore`]: its own token knows better |
 //! | of another process | known | `catch_up`: what happened elsewhere is added to what is known |
 
+mod arrivals;
+mod handover;
+
+pub(super) use arrivals::Arrivals;
+
 use super::Lobby;
 use crate::Outputs;
 use crate::acquaintances::Acquaintances;
-use crate::ids::{PersonId, SessionId, SessionKey, Side};
+use crate::ids::{PersonId, SessionKey, Side};
 use crate::matches::{Match, Seat};
-use crate::participants::{Participant, State};
+use crate::pairing::{Participant, State};
 use crate::persons::Someone;
 use crate::planted::planted;
 use crate::session::{Link, Origin};
-use crate::sessions::{Recognised, Welcome};
-use crate::tokens::{Claims, Kept, MatchClaim, Opened, PlaceClaim};
+use crate::sessions::Recognised;
+use crate::tokens::{Claims, MatchClaim, Opened, PlaceClaim};
 use std::sync::Arc;
-use visavis_protocol::{ErrorCode, Hello, LeftReason, Refusal, ResumeToken, ServerMessage, VERSION, Wishes};
+use visavis_protocol::{ErrorCode, Hello, LeftReason, Refusal, ResumeToken, ServerMessage, VERSION};
 
 /// What became of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +74,8 @@ impl Lobby {
                 }
             }
         }
-        self.identify(key);
-        self.welcome(key, asked.then_some(false), outputs);
+        self.pairing().identify(key);
+        self.pairing().welcome(key, asked.then_some(false), outputs);
     }
 
     /// What a client says about itself and its blocks; the latter once, as opening handles costs something.
@@ -85,63 +90,15 @@ impl Lobby {
         if self.sessions.get(key).is_none_or(|session| session.device.is_none()) && blocked.is_empty() {
             return;
         }
-        let Some(participant) = self.participants.get_mut(key) else { return };
+        let Some(participant) = self.pairs.participants.get_mut(key) else { return };
         participant.remember(Vec::new(), blocked, self.config.recent_partners);
         if let State::Waiting { ticket } = participant.state()
-            && let Some(ticket) = self.take_ticket(ticket)
+            && let Some(ticket) = self.pairing().take_ticket(ticket)
         {
             // It searched first: who fits may be somebody else now.
-            self.enter_line(ticket, outputs);
+            self.pairing().enter_line(ticket, outputs);
         }
-        self.part_if_blocked(key, outputs);
-    }
-
-    pub(super) fn identify(&mut self, key: SessionKey) {
-        if let Some(participant) = self.participants.get_mut(key) {
-            participant.names_matches = true;
-        }
-        self.sessions.identify(key);
-    }
-
-    pub(super) fn welcome(&mut self, key: SessionKey, resumed: Option<bool>, outputs: &mut Outputs) {
-        let match_id = self.state(key).and_then(|state| self.present_match_id(state));
-        let (online, resume_token) = (self.online_for_clients(), self.mint(key));
-        self.sessions.welcome(key, Welcome { resumed, match_id, online, resume_token }, outputs);
-    }
-
-    /// The socket is gone without a word. Who can come back keeps what it has for a while.
-    pub(super) fn detach(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        if self.sessions.connection(key).is_none() {
-            return;
-        }
-        if !self.sessions.is_recognisable(key) || !self.sessions.may_keep(key) {
-            return self.forget(key, LeftReason::Lost, outputs);
-        }
-        let until = self.sessions.now + self.config.grace;
-        match self.state(key) {
-            Some(State::Waiting { ticket }) => {
-                if !planted!(AbsentAreGivenAway)
-                    && let Some(ticket) = self.take_ticket(ticket)
-                {
-                    self.transition_to_held(key, ticket.since, ticket.created);
-                }
-            }
-            Some(State::Matched { key: present, side }) => {
-                let grace_ms = self.config.grace.as_millis_ceil();
-                self.tell_partner(present, side, outputs, |match_id| ServerMessage::PartnerReconnecting {
-                    match_id,
-                    grace_ms,
-                });
-            }
-            Some(State::Reserved { by }) => {
-                if let Some(ticket) = self.cancel_reservation(by, outputs) {
-                    self.transition_to_held(key, ticket.since, ticket.created);
-                }
-            }
-            Some(State::Idle { .. } | State::Held { .. }) | None => {}
-        }
-        self.sessions.disconnect(key);
-        self.sessions.keep_until(key, until);
+        self.pairing().part_if_blocked(key, outputs);
     }
 
     /// Gives an earlier session the socket of `fresh`.
@@ -157,11 +114,11 @@ impl Lobby {
         };
         if let Some(known) = here {
             // A node that is alone has nobody else who could know better.
-            if opened.ours || !self.far.is_one_of_several() {
+            if opened.ours || !self.peers.is_one_of_several() {
                 return self.return_to(fresh, known, opened.claims.generation, received, outputs);
             }
         }
-        if self.far.is_near() {
+        if self.peers.is_near() {
             self.ask_around(fresh, opened, received, outputs);
             return Resumption::Pending;
         }
@@ -178,11 +135,11 @@ impl Lobby {
         outputs: &mut Outputs,
     ) -> Resumption {
         let taken = self.sessions.taken(known);
-        self.take_over(fresh, known, generation, outputs);
+        self.pairing().take_over(fresh, known, generation, outputs);
         self.sessions.note_taken(known, taken);
-        self.note_session(known, outputs);
-        self.greet_back(known, received, outputs);
-        self.part_if_blocked(known, outputs);
+        self.pairing().note_session(known, outputs);
+        self.pairing().greet_back(known, received, outputs);
+        self.pairing().part_if_blocked(known, outputs);
         Resumption::Done
     }
 
@@ -208,50 +165,6 @@ impl Lobby {
         }
     }
 
-    /// Moves the socket of `fresh` to `known`; an older socket of `known` is closed.
-    pub(super) fn take_over(
-        &mut self,
-        fresh: SessionKey,
-        known: SessionKey,
-        generation: u32,
-        outputs: &mut Outputs,
-    ) {
-        let Some(mut shell) = self.participants.remove(fresh) else { return };
-        let hides_on_arrival = shell.hides_on_arrival;
-        if let Some(participant) = self.participants.get_mut(known) {
-            participant.hides_on_arrival = hides_on_arrival;
-            participant.remember(Vec::new(), shell.take_blocked(), self.config.recent_partners);
-        }
-        let Some(before) = self.sessions.take_over(fresh, known, generation, outputs) else { return };
-        // Coming back is a sign of life, too.
-        self.note_alive(known);
-        if let Link::Detached { until } = before {
-            self.tell_back(known, until.since(self.sessions.now), outputs);
-        }
-        if hides_on_arrival {
-            // Asked for before it was known which session this is.
-            self.hide(known, outputs);
-        }
-    }
-
-    /// Tells a session that is back where it stands and what it missed, and puts it back into the line.
-    pub(super) fn greet_back(&mut self, key: SessionKey, received: Option<u32>, outputs: &mut Outputs) {
-        let missed = self.sessions.take_missed(key, received.unwrap_or(0));
-        self.welcome(key, Some(true), outputs);
-        for message in missed.into_iter().filter(|_| !planted!(MailIsLost)) {
-            self.sessions.say_again(key, message, outputs);
-        }
-        if let Some(State::Held { since, created }) = self.state(key)
-            && let Some(wishes) = self.participants.get(key).and_then(|known| known.wishes.clone())
-        {
-            self.transition_to_idle(key, None);
-            let mut ticket = self.new_ticket(key, wishes, None);
-            ticket.since = if planted!(HeldPlaceIsLost) { self.sessions.now } else { since };
-            ticket.created = created;
-            self.enter_line(ticket, outputs);
-        }
-    }
-
     /// Brings a session of an earlier process to life, as its token tells it.
     pub(super) fn restore(
         &mut self,
@@ -263,43 +176,18 @@ impl Lobby {
             self.sessions.note_spent(claims.session, claims.generation);
             return Resumption::Refused;
         }
-        self.note_belief(&claims);
+        self.pairing().note_belief(&claims);
         let kept = claims.take_kept();
-        self.become_restored(key, claims.session, claims.generation, claims.requeue, claims.wishes);
-        self.remember_kept(key, kept);
+        self.pairing().become_restored(key, claims.session, claims.generation, claims.requeue, claims.wishes);
+        self.pairing().remember_kept(key, kept);
         if let Some(session) = self.sessions.get_mut(key) {
             session.device = claims.device.or(session.device);
         }
-        if let Some(participant) = self.participants.get_mut(key) {
+        if let Some(participant) = self.pairs.participants.get_mut(key) {
             participant.remember_last_match(claims.last_match);
         }
         self.restore_place(key, claims.place, outputs);
         Resumption::Done
-    }
-
-    /// First of all, so that it is not given to somebody whom it has blocked.
-    pub(super) fn remember_kept(&mut self, key: SessionKey, kept: Option<Kept>) {
-        if let (Some(kept), Some(participant)) = (kept, self.participants.get_mut(key)) {
-            participant.remember(kept.recent, kept.blocked, self.config.recent_partners);
-        }
-    }
-
-    /// Makes a fresh session the one that its token names.
-    pub(super) fn become_restored(
-        &mut self,
-        key: SessionKey,
-        id: SessionId,
-        presented: u32,
-        requeue: bool,
-        wishes: Option<Wishes>,
-    ) {
-        self.sessions.become_restored(key, id, presented);
-        let Some(participant) = self.participants.get_mut(key) else { return };
-        participant.names_matches = true;
-        participant.requeue = requeue;
-        let hides = participant.hides_on_arrival;
-        participant.wishes =
-            wishes.map(|wishes| Arc::new(Wishes { relay_only: wishes.relay_only || hides, ..wishes }));
     }
 
     /// A session that its partner's token had announced shows up.
@@ -310,9 +198,10 @@ impl Lobby {
         mut claims: Claims,
         outputs: &mut Outputs,
     ) -> Resumption {
-        let agrees = match (&claims.place, self.state(known)) {
+        let agrees = match (&claims.place, self.pairs.state(known)) {
             (PlaceClaim::Matched(claim), Some(State::Matched { key, side })) => {
-                claim.side == side && self.matches.get(key).is_some_and(|present| present.id == claim.id)
+                claim.side == side
+                    && self.pairs.matches.get(key).is_some_and(|present| present.id == claim.id)
             }
             _ => false,
         };
@@ -324,64 +213,65 @@ impl Lobby {
         let agrees = agrees && !matches!(&claims.place, PlaceClaim::Matched(claim) if blocked(claim));
         if !agrees && !planted!(RestoredPairsDisagree) {
             // Its own token is the better witness of where it was: the announced match was an older one.
-            self.forget(known, LeftReason::Lost, outputs);
+            self.pairing().forget(known, LeftReason::Lost, outputs);
             return self.restore(fresh, claims, outputs);
         }
-        self.note_belief(&claims);
-        self.remember_kept(known, claims.take_kept());
+        self.pairing().note_belief(&claims);
+        self.pairing().remember_kept(known, claims.take_kept());
         if let Some(session) = self.sessions.get_mut(known) {
             session.device = session.device.or(claims.device);
             if let Some(identity) = &mut session.identity {
                 identity.origin = Origin::Restored;
             }
         }
-        if let Some(participant) = self.participants.get_mut(known) {
+        if let Some(participant) = self.pairs.participants.get_mut(known) {
             participant.names_matches = true;
             participant.requeue = claims.requeue;
             participant.wishes = claims.wishes.map(Arc::new);
             participant.remember_last_match(participant.last_match().or(claims.last_match));
         }
-        self.take_over(fresh, known, claims.generation, outputs);
-        self.greet_back(known, None, outputs);
-        self.part_if_blocked(known, outputs);
-        self.tell_partner_is_here(known, outputs);
+        self.pairing().take_over(fresh, known, claims.generation, outputs);
+        self.pairing().greet_back(known, None, outputs);
+        self.pairing().part_if_blocked(known, outputs);
+        self.pairing().tell_partner_is_here(known, outputs);
         Resumption::Done
     }
 
     fn restore_place(&mut self, key: SessionKey, place: PlaceClaim, outputs: &mut Outputs) {
         match place {
-            PlaceClaim::Idle => self.welcome(key, Some(true), outputs),
+            PlaceClaim::Idle => self.pairing().welcome(key, Some(true), outputs),
             PlaceClaim::Waiting(since) => {
                 let since = if planted!(RestoredPlaceIsLost) {
                     self.sessions.now
                 } else {
                     since.min(self.sessions.now)
                 };
-                self.hold_place(key, since);
-                self.welcome(key, Some(true), outputs);
-                self.search_again(key, since, outputs);
+                self.pairing().hold_place(key, since);
+                self.pairing().welcome(key, Some(true), outputs);
+                self.pairing().search_again(key, since, outputs);
             }
             PlaceClaim::Matched(claim) => {
                 let Some(someone) = claim.partner() else { return };
                 let partner = someone.session;
-                if self.has_blocked(key, someone) {
+                if self.pairs.has_blocked(key, someone) {
                     // A block ends a match and brings no token: this one is from before.
-                    return self.welcome(key, Some(true), outputs);
+                    return self.pairing().welcome(key, Some(true), outputs);
                 }
                 if self.sessions.known(partner).is_some() || self.sessions.has_ended(partner) {
                     // The partner came back before, by a newer token, and was elsewhere.
-                    if self.participants.get(key).is_some_and(|participant| participant.requeue) {
-                        self.hold_place(key, self.sessions.now);
+                    if self.pairs.participants.get(key).is_some_and(|participant| participant.requeue) {
+                        let now = self.sessions.now;
+                        self.pairing().hold_place(key, now);
                     }
-                    self.welcome(key, Some(true), outputs);
-                    return self.tell_match_is_over(key, claim.id, outputs);
+                    self.pairing().welcome(key, Some(true), outputs);
+                    return self.pairing().tell_match_is_over(key, claim.id, outputs);
                 }
                 let match_id = claim.id;
                 self.restore_half(key, &claim, someone);
-                self.welcome(key, Some(true), outputs);
+                self.pairing().welcome(key, Some(true), outputs);
                 let grace_ms = self.config.half_pair_grace.as_millis_ceil();
-                self.say(key, ServerMessage::PartnerReconnecting { match_id, grace_ms }, outputs);
-                self.ask_where_partner_is(match_id, outputs);
+                self.pairing().say(key, ServerMessage::PartnerReconnecting { match_id, grace_ms }, outputs);
+                self.pairing().ask_where_partner_is(match_id, outputs);
             }
         }
     }
@@ -392,7 +282,7 @@ impl Lobby {
         let until = if planted!(HalfPairsStay) { until + self.config.half_pair_grace } else { until };
         let link = Link::Detached { until };
         let awaited = self.sessions.insert_known_by_hearsay(partner, link, Origin::Awaited);
-        self.participants.insert(awaited, Participant::default());
+        self.pairs.participants.insert(awaited, Participant::default());
         let seat = |session, since| Seat { session, since, candidates: 0, reported: false, alive: true };
         let (mine, theirs) =
             (seat(key, claim.since.min(self.sessions.now)), seat(awaited, self.sessions.now));
@@ -400,8 +290,8 @@ impl Lobby {
             Side::Initiator => (mine, theirs),
             Side::Responder => (theirs, mine),
         };
-        *self.gauges.matches.of(claim.kind) += 1;
-        let present = self.matches.insert(Match {
+        *self.pairs.gauges.matches.of(claim.kind) += 1;
+        let present = self.pairs.matches.insert(Match {
             id: claim.id,
             kind: claim.kind,
             formed: self.sessions.now,
@@ -410,9 +300,66 @@ impl Lobby {
             responder,
             timer: None,
         });
-        self.note_far(claim.id, present, None);
+        self.pairing().note_far(claim.id, present, None);
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {
-            self.transition_to_matched(session, present, side);
+            self.pairing().transition_to_matched(session, present, side);
         }
+    }
+
+    /// A visitor comes back to where it was before it went on elsewhere.
+    fn catch_up(
+        &mut self,
+        fresh: SessionKey,
+        left: SessionKey,
+        mut claims: Claims,
+        outputs: &mut Outputs,
+    ) -> Resumption {
+        let goes_on = match (&claims.place, self.pairs.state(left)) {
+            (PlaceClaim::Matched(claim), Some(State::Matched { key, side })) => {
+                claim.side == side
+                    && self.pairs.matches.get(key).is_some_and(|present| present.id == claim.id)
+            }
+            // Over, and nobody could say so.
+            (PlaceClaim::Matched(claim), _) => self.pairs.last_match_id(left) == Some(claim.id),
+            (PlaceClaim::Idle | PlaceClaim::Waiting(_), _) => false,
+        };
+        let beyond_rebuilding = match &claims.place {
+            PlaceClaim::Matched(MatchClaim { id, partner: None, .. }) => Some(*id),
+            PlaceClaim::Matched(MatchClaim { partner: Some(_), .. })
+            | PlaceClaim::Idle
+            | PlaceClaim::Waiting(_) => None,
+        };
+        if !goes_on && beyond_rebuilding.is_none() {
+            let kept = self.pairing().drop_left(left, outputs);
+            claims.kept = Some(kept.with(claims.kept));
+            return self.restore(fresh, claims, outputs);
+        }
+        let heard = self.pairing().heard_here(left, &claims.heard);
+        self.pairing().note_belief(&claims);
+        let kept = self.pairs.kept_of(left).with(claims.take_kept());
+        self.pairing().remember_kept(left, Some(kept));
+        if !goes_on {
+            self.pairing().leave(left, LeftReason::Lost, outputs);
+        }
+        if let Some(session) = self.sessions.get_mut(left) {
+            session.device = session.device.or(claims.device);
+        }
+        if let Some(participant) = self.pairs.participants.get_mut(left) {
+            participant.requeue = claims.requeue;
+            participant.wishes = claims.wishes.map(Arc::new).or(participant.wishes.take());
+        }
+        self.pairing().take_over(fresh, left, claims.generation, outputs);
+        match beyond_rebuilding.filter(|_| !goes_on) {
+            Some(id) => {
+                self.pairing().welcome(left, Some(true), outputs);
+                self.pairing().tell_match_is_over(left, id, outputs);
+            }
+            None => {
+                self.pairing().greet_back(left, Some(heard), outputs);
+                self.pairing().part_if_blocked(left, outputs);
+                self.pairing().tell_partner_is_here(left, outputs);
+            }
+        }
+        Resumption::Done
     }
 }

@@ -1,11 +1,10 @@
 //! Who finds nobody here is shown to other nodes: exported tickets, and what the pool answers.
 
-use super::proposals::Role;
-use super::{Exported, Lobby};
+use super::{Cluster, Exported};
 use crate::ids::{TicketId, TicketKey};
 use crate::matchmaker::{Ticket, primaries};
 use crate::nodes::{Bucket, Claimed, Export, Insists, Party, Request, Say};
-use crate::participants::{Participant, State};
+use crate::pairing::{Participant, Role, State};
 use crate::{Outputs, Span, Time};
 use std::sync::Arc;
 use visavis_protocol::MatchId;
@@ -13,26 +12,22 @@ use visavis_protocol::MatchId;
 /// Between two exports of one ticket, at the least: each looks for somebody who fits, and renews the lease.
 const EXPORT_INTERVAL: Span = Span::from_secs(1);
 
-impl Lobby {
-    /// Whether waiting tickets are shown to others, and so have to be looked at again for that.
-    pub(in crate::lobby) fn shows_tickets(&self) -> bool {
-        self.far.exports() && !self.sessions.is_draining()
-    }
-
-    pub(in crate::lobby) fn export_if_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
-        if !self.shows_tickets() {
+impl Cluster<'_> {
+    pub(crate) fn export_if_due(&mut self, key: TicketKey, outputs: &mut Outputs) {
+        if !self.pairing().shows_tickets() {
             return;
         }
-        let Some(ticket) = self.matchmaker.ticket(key).filter(|ticket| ticket.export_at <= self.sessions.now)
+        let Some(ticket) =
+            self.pairs.matchmaker.ticket(key).filter(|ticket| ticket.export_at <= self.sessions.now)
         else {
             return;
         };
-        let id = ticket.exported.unwrap_or_else(|| TicketId(self.far.ticket_ids.next_id()));
+        let id = ticket.exported.unwrap_or_else(|| TicketId(self.pairs.ticket_ids.next_id()));
         let interval = self.export_interval(id);
-        let Some(ticket) = self.matchmaker.ticket(key) else { return };
+        let Some(ticket) = self.pairs.matchmaker.ticket(key) else { return };
         let Some(export) = self.export_of(ticket, id, interval) else { return };
-        self.far.exported.insert(id, Exported { session: ticket.session, bucket: export.bucket });
-        if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+        self.exported.insert(id, Exported { session: ticket.session, bucket: export.bucket });
+        if let Some(ticket) = self.pairs.matchmaker.ticket_mut(key) {
             ticket.exported = Some(id);
             ticket.export_at = self.sessions.now + interval;
         }
@@ -43,14 +38,14 @@ impl Lobby {
     /// Stretched when very many wait, so that showing them never costs more than 2,000 claims a second; and not the
     /// same for all, so that they do not come in one herd.
     fn export_interval(&self, id: TicketId) -> Span {
-        let stretched = Span::from_micros(500 * self.matchmaker.len() as u64).max(EXPORT_INTERVAL);
+        let stretched = Span::from_micros(500 * self.pairs.matchmaker.len() as u64).max(EXPORT_INTERVAL);
         let spread = id.0 % (stretched.as_micros() / 4).max(1);
         Span::from_micros(stretched.as_micros() + spread)
     }
 
     fn export_of(&self, ticket: &Ticket, id: TicketId, interval: Span) -> Option<Export> {
         let session = self.sessions.get(ticket.session)?;
-        let veil = &self.far.veil;
+        let veil = &self.peers.veil;
         let wishes = &ticket.wishes;
         let insists = |wished: bool, pinned: bool, until: Time| match (wished, pinned) {
             (false, _) => Insists::No,
@@ -58,7 +53,7 @@ impl Lobby {
             (true, false) if until > self.sessions.now => Insists::For(until.since(self.sessions.now)),
             (true, false) => Insists::No,
         };
-        let acquaintances = self.participants.get(ticket.session).and_then(Participant::acquaintances);
+        let acquaintances = self.pairs.participants.get(ticket.session).and_then(Participant::acquaintances);
         Some(Export {
             bucket: Bucket { kind: wishes.kind, pool: veil.pool(&wishes.pool) },
             ticket: id,
@@ -88,17 +83,17 @@ impl Lobby {
         })
     }
 
-    pub(super) fn on_claimed(&mut self, ticket: TicketId, found: Option<Claimed>, outputs: &mut Outputs) {
+    pub(crate) fn on_claimed(&mut self, ticket: TicketId, found: Option<Claimed>, outputs: &mut Outputs) {
         // It waits in the pool; if it does not wait here any more, it was withdrawn after it was put there.
         let Some(Claimed { node, ticket: theirs }) = found else { return };
         match self.waiting_export(ticket) {
-            Some(key) if self.far.knows(node) => self.propose(key, ticket, node, theirs, outputs),
+            Some(key) if self.peers.knows(node) => self.propose(key, ticket, node, theirs, outputs),
             Some(key) => {
                 // Its node is gone, and so is the ticket, now: look again.
-                if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+                if let Some(ticket) = self.pairs.matchmaker.ticket_mut(key) {
                     ticket.export_at = self.sessions.now;
                 }
-                self.schedule_ticket(key);
+                self.pairing().schedule_ticket(key);
             }
             None => self.tell(node, Say::Unclaimed { ticket: theirs }, outputs),
         }
@@ -112,9 +107,9 @@ impl Lobby {
         theirs: TicketId,
         outputs: &mut Outputs,
     ) {
-        let Some(ticket) = self.take_ticket(key) else { return };
-        let Some(partner) = self.partner_of(ticket.session) else { return };
-        let match_id = MatchId(self.match_ids.next_id());
+        let Some(ticket) = self.pairing().take_ticket(key) else { return };
+        let Some(partner) = self.pairs.partner_of(self.sessions, ticket.session) else { return };
+        let match_id = MatchId(self.pairs.match_ids.next_id());
         let party = Party {
             ticket: id,
             partner,
@@ -124,63 +119,63 @@ impl Lobby {
             offers: ticket.has_live_offer(self.sessions.now + Span::from_secs(1)),
         };
         self.sessions.counters.proposals += 1;
-        self.reserve(match_id, ticket, node, Role::Proposer { theirs });
+        self.pairing().reserve(match_id, ticket, node, Role::Proposer { theirs });
         self.tell(node, Say::Propose { id: match_id, ticket: theirs, party }, outputs);
     }
 
     /// The place in line of a ticket of ours that others know by this id.
-    pub(super) fn waiting_export(&self, id: TicketId) -> Option<TicketKey> {
-        let Exported { session, .. } = self.far.exported.get(&id)?;
-        let State::Waiting { ticket } = self.state(*session)? else { return None };
-        (self.matchmaker.ticket(ticket)?.exported == Some(id)).then_some(ticket)
+    pub(crate) fn waiting_export(&self, id: TicketId) -> Option<TicketKey> {
+        let Exported { session, .. } = self.exported.get(&id)?;
+        let State::Waiting { ticket } = self.pairs.state(*session)? else { return None };
+        (self.pairs.matchmaker.ticket(ticket)?.exported == Some(id)).then_some(ticket)
     }
 
-    pub(super) fn on_unclaimed(&mut self, ticket: TicketId) {
+    pub(crate) fn on_unclaimed(&mut self, ticket: TicketId) {
         let Some(key) = self.waiting_export(ticket) else { return };
-        if let Some(ticket) = self.matchmaker.ticket_mut(key) {
+        if let Some(ticket) = self.pairs.matchmaker.ticket_mut(key) {
             ticket.export_at = self.sessions.now;
         }
-        self.schedule_ticket(key);
+        self.pairing().schedule_ticket(key);
     }
 
     /// Now that others can be shown tickets, looks at everybody's again.
-    pub(super) fn look_at_exports(&mut self) {
-        for key in self.matchmaker.keys() {
-            self.schedule_ticket(key);
+    pub(crate) fn look_at_exports(&mut self) {
+        for key in self.pairs.matchmaker.keys() {
+            self.pairing().schedule_ticket(key);
         }
     }
 
     /// Takes exported tickets that neither wait nor are reserved out of the pool.
-    pub(in crate::lobby) fn settle_exports(&mut self, outputs: &mut Outputs) {
-        if self.far.touched.is_empty() {
+    pub(crate) fn settle_exports(&mut self, outputs: &mut Outputs) {
+        if self.pairs.touched.is_empty() {
             return;
         }
-        for id in std::mem::take(&mut self.far.touched) {
-            let Some(Exported { session, bucket }) = self.far.exported.get(&id).copied() else { continue };
-            let held = match self.state(session) {
+        for id in std::mem::take(&mut self.pairs.touched) {
+            let Some(Exported { session, bucket }) = self.exported.get(&id).copied() else {
+                continue;
+            };
+            let held = match self.pairs.state(session) {
                 Some(State::Waiting { ticket }) => {
-                    self.matchmaker.ticket(ticket).and_then(|ticket| ticket.exported)
+                    self.pairs.matchmaker.ticket(ticket).and_then(|ticket| ticket.exported)
                 }
                 Some(State::Reserved { by }) => {
-                    self.far.reservations.get(&by).and_then(|reserved| reserved.ticket.exported)
+                    self.pairs.reservations.get(&by).and_then(|reserved| reserved.ticket.exported)
                 }
                 Some(State::Idle { .. } | State::Held { .. } | State::Matched { .. }) | None => None,
             };
             if held != Some(id) {
-                self.far.exported.remove(&id);
+                self.exported.remove(&id);
                 outputs.ask(Request::Withdraw { bucket, ticket: id });
             }
         }
     }
 
-    /// A short while, not the same for all, before somebody is shown to others again.
-    pub(super) fn back_off(&mut self) -> Span {
-        Span::from_millis(50 + self.far.ticket_ids.next_id() % 200)
-    }
-
-    pub(super) fn far_ticket(&self, party: &Party) -> Ticket {
-        let mut ticket =
-            self.new_ticket(crate::ids::SessionKey::default(), Arc::new(party.partner.wishes.clone()), None);
+    pub(crate) fn far_ticket(&mut self, party: &Party) -> Ticket {
+        let mut ticket = self.pairing().new_ticket(
+            crate::ids::SessionKey::default(),
+            Arc::new(party.partner.wishes.clone()),
+            None,
+        );
         ticket.since = self.sessions.now - party.waited;
         ticket.created = self.sessions.now - party.made;
         ticket

@@ -1,20 +1,19 @@
 //! Sides that are away or back: what their partners are told, and the place in line that is kept for them.
 
-use super::Lobby;
+use super::{Pairing, State};
 use crate::ids::{MatchKey, SessionKey, Side};
-use crate::participants::State;
 use crate::{Outputs, Span, Time};
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
 
-impl Lobby {
-    pub(super) fn tell_partner(
+impl Pairing<'_> {
+    pub(crate) fn tell_partner(
         &mut self,
         key: MatchKey,
         side: Side,
         outputs: &mut Outputs,
         message: impl FnOnce(MatchId) -> ServerMessage,
     ) {
-        let Some(present) = self.matches.get(key) else { return };
+        let Some(present) = self.pairs.matches.get(key) else { return };
         let (match_id, partner) = (present.id, present.seat(side.other()).session);
         let (message, own) = (message(match_id), present.seat(side).session);
         self.sessions.note_queued(partner, own, &message);
@@ -22,8 +21,8 @@ impl Lobby {
     }
 
     /// Tells the partner that a session has a socket again, and how much of the grace was left.
-    pub(super) fn tell_back(&mut self, key: SessionKey, left: Span, outputs: &mut Outputs) {
-        if let Some(State::Matched { key, side }) = self.state(key) {
+    pub(crate) fn tell_back(&mut self, key: SessionKey, left: Span, outputs: &mut Outputs) {
+        if let Some(State::Matched { key, side }) = self.pairs.state(key) {
             let grace_ms = left.as_millis_ceil();
             self.tell_partner(key, side, outputs, |match_id| ServerMessage::PartnerBack {
                 match_id,
@@ -33,14 +32,14 @@ impl Lobby {
     }
 
     /// So that the token of the welcome says already where the session is going to stand: it may be the last that arrives.
-    pub(super) fn hold_place(&mut self, key: SessionKey, since: Time) {
-        if self.participants.get(key).is_some_and(|participant| participant.wishes.is_some()) {
+    pub(crate) fn hold_place(&mut self, key: SessionKey, since: Time) {
+        if self.pairs.participants.get(key).is_some_and(|participant| participant.wishes.is_some()) {
             self.transition_to_held(key, since, self.sessions.now);
         }
     }
 
-    pub(super) fn search_again(&mut self, key: SessionKey, since: Time, outputs: &mut Outputs) {
-        let Some(participant) = self.participants.get(key) else { return };
+    pub(crate) fn search_again(&mut self, key: SessionKey, since: Time, outputs: &mut Outputs) {
+        let Some(participant) = self.pairs.participants.get(key) else { return };
         let Some(wishes) = participant.wishes.clone() else { return };
         self.transition_to_idle(key, None);
         let mut ticket = self.new_ticket(key, wishes, None);
@@ -49,8 +48,8 @@ impl Lobby {
     }
 
     /// Tells a session that came back that the match it knows of is no more.
-    pub(super) fn tell_match_is_over(&mut self, key: SessionKey, id: MatchId, outputs: &mut Outputs) {
-        let requeued = self.participants.get(key).is_some_and(|participant| participant.requeue);
+    pub(crate) fn tell_match_is_over(&mut self, key: SessionKey, id: MatchId, outputs: &mut Outputs) {
+        let requeued = self.pairs.participants.get(key).is_some_and(|participant| participant.requeue);
         let left = ServerMessage::PartnerLeft {
             match_id: id,
             reason: LeftReason::Lost,

@@ -6,40 +6,19 @@
 //! What always holds: each node decides on its own visitor only, at one moment, by its own clock. Whatever frame is
 //! lost or late, at most one of the two is told of a match that the other side does not know, and hears that it ended.
 
-use super::{Due, Lobby, NodeId};
-use crate::ids::{SessionKey, Side, TicketId};
+use super::Cluster;
+use crate::ids::{NodeId, Side, TicketId};
 use crate::matches::{Match, Seat};
-use crate::matchmaker::{Ticket, WaitingOffer, compatible};
+use crate::matchmaker::{Ticket, compatible};
 use crate::nodes::{Fit, Partner, Party, Promise, Say};
-use crate::participants::{Participant, State};
+use crate::pairing::{Reservation, Role, State, first_initiates, fit};
 use crate::planted::planted;
-use crate::session::{Link, Origin};
-use crate::{Outputs, Span, Time};
+use crate::session::Link;
+use crate::{Outputs, Span};
 use visavis_protocol::{LeftReason, MatchId, Offer, PartnerFound, ServerMessage};
-
-/// How long a ticket stays reserved.
-const RESERVATION: Span = Span::from_millis(300);
 
 /// How long a committed match may go without a word of the other node.
 const UNANSWERED: Span = Span::from_secs(1);
-
-/// A ticket that is neither waiting nor matched.
-#[derive(Debug)]
-pub(in crate::lobby) struct Reservation {
-    pub(in crate::lobby) ticket: Ticket,
-    pub(super) node: NodeId,
-    pub(super) role: Role,
-    pub(super) deadline: Time,
-    pub(in crate::lobby) timer: Option<Time>,
-}
-
-#[derive(Debug)]
-pub(super) enum Role {
-    /// Waits for the promise.
-    Proposer { theirs: TicketId },
-    /// Has promised, and waits for the commit.
-    Promiser { theirs: Box<Party>, side: Side, fit: Fit },
-}
 
 /// One of ours and one of theirs, about to be matched.
 struct Meeting {
@@ -56,83 +35,8 @@ struct Meeting {
     answered: bool,
 }
 
-impl Lobby {
-    pub(super) fn reserve(&mut self, id: MatchId, ticket: Ticket, node: NodeId, role: Role) {
-        let session = ticket.session;
-        let deadline = self.sessions.now + RESERVATION;
-        let mut timer = None;
-        if !planted!(ReservationsNeverEnd) {
-            self.timers.set(&mut timer, Due::Reservation(id), deadline);
-        }
-        self.far.reservations.insert(id, Reservation { ticket, node, role, deadline, timer });
-        self.transition_to_reserved(session, id);
-        self.sessions.watch(session);
-    }
-
-    /// Ends a reservation; its session is idle then.
-    fn unreserve(&mut self, id: MatchId) -> Option<Reservation> {
-        let mut reserved = self.far.reservations.remove(&id)?;
-        self.timers.clear(&mut reserved.timer, Due::Reservation(id));
-        self.far.touched.extend(reserved.ticket.exported);
-        self.transition_to_idle(reserved.ticket.session, None);
-        Some(reserved)
-    }
-
-    /// Takes a ticket back, as its visitor wants something else.
-    pub(in crate::lobby) fn cancel_reservation(
-        &mut self,
-        id: MatchId,
-        outputs: &mut Outputs,
-    ) -> Option<Ticket> {
-        let reserved = self.unreserve(id)?;
-        self.sessions.counters.proposals_failed += 1;
-        self.tell(reserved.node, Say::Release { id }, outputs);
-        Some(reserved.ticket)
-    }
-
-    /// Nothing came of it: the ticket waits again, with its age.
-    pub(super) fn back_to_line(&mut self, id: MatchId, outputs: &mut Outputs) {
-        let Some(reserved) = self.unreserve(id) else { return };
-        self.sessions.counters.proposals_failed += 1;
-        let mut ticket = reserved.ticket;
-        ticket.export_at = self.sessions.now + self.back_off();
-        if !planted!(RefusedFallOutOfLine) {
-            self.enter_line(ticket, outputs);
-        }
-    }
-
-    pub(in crate::lobby) fn on_reservation_due(&mut self, id: MatchId, outputs: &mut Outputs) {
-        let Some(reserved) = self.far.reservations.get_mut(&id) else { return };
-        reserved.timer = None;
-        let node = reserved.node;
-        self.tell(node, Say::Release { id }, outputs);
-        self.back_to_line(id, outputs);
-    }
-
-    /// A fresh offer, or none any more, of somebody who is reserved. One that was promised is in other hands already: then nothing comes
-    /// of the promise, or the answer would be to an offer that its client has given up.
-    pub(in crate::lobby) fn replace_reserved_offer(
-        &mut self,
-        id: MatchId,
-        offer: Option<Offer>,
-        outputs: &mut Outputs,
-    ) {
-        let expires = self.sessions.now + self.config.offer_ttl;
-        let Some(reserved) = self.far.reservations.get_mut(&id) else { return };
-        let offer = offer.filter(|_| reserved.ticket.wishes.kind != visavis_protocol::Kind::Text);
-        reserved.ticket.offer = offer.map(|offer| WaitingOffer { offer, expires });
-        match reserved.role {
-            Role::Proposer { .. } | Role::Promiser { side: Side::Responder, .. } => {}
-            Role::Promiser { side: Side::Initiator, .. } => {
-                if let Some(mut ticket) = self.cancel_reservation(id, outputs) {
-                    ticket.export_at = self.sessions.now + self.back_off();
-                    self.enter_line(ticket, outputs);
-                }
-            }
-        }
-    }
-
-    pub(super) fn on_propose(
+impl Cluster<'_> {
+    pub(crate) fn on_propose(
         &mut self,
         node: NodeId,
         id: MatchId,
@@ -143,47 +47,47 @@ impl Lobby {
         let crossed = self.crossed(node, ticket, &party);
         if let Some(mine) = crossed {
             // Both sides see both proposals, and let the same one win.
-            if (self.far.me, ticket) < (Some(node), party.ticket) {
+            if (self.peers.me, ticket) < (Some(node), party.ticket) {
                 return self.tell(node, Say::Release { id }, outputs);
             }
             self.back_to_line_quietly(mine);
         }
         let promised = self.waiting_export(ticket).filter(|_| !self.sessions.is_draining()).and_then(|key| {
             let theirs = self.far_ticket(&party);
-            let mine = self.matchmaker.ticket(key)?;
+            let mine = self.pairs.matchmaker.ticket(key)?;
             let fits = self.is_acceptable(mine, &party.partner)
                 && compatible(
-                    (mine, mine.needs(self.sessions.now, &self.config)),
-                    (&theirs, theirs.needs(self.sessions.now, &self.config)),
+                    (mine, mine.needs(self.sessions.now, self.config)),
+                    (&theirs, theirs.needs(self.sessions.now, self.config)),
                     self.sessions.now,
-                    &self.config,
-                    self.participants.get(mine.session)?.sees(party.partner.who()),
+                    self.config,
+                    self.pairs.participants.get(mine.session)?.sees(party.partner.who()),
                 );
             if !fits {
                 return None;
             }
-            self.take_ticket(key)
+            self.pairing().take_ticket(key)
         });
         let Some(mut mine) = promised else {
             if let (Some(_), Some(key)) = (crossed, self.waiting_export(ticket))
-                && let Some(mine) = self.take_ticket(key)
+                && let Some(mine) = self.pairing().take_ticket(key)
             {
-                self.enter_line(mine, outputs);
+                self.pairing().enter_line(mine, outputs);
             }
             return self.tell(node, Say::Release { id }, outputs);
         };
-        let Some(partner) = self.partner_of(mine.session) else { return };
+        let Some(partner) = self.pairs.partner_of(self.sessions, mine.session) else { return };
         let waited = self.sessions.now.since(mine.since);
-        let mine_is_older = (waited, self.far.me) > (party.waited, Some(node));
+        let mine_is_older = (waited, self.peers.me) > (party.waited, Some(node));
         let live = [mine.has_live_offer(self.sessions.now), party.offers];
-        let side = match crate::lobby::search::first_initiates(live, mine_is_older) {
+        let side = match first_initiates(live, mine_is_older) {
             true => Side::Initiator,
             false => Side::Responder,
         };
         let theirs = &party.partner.wishes;
         let fit = match side {
-            Side::Initiator => crate::lobby::search::fit(&mine.wishes, theirs, live[0]),
-            Side::Responder => crate::lobby::search::fit(theirs, &mine.wishes, live[1]),
+            Side::Initiator => fit(&mine.wishes, theirs, live[0]),
+            Side::Responder => fit(theirs, &mine.wishes, live[1]),
         };
         // Handed out now, and never again.
         let offer = match side {
@@ -193,14 +97,16 @@ impl Lobby {
         };
         let offer = offer.map(|waiting| waiting.offer);
         let promise = Promise { partner, waited, side, fit: fit.clone(), offer };
-        self.reserve(id, mine, node, Role::Promiser { theirs: Box::new(party), side, fit });
+        self.pairing().reserve(id, mine, node, Role::Promiser { theirs: Box::new(party), side, fit });
         self.tell(node, Say::Promise { id, promise: Box::new(promise) }, outputs);
     }
 
     /// My own proposal to the ticket that proposes to mine, if there is one.
     fn crossed(&self, node: NodeId, mine: TicketId, party: &Party) -> Option<MatchId> {
-        let State::Reserved { by } = self.state(self.far.exported.get(&mine)?.session)? else { return None };
-        let reserved = self.far.reservations.get(&by)?;
+        let State::Reserved { by } = self.pairs.state(self.exported.get(&mine)?.session)? else {
+            return None;
+        };
+        let reserved = self.pairs.reservations.get(&by)?;
         let crosses = reserved.node == node
             && reserved.ticket.exported == Some(mine)
             && matches!(reserved.role, Role::Proposer { theirs } if theirs == party.ticket);
@@ -209,9 +115,9 @@ impl Lobby {
 
     /// Puts a ticket back where the proposal that won finds it; nobody else is looked for.
     fn back_to_line_quietly(&mut self, id: MatchId) {
-        if let Some(reserved) = self.unreserve(id) {
+        if let Some(reserved) = self.pairing().unreserve(id) {
             self.sessions.counters.proposals_failed += 1;
-            self.insert_waiting(reserved.ticket);
+            self.pairing().insert_waiting(reserved.ticket);
         }
     }
 
@@ -219,11 +125,13 @@ impl Lobby {
     fn is_acceptable(&self, mine: &Ticket, partner: &Partner) -> bool {
         let here =
             self.sessions.known(partner.session).is_some_and(|key| !self.sessions.is_known_by_hearsay(key));
-        !here && self.sessions.get(mine.session).is_some() && !self.has_blocked(mine.session, partner.who())
+        !here
+            && self.sessions.get(mine.session).is_some()
+            && !self.pairs.has_blocked(mine.session, partner.who())
     }
 
-    pub(super) fn on_promise(&mut self, node: NodeId, id: MatchId, promise: Promise, outputs: &mut Outputs) {
-        let in_time = self.far.reservations.get(&id).is_some_and(|reserved| {
+    pub(crate) fn on_promise(&mut self, node: NodeId, id: MatchId, promise: Promise, outputs: &mut Outputs) {
+        let in_time = self.pairs.reservations.get(&id).is_some_and(|reserved| {
             reserved.node == node
                 && self.sessions.now < reserved.deadline
                 && matches!(reserved.role, Role::Proposer { .. })
@@ -232,9 +140,9 @@ impl Lobby {
         });
         if !in_time {
             self.tell(node, Say::Release { id }, outputs);
-            return self.back_to_line(id, outputs);
+            return self.pairing().back_to_line(id, outputs);
         }
-        let Some(Reservation { ticket: mut mine, .. }) = self.unreserve(id) else { return };
+        let Some(Reservation { ticket: mut mine, .. }) = self.pairing().unreserve(id) else { return };
         let side = if planted!(BothInitiate) { promise.side } else { promise.side.other() };
         let own_offer = match (side, promise.fit.mode) {
             (Side::Initiator, visavis_protocol::Mode::AnswerOffer) => {
@@ -265,14 +173,14 @@ impl Lobby {
         self.meet(meeting, outputs);
     }
 
-    pub(super) fn on_commit(
+    pub(crate) fn on_commit(
         &mut self,
         node: NodeId,
         id: MatchId,
         offer: Option<Offer>,
         outputs: &mut Outputs,
     ) {
-        let in_time = self.far.reservations.get(&id).is_some_and(|reserved| {
+        let in_time = self.pairs.reservations.get(&id).is_some_and(|reserved| {
             reserved.node == node
                 && self.sessions.now < reserved.deadline
                 && match &reserved.role {
@@ -282,10 +190,10 @@ impl Lobby {
         });
         if !in_time {
             self.tell(node, Say::Left { id, reason: LeftReason::Lost }, outputs);
-            return self.back_to_line(id, outputs);
+            return self.pairing().back_to_line(id, outputs);
         }
         let Some(Reservation { ticket: mine, role: Role::Promiser { theirs, side, fit }, .. }) =
-            self.unreserve(id)
+            self.pairing().unreserve(id)
         else {
             return;
         };
@@ -310,17 +218,17 @@ impl Lobby {
         self.meet(meeting, outputs);
     }
 
-    pub(super) fn on_committed(&mut self, node: NodeId, id: MatchId) {
-        let Some(far) = self.far_seat(id).filter(|far| far.node == Some(node)) else { return };
-        let Some(present) = self.matches.get_mut(far.key) else { return };
+    pub(crate) fn on_committed(&mut self, node: NodeId, id: MatchId) {
+        let Some(far) = self.pairing().far_seat(id).filter(|far| far.node == Some(node)) else { return };
+        let Some(present) = self.pairs.matches.get_mut(far.key) else { return };
         present.seat_mut(far.side).alive = true;
         let half_way = present.formed + self.config.sign_of_life.half();
-        self.schedule_match(far.key, half_way);
+        self.pairs.schedule_match(far.key, half_way);
     }
 
-    pub(super) fn on_release(&mut self, node: NodeId, id: MatchId, outputs: &mut Outputs) {
-        if self.far.reservations.get(&id).is_some_and(|reserved| reserved.node == node) {
-            self.back_to_line(id, outputs);
+    pub(crate) fn on_release(&mut self, node: NodeId, id: MatchId, outputs: &mut Outputs) {
+        if self.pairs.reservations.get(&id).is_some_and(|reserved| reserved.node == node) {
+            self.pairing().back_to_line(id, outputs);
         }
     }
 
@@ -329,10 +237,10 @@ impl Lobby {
         let Meeting { id, mine, side, partner, partner_waited, node, fit, offer, answered } = meeting;
         let wait = self.sessions.now.since(mine.since);
         self.sessions.counters.wait.record(wait);
-        self.matchmaker.note_wait(&mine.wishes, wait);
+        self.pairs.matchmaker.note_wait(&mine.wishes, wait);
         let kind = mine.wishes.kind;
         let theirs_since = self.sessions.now - partner_waited;
-        let proxy = self.admit_proxy(partner, Link::Elsewhere { node }, outputs);
+        let proxy = self.pairing().admit_proxy(partner, Link::Elsewhere { node }, outputs);
         let session = mine.session;
         // Ours shows itself by speaking, as in any match; theirs is watched by its own node.
         let ours = Seat { session, since: mine.since, candidates: 0, reported: false, alive: false };
@@ -351,9 +259,9 @@ impl Lobby {
             responder,
             timer: None,
         };
-        self.seat(formed, Some(node), [(session, side), (proxy, side.other())]);
-        if !answered && let Some(far) = self.far_seat(id) {
-            self.schedule_match(far.key, self.sessions.now + UNANSWERED);
+        self.pairing().seat(formed, Some(node), [(session, side), (proxy, side.other())]);
+        if !answered && let Some(far) = self.pairing().far_seat(id) {
+            self.pairs.schedule_match(far.key, self.sessions.now + UNANSWERED);
         }
         let found = PartnerFound {
             match_id: id,
@@ -362,36 +270,8 @@ impl Lobby {
             shared_interests: fit.shared_interests,
             language: fit.language,
             offer,
-            resume_token: self.mint(session),
+            resume_token: self.pairing().mint(session),
         };
-        self.say(session, ServerMessage::PartnerFound(found), outputs);
-    }
-
-    /// Puts a match with a far side in its place. Both sessions are idle.
-    pub(super) fn seat(&mut self, formed: Match, at: Option<NodeId>, sides: [(SessionKey, Side); 2]) {
-        *self.gauges.matches.of(formed.kind) += 1;
-        let id = formed.id;
-        let half_way = formed.formed + self.config.sign_of_life.half();
-        let watched = !(formed.initiator.alive && formed.responder.alive);
-        let key = self.matches.insert(formed);
-        self.note_far(id, key, at);
-        for (session, side) in sides {
-            self.transition_to_matched(session, key, side);
-        }
-        if watched {
-            self.schedule_match(key, half_way);
-        }
-    }
-
-    /// Makes a session for a visitor of another node. One of the same visitor in an older match ends.
-    pub(super) fn admit_proxy(&mut self, partner: Partner, link: Link, outputs: &mut Outputs) -> SessionKey {
-        if let Some(known) = self.sessions.known(partner.session).filter(|_| !planted!(ProxiesStandTwice)) {
-            // If it was ever here itself, that is long past: its socket, if one is left, must not stay without a session.
-            self.drop_left(known, outputs);
-        }
-        let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
-        let key = self.sessions.insert_known_by_hearsay(partner.who(), link, origin);
-        self.participants.insert(key, Participant::asking_for(partner.wishes));
-        key
+        self.pairing().say(session, ServerMessage::PartnerFound(found), outputs);
     }
 }

@@ -1,10 +1,9 @@
 //! Leaving: who goes is out, who stays is told at once and goes back to the line if it wants that.
 
-use super::{Due, Lobby};
+use super::{AgeCredit, Due, Pairing, State};
 use crate::acquaintances::Acquaintance;
 use crate::ids::{MatchKey, SessionKey, Side};
 use crate::matches::{Match, Seat};
-use crate::participants::{AgeCredit, State};
 use crate::planted::planted;
 use crate::rates::Allowance;
 use crate::replay::Replay;
@@ -14,18 +13,18 @@ use visavis_protocol::{ErrorCode, LeftReason, MatchId, Refusal, ServerMessage, U
 /// Strangers whom a survivor is given without asking. Each costs its queue a message for coming and one for going.
 const STRANGERS_IN_TURN: Allowance = Allowance { burst: 40, interval: Span::from_millis(500) };
 
-impl Lobby {
-    pub(super) fn on_stop(&mut self, key: SessionKey, outputs: &mut Outputs) {
+impl Pairing<'_> {
+    pub(crate) fn on_stop(&mut self, key: SessionKey, outputs: &mut Outputs) {
         self.leave(key, LeftReason::Stop, outputs);
         self.transition_to_idle(key, None);
         let resume_token = self.mint(key);
         self.say(key, ServerMessage::Stopped { resume_token }, outputs);
     }
 
-    pub(super) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
-        let Some(participant) = self.participants.get(key) else { return };
+    pub(crate) fn on_block(&mut self, key: SessionKey, named: MatchId, outputs: &mut Outputs) {
+        let Some(participant) = self.pairs.participants.get(key) else { return };
         let state = participant.state();
-        let present = self.present_match(state).map(|(id, partner)| (id, self.sessions.who(partner)));
+        let present = self.pairs.present_match(state).map(|(id, partner)| (id, self.sessions.who(partner)));
         let partner = match (present, participant.last_match()) {
             (Some((id, partner)), _) if id == named => partner,
             (_, Some((id, partner))) if id == named => partner,
@@ -38,7 +37,7 @@ impl Lobby {
                 return;
             }
         };
-        let Some(participant) = self.participants.get_mut(key) else { return };
+        let Some(participant) = self.pairs.participants.get_mut(key) else { return };
         let forgotten = participant.acquaintances_mut().block(partner.person());
         if let (Some(_), State::Waiting { ticket }) = (forgotten, state) {
             // Whose block was forgotten may be waiting too, and fit again.
@@ -68,12 +67,12 @@ impl Lobby {
         }
     }
 
-    pub(super) fn on_unblock(&mut self, key: SessionKey, unblock: Unblock, outputs: &mut Outputs) {
+    pub(crate) fn on_unblock(&mut self, key: SessionKey, unblock: Unblock, outputs: &mut Outputs) {
         let Some(person) = self.sessions.persons.open(&unblock.block) else {
             let message = "block: no handle of this server, or of a secret that is no longer in use";
             return self.sessions.refuse(key, Refusal::new(ErrorCode::BadField, message), outputs);
         };
-        let Some(participant) = self.participants.get_mut(key) else { return };
+        let Some(participant) = self.pairs.participants.get_mut(key) else { return };
         participant.acquaintances_mut().unblock(person);
         if let State::Waiting { ticket } = participant.state()
             && let Some(ticket) = self.take_ticket(ticket)
@@ -87,9 +86,9 @@ impl Lobby {
     }
 
     /// Ends a match of two of whom one turns out to have blocked the other: by a reload, or in another tab.
-    pub(super) fn part_if_blocked(&mut self, key: SessionKey, outputs: &mut Outputs) {
-        let Some(State::Matched { key: present, side }) = self.state(key) else { return };
-        let Some(partner) = self.matches.get(present).map(|present| present.seat(side.other()).session)
+    pub(crate) fn part_if_blocked(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        let Some(State::Matched { key: present, side }) = self.pairs.state(key) else { return };
+        let Some(partner) = self.pairs.matches.get(present).map(|present| present.seat(side.other()).session)
         else {
             return;
         };
@@ -104,8 +103,8 @@ impl Lobby {
     }
 
     /// Takes a session out of its ticket or its match. It is idle afterwards.
-    pub(super) fn leave(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
-        match self.state(key) {
+    pub(crate) fn leave(&mut self, key: SessionKey, reason: LeftReason, outputs: &mut Outputs) {
+        match self.pairs.state(key) {
             Some(State::Waiting { ticket }) => {
                 if planted!(LeaverStaysInLine) {
                     return;
@@ -136,15 +135,15 @@ impl Lobby {
     }
 
     /// Takes a match apart. Both sessions are idle afterwards and remember each other.
-    pub(super) fn end_match(&mut self, key: MatchKey) -> Option<Match> {
-        let mut ended = self.matches.remove(key)?;
-        self.timers.clear(&mut ended.timer, Due::Match(key));
-        *self.gauges.matches.of(ended.kind) -= usize::from(!planted!(EndedMatchesAreCounted));
-        self.far.matches.remove(&ended.id);
+    pub(crate) fn end_match(&mut self, key: MatchKey) -> Option<Match> {
+        let mut ended = self.pairs.matches.remove(key)?;
+        self.pairs.timers.clear(&mut ended.timer, Due::Match(key));
+        *self.pairs.gauges.matches.of(ended.kind) -= usize::from(!planted!(EndedMatchesAreCounted));
+        self.pairs.remote.remove(&ended.id);
         let (one, other) = (ended.initiator.session, ended.responder.session);
         for (mine, theirs) in [(one, other), (other, one)] {
             let theirs = self.sessions.who(theirs);
-            if let Some(participant) = self.participants.get_mut(mine) {
+            if let Some(participant) = self.pairs.participants.get_mut(mine) {
                 let known = participant.acquaintances_mut();
                 known.last_match = Some((ended.id, theirs));
                 known.met(theirs.person(), self.config.recent_partners);
@@ -167,11 +166,11 @@ impl Lobby {
         let now = self.sessions.now;
         let exempt = self.sessions.get(survivor).is_some_and(|known| known.limiting == Limiting::Exempt);
         let reads = self.sessions.reads(survivor);
-        let Some(participant) = self.participants.get_mut(survivor) else { return false };
+        let Some(participant) = self.pairs.participants.get_mut(survivor) else { return false };
         exempt || (reads && participant.strangers.take(now, STRANGERS_IN_TURN).is_ok())
     }
 
-    pub(super) fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
+    pub(crate) fn survive(&mut self, ended: &Match, seat: &Seat, reason: LeftReason, outputs: &mut Outputs) {
         if planted!(SurvivorIsNotTold) && reason == LeftReason::Next {
             return;
         }
@@ -189,7 +188,7 @@ impl Lobby {
         // Whoever had a real meeting has had its turn; whoever met a ghost has not.
         let since =
             if ended.connected || planted!(SurvivorLosesItsAge) { self.sessions.now } else { seat.since };
-        let Some(participant) = self.participants.get(seat.session) else { return };
+        let Some(participant) = self.pairs.participants.get(seat.session) else { return };
         let mut wishes = participant.wishes.clone().filter(|_| participant.requeue);
         if wishes.is_some() && !self.may_requeue(seat.session) {
             self.sessions.counters.not_requeued += 1;

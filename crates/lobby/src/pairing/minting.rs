@@ -1,24 +1,25 @@
 //! The token of where a session stands now.
 
-use super::Lobby;
+use super::{Pairing, Participant, State};
+use crate::Outputs;
 use crate::ids::SessionKey;
-use crate::participants::State;
+use crate::nodes::Request;
 use crate::planted::planted;
 use crate::tokens::{Claims, MatchClaim, PlaceClaim};
 use visavis_protocol::ResumeToken;
 
-impl Lobby {
+impl Pairing<'_> {
     /// A token of where the session stands now. `None` for a session that cannot be resumed.
-    pub(super) fn mint(&mut self, key: SessionKey) -> Option<ResumeToken> {
+    pub(crate) fn mint(&mut self, key: SessionKey) -> Option<ResumeToken> {
         let claims = self.sessions.claims(key)?;
-        let participant = self.participants.get(key)?;
+        let participant = self.pairs.participants.get(key)?;
         let place = match participant.state() {
             State::Idle { .. } => PlaceClaim::Idle,
-            State::Waiting { ticket } => PlaceClaim::Waiting(self.matchmaker.ticket(ticket)?.since),
+            State::Waiting { ticket } => PlaceClaim::Waiting(self.pairs.matchmaker.ticket(ticket)?.since),
             State::Held { since, .. } => PlaceClaim::Waiting(since),
-            State::Reserved { by } => PlaceClaim::Waiting(self.far.reservations.get(&by)?.ticket.since),
+            State::Reserved { by } => PlaceClaim::Waiting(self.pairs.reservations.get(&by)?.ticket.since),
             State::Matched { key, side } => {
-                let present = self.matches.get(key)?;
+                let present = self.pairs.matches.get(key)?;
                 let partner = self.sessions.get(present.seat(side.other()).session)?;
                 PlaceClaim::Matched(MatchClaim {
                     id: present.id,
@@ -35,7 +36,7 @@ impl Lobby {
             requeue: participant.requeue,
             wishes: participant.wishes.as_deref().cloned(),
             place,
-            heard: self.heard(claims.session),
+            heard: self.pairs.heard(claims.session),
             recent: known.map(|known| known.recent().collect()).unwrap_or_default(),
             blocked: known
                 .filter(|_| !planted!(TokensForgetBlocks))
@@ -45,9 +46,29 @@ impl Lobby {
             ..claims
         };
         let token = self.sessions.tokens.seal(&claims);
-        if let Some(participant) = self.participants.get_mut(key) {
+        if let Some(participant) = self.pairs.participants.get_mut(key) {
             participant.owes_token = false;
         }
         token
+    }
+}
+
+impl Pairing<'_> {
+    /// Leaves word of a session for whoever resumes it when this node is gone. Best effort.
+    pub(crate) fn note_session(&mut self, key: SessionKey, outputs: &mut Outputs) {
+        if !self.peers.is_near() {
+            return;
+        }
+        let Some(session) = self.sessions.get(key) else { return };
+        let Some(identity) =
+            session.identity.as_ref().filter(|identity| !identity.origin.is_known_by_hearsay())
+        else {
+            return;
+        };
+        let (tag, generation) = (self.peers.veil.session(session.id), identity.generation);
+        let participant = self.pairs.participants.get(key);
+        let kept = participant.filter(|known| known.acquaintances().is_some()).map(Participant::kept);
+        let kept = kept.and_then(|kept| self.sessions.tokens.seal_kept(&kept));
+        outputs.ask(Request::Note { session: tag, generation, kept, ttl: self.config.token_ttl });
     }
 }

@@ -4,12 +4,11 @@
 //! What always holds: a signal reaches only the present partner, under the id of the present match. What names another
 //! match, or comes after the end, is dropped and counted: no late candidate reaches the next stranger.
 
-use super::Lobby;
+use super::{Pairing, Pairs, State};
 use crate::always::Always as _;
 use crate::counters::RateLimit;
 use crate::crowd::Act;
 use crate::ids::{MatchKey, SessionKey, Side};
-use crate::participants::State;
 use crate::planted::planted;
 use crate::replay::weight_of;
 use crate::session::Link;
@@ -33,8 +32,8 @@ enum Route {
     Refuse(Refusal),
 }
 
-impl Lobby {
-    pub(super) fn on_signal(&mut self, key: SessionKey, signal: SignalMessage, outputs: &mut Outputs) {
+impl Pairing<'_> {
+    pub(crate) fn on_signal(&mut self, key: SessionKey, signal: SignalMessage, outputs: &mut Outputs) {
         match self.route(key, signal.match_id()) {
             Route::Forward { key: match_key, side, match_id, partner } => {
                 if matches!(signal, SignalMessage::Message(_)) && !self.sessions.take(key, Act::Text, outputs)
@@ -47,11 +46,11 @@ impl Lobby {
                 {
                     return self.sessions.refuse_too_fast(key, limit, pause, outputs);
                 }
-                let was_connected = self.is_connected(match_key);
+                let was_connected = self.pairs.is_connected(match_key);
                 if let Err(refusal) = self.note_signal(match_key, side, &signal) {
                     return self.sessions.refuse(key, refusal, outputs);
                 }
-                if !was_connected && self.is_connected(match_key) {
+                if !was_connected && self.pairs.is_connected(match_key) {
                     self.tell_connected(match_key, outputs);
                 }
                 let Some(message) = forward(match_id, signal) else { return };
@@ -65,7 +64,7 @@ impl Lobby {
     }
 
     fn route(&self, key: SessionKey, named: Option<MatchId>) -> Route {
-        let Some(participant) = self.participants.get(key).always("it has just spoken") else {
+        let Some(participant) = self.pairs.participants.get(key).always("it has just spoken") else {
             return Route::Drop;
         };
         if named.is_none() && participant.names_matches {
@@ -78,7 +77,7 @@ impl Lobby {
             return Route::Refuse(Refusal::new(ErrorCode::NotMatched, message));
         }
         let State::Matched { key, side } = participant.state() else { return Route::Drop };
-        let Some(present) = self.matches.get(key).always(MATCHED) else { return Route::Drop };
+        let Some(present) = self.pairs.matches.get(key).always(MATCHED) else { return Route::Drop };
         if named.is_some_and(|named| named != present.id) && !planted!(StaleSignalsPass) {
             return Route::Drop;
         }
@@ -113,7 +112,7 @@ impl Lobby {
             return None;
         }
         let identity = session.identity.as_ref()?;
-        if session.is_elsewhere() && self.far.is_near() && identity.replay.is_empty() {
+        if session.is_elsewhere() && self.peers.is_near() && identity.replay.is_empty() {
             return None;
         }
         identity.replay.is_full(weight_of(bytes), self.sessions.replay_bounds()).then_some(pause)
@@ -122,7 +121,7 @@ impl Lobby {
     /// What the lobby itself learns from a signal.
     fn note_signal(&mut self, key: MatchKey, side: Side, signal: &SignalMessage) -> Result<(), Refusal> {
         let budget = self.config.limits.max_candidates_per_match;
-        let Some(present) = self.matches.get_mut(key).always(MATCHED) else { return Ok(()) };
+        let Some(present) = self.pairs.matches.get_mut(key).always(MATCHED) else { return Ok(()) };
         match signal {
             // An ICE restart gathers anew, and a long call may need many.
             SignalMessage::Offer(_) | SignalMessage::Answer(_) => present.seat_mut(side).candidates = 0,
@@ -155,20 +154,6 @@ impl Lobby {
         }
         Ok(())
     }
-
-    /// The present match's id and the partner in it.
-    pub(super) fn present_match(&self, state: State) -> Option<(MatchId, SessionKey)> {
-        let State::Matched { key, side } = state else { return None };
-        self.matches.get(key).always(MATCHED).map(|present| (present.id, present.seat(side.other()).session))
-    }
-
-    pub(super) fn is_connected(&self, key: MatchKey) -> bool {
-        self.matches.get(key).is_some_and(|present| present.connected)
-    }
-
-    pub(super) fn present_match_id(&self, state: State) -> Option<MatchId> {
-        self.present_match(state).map(|(id, _)| id)
-    }
 }
 
 /// The same content as the partner gets it; nothing for what only the server wants to know.
@@ -182,5 +167,21 @@ fn forward(match_id: MatchId, signal: SignalMessage) -> Option<ServerMessage> {
         SignalMessage::Message(Message { text, .. }) => Some(ServerMessage::Message { match_id, text }),
         SignalMessage::Typing(Typing { on, .. }) => Some(ServerMessage::Typing { match_id, on }),
         SignalMessage::Connected(_) => None,
+    }
+}
+
+impl Pairs {
+    /// The present match's id and the partner in it.
+    pub(crate) fn present_match(&self, state: State) -> Option<(MatchId, SessionKey)> {
+        let State::Matched { key, side } = state else { return None };
+        self.matches.get(key).always(MATCHED).map(|present| (present.id, present.seat(side.other()).session))
+    }
+
+    pub(crate) fn is_connected(&self, key: MatchKey) -> bool {
+        self.matches.get(key).is_some_and(|present| present.connected)
+    }
+
+    pub(crate) fn present_match_id(&self, state: State) -> Option<MatchId> {
+        self.present_match(state).map(|(id, _)| id)
     }
 }

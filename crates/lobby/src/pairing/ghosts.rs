@@ -1,44 +1,30 @@
 //! Matches whose sides must have shown themselves: a partner that turns out a ghost ends the match.
 
-use super::{Due, Lobby};
+use super::{Due, Pairing, Pairs, State};
 use crate::always::Always as _;
 use crate::ids::{MatchKey, SessionKey, Side};
-use crate::participants::State;
 use crate::planted::planted;
 use crate::{Output, Outputs, Time};
 use visavis_protocol::{LeftReason, ServerMessage};
 
-impl Lobby {
-    /// Whoever shows a sign of life is no ghost.
-    pub(super) fn note_alive(&mut self, key: SessionKey) {
-        if let Some(State::Matched { key, side }) = self.state(key)
-            && let Some(present) = self.matches.get_mut(key)
-        {
-            present.seat_mut(side).alive = true;
-        }
-    }
-
-    pub(super) fn schedule_match(&mut self, key: MatchKey, at: Time) {
-        if let Some(present) = self.matches.get_mut(key) {
-            self.timers.set(&mut present.timer, Due::Match(key), at);
-        }
-    }
-
+impl Pairing<'_> {
     /// Half-way to the deadline silent sides are pinged; at the deadline they are ghosts, and the survivor goes back.
-    pub(super) fn on_match_deadline(&mut self, key: MatchKey, outputs: &mut Outputs) {
-        let Some(present) = self.matches.get(key).always("its timer goes with it") else { return };
+    pub(crate) fn on_match_deadline(&mut self, key: MatchKey, outputs: &mut Outputs) {
+        let Some(present) = self.pairs.matches.get(key).always("its timer goes with it") else { return };
         let deadline = present.formed + self.config.sign_of_life;
         let seats = [present.seat(Side::Initiator), present.seat(Side::Responder)];
         let elsewhere = seats.iter().find(|seat| self.sessions.is_elsewhere(seat.session));
         if let Some(seat) = elsewhere {
             let (session, answered) = (seat.session, seat.alive);
-            match (self.far.shut_at(), present.connected) {
+            match (self.peers.shut_at(), present.connected) {
                 // Its node cannot be heard now, and a call goes on.
                 (Some(_), true) if !answered => {
-                    return self.schedule_match(key, self.sessions.now + self.config.sign_of_life.half());
+                    return self
+                        .pairs
+                        .schedule_match(key, self.sessions.now + self.config.sign_of_life.half());
                 }
                 (Some(shut_at), false) if self.sessions.now < shut_at => {
-                    return self.schedule_match(key, shut_at);
+                    return self.pairs.schedule_match(key, shut_at);
                 }
                 (Some(_), false) => return self.dissolve_far(session, outputs),
                 // Its node never said that it knows of the match.
@@ -63,7 +49,7 @@ impl Lobby {
                 }
             }
             if !silent.is_empty() {
-                self.schedule_match(key, deadline);
+                self.pairs.schedule_match(key, deadline);
             }
             return;
         }
@@ -99,6 +85,23 @@ impl Lobby {
             } else {
                 self.survive(&ended, seat, LeftReason::Lost, outputs);
             }
+        }
+    }
+}
+
+impl Pairs {
+    /// Whoever shows a sign of life is no ghost.
+    pub(crate) fn note_alive(&mut self, key: SessionKey) {
+        if let Some(State::Matched { key, side }) = self.state(key)
+            && let Some(present) = self.matches.get_mut(key)
+        {
+            present.seat_mut(side).alive = true;
+        }
+    }
+
+    pub(crate) fn schedule_match(&mut self, key: MatchKey, at: Time) {
+        if let Some(present) = self.matches.get_mut(key) {
+            self.timers.set(&mut present.timer, Due::Match(key), at);
         }
     }
 }
