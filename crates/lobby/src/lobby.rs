@@ -42,6 +42,8 @@ pub enum Reason {
     Reservation,
     /// Another node should have answered for a visitor who came from there.
     Arrival,
+    /// A session that went on to another node should have arrived there.
+    Departure,
     /// The end of a match is said again to another node.
     Tail,
 }
@@ -52,6 +54,7 @@ enum Due {
     Session,
     Pairing(pairing::Due),
     Arrival,
+    Departure,
     Tails,
 }
 
@@ -145,6 +148,7 @@ impl Lobby {
                 Due::Pairing(pairing::Due::Match(_)) => Reason::Match,
                 Due::Pairing(pairing::Due::Reservation(_)) => Reason::Reservation,
                 Due::Arrival => Reason::Arrival,
+                Due::Departure => Reason::Departure,
                 Due::Tails => Reason::Tail,
             };
             (at, reason)
@@ -156,6 +160,7 @@ impl Lobby {
             self.sessions.poll_timeout().map(|at| (at, Due::Session)),
             self.pairs.poll_timeout().map(|(at, due)| (at, Due::Pairing(due))),
             self.arrivals.poll_timeout().map(|at| (at, Due::Arrival)),
+            self.peers.departures.poll_timeout().map(|at| (at, Due::Departure)),
             self.peers.poll_timeout().map(|at| (at, Due::Tails)),
         ]
         .into_iter()
@@ -265,6 +270,11 @@ impl Lobby {
                 Due::Arrival => {
                     let Some(connection) = self.arrivals.timers.pop_due(self.sessions.now) else { return };
                     self.on_arrival_due(connection, outputs);
+                }
+                Due::Departure => {
+                    let pairs = &self.pairs;
+                    let is_here = |id| pairs.remote.contains_key(&id);
+                    self.peers.on_departures_due(self.sessions.now, is_here, outputs);
                 }
                 Due::Tails => {
                     let pairs = &self.pairs;

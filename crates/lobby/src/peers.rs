@@ -2,12 +2,16 @@
 //!
 //! What always holds: nothing in here knows of sessions or matches. Without [`crate::Config::node`] there are no others.
 
+mod departures;
 mod tail;
+
+pub(crate) use departures::HANDED_OVER;
 
 use crate::ids::NodeId;
 use crate::nodes::{Frame, Request, Say, Veil};
 use crate::planted::planted;
 use crate::{Config, Outputs, Span, Time};
+use departures::Departures;
 use std::collections::BTreeMap;
 use tail::Tail;
 
@@ -19,6 +23,7 @@ pub(crate) struct Peers {
     known: BTreeMap<NodeId, Peer>,
     /// When the first of the tails is said.
     tails_at: Option<Time>,
+    pub(crate) departures: Departures,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,7 @@ impl Peers {
             veil: Veil::new(config.node_secret.as_ref().or(config.session_secrets.first())),
             known: BTreeMap::new(),
             tails_at: None,
+            departures: Departures::new(),
         }
     }
 

@@ -120,6 +120,7 @@ mod faults {
         ArrivalsWaitForEver: "A visitor waits for as long as nobody answers about its session.",
         MailIsHandedOverTwice: "What a client has heard already is handed over with its session.",
         MailIsNotHandedOver: "What a client has missed is not handed over with its session.",
+        DeparturesAreNotWatched: "Nobody looks whether a side of a match arrives where it was handed to, if the other is on a third node.",
         MovedSocketsStay: "A session is handed over, and its old socket stays open.",
         MovedFallOutOfLine: "Who waits and changes its node does not wait any more.",
         PresenceIsOld: "How many people another node has is read once.",

@@ -184,11 +184,20 @@ impl Lobby {
                 format!("{connection:?} is queued for {at:?} and remembers {remembered:?}")
             })?;
         }
+        for (at, id) in self.peers.departures.timers.entries() {
+            queued += 1;
+            let remembered = self.peers.departures.pending.get(&id).and_then(|departure| departure.timer);
+            check(remembered == Some(at), Invariant::TimersAreRemembered, || {
+                format!("{id:?} is queued for {at:?} and remembers {remembered:?}")
+            })?;
+        }
         let tickets = self.pairs.matchmaker.tickets().filter_map(|(_, ticket, _)| ticket.timer);
         let matches = self.pairs.matches.values().filter_map(|present| present.timer);
         let reserved = self.pairs.reservations.values().filter_map(|reserved| reserved.timer);
         let arrivals = self.arrivals.waiting.values().filter_map(|arrival| arrival.timer);
-        let remembered = tickets.count() + matches.count() + reserved.count() + arrivals.count();
+        let departures = self.peers.departures.pending.values().filter_map(|departure| departure.timer);
+        let remembered =
+            tickets.count() + matches.count() + reserved.count() + arrivals.count() + departures.count();
         check(remembered == queued, Invariant::TimersAreRemembered, || {
             format!("{remembered} remembered, {queued} queued")
         })

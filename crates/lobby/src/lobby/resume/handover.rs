@@ -8,14 +8,12 @@ use crate::lobby::Lobby;
 use crate::matches::{Match, Seat};
 use crate::nodes::{Carried, Partner, Place, Presence, Say, Standing};
 use crate::pairing::{Due, State};
+use crate::peers::HANDED_OVER;
 use crate::planted::planted;
 use crate::session::{Link, Origin};
 use crate::tokens::{Claims, Kept};
 use crate::{Outputs, Span, Time};
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
-
-/// How long a session that was handed over may go without a word of the node that got it.
-const HANDED_OVER: Span = Span::from_secs(3);
 
 impl Lobby {
     /// Another node has a visitor whose session is here.
@@ -86,6 +84,9 @@ impl Lobby {
                     self.become_proxy(key, (present, side), to, back, outputs);
                     standing.place = place;
                     return Some(standing);
+                }
+                if let Place::Matched { id, at: Some(partner), .. } = &place {
+                    self.peers.watch_departure(*id, *partner, now);
                 }
                 self.drop_match(present);
                 place
@@ -336,13 +337,10 @@ impl Lobby {
                     reported: false,
                     alive: true,
                 };
-                let theirs = Seat {
-                    session: proxy,
-                    since: self.sessions.now,
-                    candidates: 0,
-                    reported: false,
-                    alive: true,
-                };
+                // A third node has yet to hear of the move, and to say so.
+                let alive = at.is_none_or(|at| at == from);
+                let since = self.sessions.now;
+                let theirs = Seat { session: proxy, since, candidates: 0, reported: false, alive };
                 let (initiator, responder) = match side {
                     Side::Initiator => (ours, theirs),
                     Side::Responder => (theirs, ours),

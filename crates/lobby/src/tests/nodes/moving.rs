@@ -399,6 +399,65 @@ fn nobody_waits_for_a_session_that_never_arrives_where_it_was_handed_to() {
 }
 
 #[test]
+fn nobody_waits_for_a_stranger_who_is_lost_between_two_other_nodes() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    town.say(a, frame!("message", match_id: id, text: "hello"));
+    town.hear_type(b, "message");
+    // What A brings is older than the match.
+    let token = town.welcomed_with[&a].clone();
+    town.tokens.insert(a, token);
+    town.held_back = Some(2);
+    let moved = town.come_back(2, a);
+    let (to, from, reclaim) = town.held.remove(0);
+    town.reply(to, crate::Reply::Heard { node: from, frame: Box::new(reclaim) });
+    assert!(town.was_closed(a), "it was handed over");
+    town.held.clear();
+    town.held_back = None;
+    town.advance_ms(2_900);
+    assert!(town.hear_type(moved, "welcome").get("match_id").is_none(), "its token knows of none");
+    town.nothing_left();
+    town.advance_ms(200);
+    assert_eq!(town.hear(b), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+    town.hear_type(b, "waiting");
+    town.nothing_left();
+}
+
+#[test]
+fn both_are_free_again_if_the_third_node_does_not_hear_of_the_move() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    town.held_back = Some(1);
+    let moved = town.go_on(2, a, 0);
+    assert_eq!(town.hear_type(moved, "welcome")["match_id"], id);
+    town.held.clear();
+    town.held_back = None;
+    town.advance_ms(5_000);
+    for at in [b, moved] {
+        assert_eq!(town.hear(at), frame!("partner_left", match_id: id, reason: "lost", requeued: true));
+        town.hear_type(at, "waiting");
+    }
+}
+
+#[test]
+fn who_arrives_on_a_third_node_or_is_soon_back_is_not_taken_for_lost() {
+    let (mut town, a, b, id) = Town::matched(find!("text"));
+    let moved = town.go_on(2, a, 0);
+    assert_eq!(town.hear_type(moved, "welcome")["match_id"], id);
+    town.live_ms(10_000);
+    let back = town.go_on(0, moved, 0);
+    let again = town.go_on(2, back, 0);
+    let home = town.go_on(0, again, 0);
+    for at in [back, again, home] {
+        assert_eq!(town.hear_type(at, "welcome")["match_id"], id);
+    }
+    town.live_ms(10_000);
+    town.nothing_left();
+    for (from, to) in [(home, b), (b, home)] {
+        town.say(from, frame!("message", match_id: id, text: "still here"));
+        assert_eq!(town.hear(to), frame!("message", match_id: id, text: "still here"));
+    }
+}
+
+#[test]
 fn a_partner_on_a_node_that_is_gone_is_awaited_and_then_lost() {
     let (mut town, a, b, id) = Town::matched(find!("video"));
     town.say(a, frame!("connected", match_id: id, path: "direct", elapsed_ms: 1.0));
