@@ -87,10 +87,9 @@ fuzz: prerequisites ## Look for bytes that break what must hold, FUZZ_SECONDS (6
 # Compiled alone: the server must not be built with the features that it needs.
 SIMULATOR := cargo run --quiet --profile checked -p visavis-sim --features simulator --bin visavis-sim --
 
-# The seeds beyond hold two faults that are known and not fixed yet (docs/decisions/0009-simulator.md).
 .PHONY: sim
-sim: prerequisites ## A swarm of visitors with faults over the lobby, one server and several: 2,400 seeds, and every planted fault caught
-	$(SIMULATOR) run --seeds 900 --nodes-seeds 1500 --prove $(SIM_OPTIONS)
+sim: prerequisites ## A swarm of visitors with faults over the lobby, one server and several: 5,500 seeds, and every planted fault caught
+	$(SIMULATOR) run --seeds 3000 --nodes-seeds 2500 --prove $(SIM_OPTIONS)
 
 .PHONY: sim-long
 sim-long: prerequisites ## The same with ever new seeds, until stopped or a promise is broken

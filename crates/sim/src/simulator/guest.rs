@@ -461,11 +461,16 @@ impl Guest {
             ServerMessage::Stopped { resume_token } => {
                 self.keep(resume_token.as_ref());
                 // Also if it believes itself in a match: then it hears again of one that it has left.
-                if matches!(self.stand, Stand::Stopping | Stand::Met(_)) {
-                    self.stand = Stand::Idle;
-                    if self.searches {
-                        self.search(acts);
+                match self.stand {
+                    Stand::Stopping | Stand::Met(_) => {
+                        self.stand = Stand::Idle;
+                        if self.searches {
+                            self.search(acts);
+                        }
                     }
+                    // The `waiting` was of the search that it had stopped; a later one has no answer yet.
+                    Stand::Waiting if self.searches => self.stand = Stand::Asked { left: None },
+                    Stand::Idle | Stand::Waiting | Stand::Asked { .. } | Stand::Puzzled(_) => {}
                 }
             }
             ServerMessage::Offer { match_id, .. } => {
@@ -492,9 +497,13 @@ impl Guest {
             ServerMessage::Draining { reconnect_after_ms } => {
                 acts.push(Act::Later(reconnect_after_ms * 1_000, Alarm::Move));
             }
-            ServerMessage::Blocked { block, resume_token, .. } => {
+            ServerMessage::Blocked { match_id, block, resume_token } => {
                 self.keep(resume_token.as_ref());
                 self.blocks.push(block.clone());
+                // Its block crossed a `partner_found` that was said again: it hears of a match that it has left.
+                if self.met() == Some(*match_id) {
+                    self.is_left(*match_id, false, acts);
+                }
             }
             ServerMessage::Unblocked { block, resume_token } => {
                 self.keep(resume_token.as_ref());

@@ -18,7 +18,9 @@ pub(super) struct Node {
     pub(super) lobby: Option<Lobby>,
     pub(super) shell: Shell,
     /// Its clock against the world's.
-    pub(super) skew: i64,
+    skew: i64,
+    /// The latest that it showed before it was set back: a lobby's time stands still until then.
+    latest: i64,
     pub(super) hung: bool,
     pub(super) backlog: VecDeque<Arrival>,
     pub(super) draining: bool,
@@ -68,6 +70,7 @@ impl Node {
             lobby: None,
             shell: Shell::new(id, 0, 0),
             skew: 0,
+            latest: 0,
             hung: false,
             backlog: VecDeque::new(),
             draining: false,
@@ -103,6 +106,13 @@ impl Node {
 
     pub(super) fn time(&self, now: Micros) -> Time {
         Time::from_micros((BEGINNING as i64 + now as i64 + self.skew).max(0) as u64)
+    }
+
+    /// Sets its clock. How long its lobby's time stands still now.
+    pub(super) fn step_clock(&mut self, now: Micros, by: i64) -> Micros {
+        self.latest = self.latest.max(now as i64 + self.skew);
+        self.skew += by;
+        (self.latest - now as i64 - self.skew).max(0) as Micros
     }
 
     /// When one of its timers is due, by the world's clock.

@@ -301,6 +301,10 @@ impl Watcher {
         self.fault_windows.sleeps(now, now);
     }
 
+    pub(super) fn stands_still(&mut self, from: Micros, to: Micros) {
+        self.fault_windows.stands_still(from, to);
+    }
+
     pub(super) fn jumped(&mut self, now: Micros) {
         self.fault_windows.jumped(now);
     }

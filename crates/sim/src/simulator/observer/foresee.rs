@@ -121,6 +121,11 @@ impl Observer {
         self.charges(id, message)?;
         if let Some(code) = self.turn.refused {
             self.note_refusal(id, code, message);
+            if let ClientMessage::Session(SessionMessage::Hello(Hello { resume: Some(token), .. })) = message
+                && code == ErrorCode::TooFast
+            {
+                self.foresee_spent(token);
+            }
             return Ok(());
         }
         self.note_offer(id, message);

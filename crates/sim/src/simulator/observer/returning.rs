@@ -143,7 +143,8 @@ impl Observer {
             return (Returns::No, None);
         }
         match (visit.era == self.era, visit.link, visit.awaited) {
-            (true, Link::Ended, false) => (Returns::No, None),
+            (true, Link::Ended, false) if self.is_over(minted) => (Returns::No, None),
+            (true, Link::Ended, false) => (Returns::Perhaps, None),
             (true, Link::Attached(_) | Link::Detached { .. }, false) => (Returns::Surely, Some(minted.visit)),
             (true, _, true) | (false, _, _) => (Returns::Perhaps, None),
         }
@@ -157,8 +158,7 @@ impl Observer {
         }
         let visit = self.visit(minted.visit);
         let known = visit.era == self.era && visit.link != Link::Ended;
-        let ended = visit.era == self.era && visit.link == Link::Ended && !visit.awaited;
-        let verdict = if ended {
+        let verdict = if self.is_over(&minted) {
             Verdict::Refused(Cause::Ended)
         } else if known && minted.generation < visit.generation {
             Verdict::Refused(if minted.used_in == Some(self.era) { Cause::Used } else { Cause::Old })
@@ -173,17 +173,46 @@ impl Observer {
         } else {
             Verdict::Restore(minted)
         };
-        if !matches!(verdict, Verdict::Refused(_))
-            && let Some(minted) = self.tokens.get_mut(&key)
+        if !matches!(
+            verdict,
+            Verdict::Refused(Cause::Forged | Cause::Expired | Cause::Used | Cause::Old | Cause::Ended)
+        ) && let Some(minted) = self.tokens.get_mut(&key)
         {
             minted.used_in = Some(self.era);
         }
         verdict
     }
 
+    /// Whether the session of a token has ended in this life of the server. If an older token brought it back for a while, this one
+    /// may still be good: of the tokens of one session the highest generation wins.
+    fn is_over(&self, minted: &Minted) -> bool {
+        let visit = self.visit(minted.visit);
+        let ended = visit.era == self.era && visit.link == Link::Ended && !visit.awaited;
+        ended && minted.generation <= visit.generation
+    }
+
     /// Whether an awaited visit's own token says the same as its partner's.
     fn agrees(&self, minted: &Minted) -> bool {
         matches!(minted.place, Claim::Met { id, .. } if self.visit(minted.visit).met() == Some(id))
+    }
+
+    /// A token of a match whose other side cannot come back brings nobody back, and that is found out before its bearer is told to
+    /// wait like everybody who comes in. Whoever awaits the session hears at once that it is lost.
+    pub(super) fn foresee_spent(&mut self, token: &ResumeToken) {
+        let (now, era) = (self.now, self.era);
+        let Some(minted) = self.tokens.get(&digest(&token.0)) else { return };
+        let id = minted.visit;
+        let visit = self.visit(id);
+        let awaited = visit.era == era && visit.link != Link::Ended && visit.awaited;
+        let is_good = minted.expires > now && minted.generation >= visit.generation;
+        let is_alone = matches!(minted.place, Claim::Met { partner_named: false, .. });
+        let is_fresh = minted.used_in != Some(era);
+        if awaited && is_good && is_alone && is_fresh && !self.agrees(minted) {
+            self.end(id, LeftReason::Lost);
+        }
+        if let Some(minted) = self.tokens.get_mut(&digest(&token.0)).filter(|_| is_alone) {
+            minted.used_in = Some(era);
+        }
     }
 
     pub(super) fn note_cause(&mut self, cause: Cause) {

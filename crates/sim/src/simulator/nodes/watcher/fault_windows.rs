@@ -6,7 +6,7 @@ use crate::simulator::script::Micros;
 pub(super) struct FaultWindows {
     /// Nodes could not reach Redis or each other, or died, or Redis forgot: spans.
     troubles: Vec<(Micros, Micros)>,
-    /// A node slept.
+    /// A node slept, or its time stood still.
     sleeps: Vec<(Micros, Micros)>,
     /// A clock of a node jumped.
     jumps: Vec<Micros>,
@@ -20,6 +20,11 @@ impl FaultWindows {
     pub(super) fn sleeps(&mut self, from: Micros, to: Micros) {
         self.sleeps.push((from, to));
         self.troubles.push((from, to.saturating_add(4_000_000)));
+    }
+
+    /// The time of a node does, as its clock was set back: it does nothing by itself, and answers those who ask.
+    pub(super) fn stands_still(&mut self, from: Micros, to: Micros) {
+        self.sleeps.push((from, to));
     }
 
     pub(super) fn jumped(&mut self, now: Micros) {

@@ -95,8 +95,9 @@ impl World<'_> {
                 self.end(node, process, millis(down_ms));
             }
             Action::Clock { ms } => {
-                there.skew += ms.clamp(-20_000_000, 20_000_000) * 1_000;
+                let still = there.step_clock(now, ms.clamp(-20_000_000, 20_000_000) * 1_000);
                 self.watcher.slept(now);
+                self.watcher.stands_still(now, now + still);
                 self.watcher.jumped(now);
                 return self.run_timers(node);
             }
