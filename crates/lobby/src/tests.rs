@@ -19,8 +19,6 @@ mod line;
 mod matching;
 mod modes;
 mod nodes;
-mod observer;
-mod random;
 mod rates;
 mod relaxing;
 mod relay_only;

@@ -190,7 +190,7 @@ fn pins(wishes: &Wishes) -> (bool, bool) {
     )
 }
 
-pub(super) fn shares_interest(one: &Wishes, other: &Wishes) -> bool {
+fn shares_interest(one: &Wishes, other: &Wishes) -> bool {
     one.interests.iter().any(|interest| other.interests.contains(interest))
 }
 

@@ -1,10 +1,10 @@
 //! What the server says, held against what it had to say.
 
 use super::meeting::{Meeting, Seat};
-use super::order::shares_interest;
 use super::returning::Cause;
 use super::{Due, Mark, Observer, Promise, Stand, VisitId, digest, hold};
 use crate::simulator::promises::Breach;
+use std::collections::BTreeSet;
 use visavis_lobby::ConnectionId;
 use visavis_protocol::{Kind, LeftReason, MatchId, Mode, Offer, PartnerFound, ResumeToken, ServerMessage};
 
@@ -321,8 +321,11 @@ impl Observer {
         let (Some(mine), Some(theirs)) = (self.visit(a).wishes.clone(), self.visit(b).wishes.clone()) else {
             return Ok(());
         };
+        let shared: BTreeSet<&String> =
+            mine.interests.iter().filter(|interest| theirs.interests.contains(interest)).collect();
         let fits = self.wishes_agree((&mine, one_since), (&theirs, other_since))
-            && one_found.shared_interests.is_empty() != shares_interest(&mine, &theirs);
+            && one_found.shared_interests.iter().collect::<BTreeSet<_>>() == shared
+            && (one_found.mode == Mode::Text) == (mine.kind == Kind::Text);
         hold(fits, Promise::WishesAreKept, || {
             format!("{mine:?} since {one_since:?} and {theirs:?} since {other_since:?}")
         })?;
