@@ -57,6 +57,17 @@ impl Cluster<'_> {
         }
     }
 
+    /// A stranger who is away has not read yet what gives the address away.
+    pub(crate) fn on_far_hides(&mut self, node: NodeId, id: MatchId) {
+        if let Some(far) = self.pairing().far_seat(id).filter(|far| far.node == Some(node))
+            && let Some(present) = self.pairs.matches.get(far.key)
+            && let Some(partner) = self.sessions.get_mut(present.seat(far.side.other()).session)
+            && let Some(identity) = &mut partner.identity
+        {
+            identity.replay.forget_addresses();
+        }
+    }
+
     pub(crate) fn on_left(&mut self, node: NodeId, id: MatchId, reason: LeftReason, outputs: &mut Outputs) {
         match self.pairing().far_seat(id).filter(|_| self.pairing().speaks_for(node, id)) {
             Some(far) => self.pairing().forget(far.session, reason, outputs),

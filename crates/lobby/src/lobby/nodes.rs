@@ -39,6 +39,7 @@ impl Lobby {
             Say::Unclaimed { ticket } => self.cluster().on_unclaimed(ticket),
             Say::Carry { id, carried } => self.cluster().on_carry(node, id, carried, outputs),
             Say::Connected { id } => self.cluster().on_far_connected(node, id),
+            Say::Hides { id } => self.cluster().on_far_hides(node, id),
             Say::Left { id, reason } => self.cluster().on_left(node, id, reason, outputs),
             Say::Reclaim { connection, session, generation, received } => {
                 self.on_reclaim(node, connection, session, generation, received, outputs);

@@ -46,6 +46,8 @@ pub(crate) enum Say {
     Carry { id: MatchId, carried: Carried },
     /// My visitor reports that the two are connected.
     Connected { id: MatchId },
+    /// My visitor hides its address from now on: what yours has not read yet may give it away.
+    Hides { id: MatchId },
     /// My visitor has left this match, or I know of no such match.
     Left { id: MatchId, reason: LeftReason },
     /// A token of a session that you hold was presented here: hand it over.

@@ -2,10 +2,11 @@
 //! say.
 //!
 //! What always holds: once somebody has asked to hide, no offer from before waits for a stranger, and nothing from before
-//! lies in a mailbox on this node. A rate, a wrong field or a node that is asked first may refuse the search, but not that.
+//! lies in a mailbox, here or on the stranger's node. A rate, a wrong field or a node that is asked first may refuse the
+//! search, but not that.
 //!
-//! What is missing: a stranger of another node who is away finds in that node's mailbox what was said before. And a wish to hide
-//! that is refused in a call is in the next token, which comes at the latest with the end of the call.
+//! What is missing: a wish to hide that is refused in a call is in the next token, which comes at the latest with the end of
+//! the call.
 
 use super::{Pairing, State};
 use crate::Outputs;
@@ -59,6 +60,7 @@ impl Pairing<'_> {
                 if let Some(identity) = partner.and_then(|partner| partner.identity.as_mut()) {
                     identity.replay.forget_addresses();
                 }
+                self.tell_hides(present, outputs);
             }
             State::Idle { .. } | State::Held { .. } => {}
         }

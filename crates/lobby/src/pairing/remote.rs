@@ -132,6 +132,15 @@ impl Pairing<'_> {
         }
     }
 
+    /// The other node forgets what gives the address of our visitor away, if its own has not read it yet.
+    pub(crate) fn tell_hides(&mut self, key: MatchKey, outputs: &mut Outputs) {
+        if let Some(FarSeat { node: Some(node), .. }) = self.pairs.far_seat_of(self.sessions, key)
+            && let Some(present) = self.pairs.matches.get(key)
+        {
+            self.tell(node, Say::Hides { id: present.id }, outputs);
+        }
+    }
+
     /// Tells the node where a session is that its match with one of ours is over; nobody, if it is not elsewhere.
     pub(crate) fn tell_its_node(&mut self, proxy: SessionKey, outputs: &mut Outputs) {
         let Some(session) = self.sessions.get(proxy) else { return };

@@ -245,3 +245,20 @@ fn a_pair_that_could_not_connect_is_not_put_together_again_across_nodes() {
     town.live_ms(20_000);
     town.nothing_left();
 }
+
+#[test]
+fn what_a_stranger_of_another_node_has_not_read_yet_does_not_give_away_who_hides_meanwhile() {
+    const HOST: &str = "candidate:1 1 udp 1 203.0.113.7 9 typ host";
+    let (mut town, a, b, id) = Town::matched(find!("video"));
+    town.drop_socket(b);
+    town.hear_type(a, "partner_reconnecting");
+    town.say(a, frame!("ice_candidate", match_id: id, candidate: { "candidate": HOST }));
+    town.say(a, find!("video", relay_only: true, languages: ["no language"]));
+    assert_eq!(town.hear_type(a, "error")["code"], "bad_field", "but it hides");
+    town.say(a, frame!("message", match_id: id, text: "still here"));
+    let back = town.go_on(1, b, 0);
+    assert_eq!(town.hear_type(back, "welcome")["match_id"], id);
+    assert_eq!(town.hear(back), frame!("message", match_id: id, text: "still here"));
+    town.hear_type(a, "partner_back");
+    town.nothing_left();
+}
