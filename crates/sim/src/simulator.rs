@@ -3,10 +3,10 @@
 
 mod agenda;
 mod cli;
+mod coverage;
 mod draw;
 mod generate;
 mod guest;
-mod marks;
 mod network;
 mod nodes;
 mod observer;
@@ -19,7 +19,7 @@ mod trace;
 mod world;
 
 pub use cli::main;
-pub use marks::{Mark, Marks};
+pub use coverage::{Case, Coverage};
 pub use promises::{Breach, Promise};
 pub use script::{Action, Persona, Script, Step, Town, Who, Wish};
 pub use shrink::{Shrunk, shrink};
@@ -37,7 +37,7 @@ pub struct Outcome {
     pub events: u64,
     /// Every input and output, in one number.
     pub trace: u64,
-    pub marks: Marks,
+    pub coverage: Coverage,
     /// When it ended, in microseconds of the world's time.
     pub at: u64,
     pub breach: Option<Breach>,
@@ -73,7 +73,7 @@ fn play(script: &Script, fault: Option<Fault>, tells: bool) -> Outcome {
             Outcome {
                 events: 0,
                 trace: 0,
-                marks: Marks::default(),
+                coverage: Coverage::default(),
                 at: 0,
                 breach: Some(Breach { promise: Promise::NothingPanics, details: said }),
                 story: Vec::new(),

@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_types, reason = "the shell knows the time; see clippy.toml")]
 
 use super::swarm::{Caught, Tally, hunt, swarm};
-use super::{Mark, Promise, Script, Stage, run, run_telling, shrink};
+use super::{Case, Promise, Script, Stage, run, run_telling, shrink};
 use clap::{Parser, Subcommand};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ enum Order {
         /// Go on until stopped; of the two sorts by turns, unless `--nodes-seeds 0` or `--seeds 0`
         #[arg(long)]
         forever: bool,
-        /// Then plant every fault and see it caught; fail if a mark was not reached
+        /// Then plant every fault and see it caught; fail if a case was not reached
         #[arg(long)]
         prove: bool,
         /// Write the result here, too
@@ -72,7 +72,7 @@ enum Order {
     /// List what is checked, and where
     Invariants,
     /// List the states that a run has to reach
-    Marks,
+    Coverage,
     /// Plant one fault after the other: which check notices, at which seed, after how many events?
     Planted {
         #[arg(long, default_value_t = 1_000)]
@@ -121,9 +121,9 @@ pub fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Order::Marks => {
+        Order::Coverage => {
             for stage in Stage::ALL {
-                stage.marks().iter().for_each(|mark| println!("{stage:?} {mark:?}: {}", mark.sentence()));
+                stage.cases().iter().for_each(|case| println!("{stage:?} {case:?}: {}", case.sentence()));
             }
             ExitCode::SUCCESS
         }
@@ -167,7 +167,7 @@ struct Report {
     stage: Stage,
     tally: Tally,
     took: Duration,
-    /// Only if every fault was planted, and every mark has to be reached.
+    /// Only if every fault was planted, and every case has to be reached.
     planted: Option<Vec<Caught>>,
 }
 
@@ -176,7 +176,7 @@ fn run_many(stage: Stage, first: u64, seeds: u64, prove: bool) -> Report {
     let spoke = Mutex::new((began, false));
     let terminal = std::io::stderr().is_terminal();
     let pause = Duration::from_secs(if terminal { 1 } else { 20 });
-    let marks = stage.marks();
+    let cases = stage.cases();
     let tally = swarm(
         stage,
         first,
@@ -190,13 +190,13 @@ fn run_many(stage: Stage, first: u64, seeds: u64, prove: bool) -> Report {
             *spoke = (Instant::now(), true);
             let took = began.elapsed().as_secs_f64();
             eprint!(
-                "{}{stage}: {} seeds, {} events, {:.0} events/s, {} marks of {}, {} broken{}",
+                "{}{stage}: {} seeds, {} events, {:.0} events/s, {} cases of {}, {} broken{}",
                 if terminal { "\r" } else { "" },
                 tally.seeds,
                 tally.events,
                 tally.events as f64 / took,
-                marks.len() - tally.marks.missing(marks).len(),
-                marks.len(),
+                cases.len() - tally.coverage.missing(cases).len(),
+                cases.len(),
                 tally.breaches.len(),
                 if terminal { "  " } else { "\n" },
             );
@@ -229,8 +229,8 @@ impl Report {
         proven && self.is_good_so_far()
     }
 
-    fn missing(&self) -> Vec<Mark> {
-        self.tally.marks.missing(self.stage.marks())
+    fn missing(&self) -> Vec<Case> {
+        self.tally.coverage.missing(self.stage.cases())
     }
 
     fn events_per_s(&self) -> f64 {
@@ -247,10 +247,10 @@ impl Report {
             breaches.len(),
         );
         println!("{repeated} seeds were run twice, {} of them differed {differing:?}", differing.len());
-        let (missing, marks) = (self.missing(), self.stage.marks().len());
+        let (missing, cases) = (self.missing(), self.stage.cases().len());
         println!(
-            "{} of {marks} marks reached{}",
-            marks - missing.len(),
+            "{} of {cases} cases covered{}",
+            cases - missing.len(),
             if missing.is_empty() { String::new() } else { format!("; missing: {missing:?}") }
         );
         if let Some(planted) = &self.planted {
@@ -259,11 +259,11 @@ impl Report {
     }
 
     fn to_value(&self) -> serde_json::Value {
-        let marks: serde_json::Map<String, serde_json::Value> = self
+        let coverage: serde_json::Map<String, serde_json::Value> = self
             .stage
-            .marks()
+            .cases()
             .iter()
-            .map(|mark| (format!("{mark:?}"), self.tally.marks.times(*mark).into()))
+            .map(|case| (format!("{case:?}"), self.tally.coverage.times(*case).into()))
             .collect();
         let planted: Vec<serde_json::Value> = self
             .planted
@@ -289,7 +289,7 @@ impl Report {
             "violations": self.tally.breaches.len(),
             "repeated": self.tally.repeated,
             "differing": self.tally.differing,
-            "marks": marks,
+            "coverage": coverage,
             "planted": planted,
         })
     }

@@ -11,7 +11,7 @@ mod outputs;
 mod returning;
 mod turn;
 
-use super::marks::{Mark, Marks};
+use super::coverage::{Case, Coverage};
 use super::promises::{Breach, Promise, hold};
 use meeting::Meeting;
 use returning::{Minted, Secret};
@@ -57,7 +57,7 @@ pub(crate) struct Observer {
     /// When the latest sessions were taken in, as many as a second may see.
     admitted: VecDeque<Time>,
     turn: Turn,
-    pub(crate) marks: Marks,
+    pub(crate) coverage: Coverage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -259,7 +259,7 @@ impl Observer {
             silences: BTreeSet::new(),
             admitted: VecDeque::new(),
             turn: Turn::default(),
-            marks: Marks::default(),
+            coverage: Coverage::default(),
         }
     }
 
@@ -390,8 +390,8 @@ impl Observer {
         &mut self.visits[id]
     }
 
-    fn note(&mut self, mark: Mark) {
-        self.marks.note(mark);
+    fn note(&mut self, case: Case) {
+        self.coverage.note(case);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What stands on the stage: one server alone, or several with a Redis between them.
 
 use super::script::Script;
-use super::{Mark, Promise, generate, nodes};
+use super::{Case, Promise, generate, nodes};
 use std::fmt;
 use visavis_lobby::Fault;
 
@@ -23,10 +23,10 @@ impl Stage {
     }
 
     /// What has to happen sometimes.
-    pub fn marks(self) -> &'static [Mark] {
+    pub fn cases(self) -> &'static [Case] {
         match self {
-            Stage::Server => Mark::SERVER,
-            Stage::Nodes => Mark::NODES,
+            Stage::Server => Case::SERVER,
+            Stage::Nodes => Case::NODES,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Many seeds, on all cores, and what came of them together.
 
-use super::{Breach, Marks, Outcome, Stage, run};
+use super::{Breach, Coverage, Outcome, Stage, run};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -18,14 +18,14 @@ pub struct Tally {
     /// Seeds whose second run differed from the first.
     pub differing: Vec<u64>,
     pub breaches: Vec<(u64, Breach)>,
-    pub marks: Marks,
+    pub coverage: Coverage,
 }
 
 impl Tally {
     fn add(&mut self, seed: u64, outcome: Outcome) {
         self.seeds += 1;
         self.events += outcome.events;
-        self.marks.add(&outcome.marks);
+        self.coverage.add(&outcome.coverage);
         if let Some(breach) = outcome.breach {
             self.breaches.push((seed, breach));
         }

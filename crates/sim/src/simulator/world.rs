@@ -5,8 +5,8 @@ mod clients;
 
 use super::Outcome;
 use super::agenda::Agenda;
+use super::coverage::Case;
 use super::guest::{Alarm, Guest, Line};
-use super::marks::Mark;
 use super::network::{self, CALM_DELAY_US, Down, MAX_UNREAD, Socket};
 use super::observer::{Observer, Standing};
 use super::promises::{Breach, Promise, hold};
@@ -111,7 +111,7 @@ impl<'s> World<'s> {
         Outcome {
             events: self.events,
             trace: self.trace.digest(),
-            marks: self.observer.marks,
+            coverage: self.observer.coverage,
             at: self.now,
             breach,
             story: self.story.lines(),
@@ -279,7 +279,7 @@ impl<'s> World<'s> {
             self.at(at, Event::Down(connection));
         }
         if overflows {
-            self.observer.marks.note(Mark::SlowReaderCut);
+            self.observer.coverage.note(Case::SlowReaderCut);
             self.sever(connection);
             self.after(1_000, Event::ClientNotices(connection));
             self.after(0, Event::ServerNotices(connection));

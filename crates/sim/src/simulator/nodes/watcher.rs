@@ -8,7 +8,7 @@ mod client;
 mod fault_windows;
 mod meeting;
 
-use super::super::marks::{Mark, Marks};
+use super::super::coverage::{Case, Coverage};
 use super::super::promises::{Breach, Promise, hold};
 use super::super::script::Micros;
 use client::Client;
@@ -58,7 +58,7 @@ struct Seen {
 
 pub(super) struct Watcher {
     config: Config,
-    pub(super) marks: Marks,
+    pub(super) coverage: Coverage,
     now: Micros,
     sockets: BTreeMap<ConnectionId, Seen>,
     visits: BTreeMap<VisitId, Visit>,
@@ -81,7 +81,7 @@ impl Watcher {
     pub(super) fn new(config: Config) -> Self {
         Watcher {
             config,
-            marks: Marks::default(),
+            coverage: Coverage::default(),
             now: 0,
             sockets: BTreeMap::new(),
             visits: BTreeMap::new(),
@@ -261,7 +261,7 @@ impl Watcher {
         let Some(known) = self.visits.get_mut(&visit) else { return Ok(()) };
         if known.at.is_none_or(|(at, _)| at != process) {
             known.at = Some((process, now));
-            self.marks.note(Mark::ResumedElsewhere);
+            self.coverage.note(Case::ResumedElsewhere);
         }
         if let Some(id) = match_id {
             known.is_told_of(id);

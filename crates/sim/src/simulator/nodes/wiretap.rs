@@ -1,13 +1,13 @@
 //! Reads along what nodes say to each other, to see whether the interesting things happen. Judges nothing.
 
-use crate::simulator::marks::{Mark, Marks};
+use crate::simulator::coverage::{Case, Coverage};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use visavis_lobby::{Frame, Input, Marked, NodeId, Output, Reply, Request};
 
 #[derive(Default)]
 pub(super) struct Wiretap {
-    pub(super) marks: Marks,
+    pub(super) coverage: Coverage,
     /// Proposals made: by whom, of which ticket, to which.
     proposed: BTreeSet<(NodeId, u64, u64)>,
     /// Processes that were heard of.
@@ -26,22 +26,22 @@ impl Wiretap {
         match input {
             Input::Cluster(Reply::Heard { node, frame }) => {
                 if self.known.insert(*node) && self.known.iter().any(|known| is_older(*known, *node)) {
-                    self.marks.note(Mark::NewStartHeard);
+                    self.coverage.note(Case::NewStartHeard);
                 }
                 let (word, body) = read(frame);
                 self.heard(me, *node, &word, &body, &says);
             }
-            Input::Cluster(Reply::Gap { .. }) => self.marks.note(Mark::GapNoticed),
+            Input::Cluster(Reply::Gap { .. }) => self.coverage.note(Case::GapNoticed),
             Input::Cluster(Reply::Met { node: Some(_), .. }) if says("Rejoin") => {
-                self.marks.note(Mark::HalvesMet);
+                self.coverage.note(Case::HalvesMet);
             }
             Input::Cluster(Reply::Marked { marked, .. }) => match marked {
-                Marked::Used => self.marks.note(Mark::UsedElsewhere),
-                Marked::Fresh { kept: Some(_) } => self.marks.note(Mark::KeptFound),
+                Marked::Used => self.coverage.note(Case::UsedElsewhere),
+                Marked::Fresh { kept: Some(_) } => self.coverage.note(Case::KeptFound),
                 Marked::Fresh { kept: None } => {}
             },
             Input::Cluster(Reply::Claimed { found: Some(_), .. }) if says("Unclaimed") => {
-                self.marks.note(Mark::ClaimGivenBack);
+                self.coverage.note(Case::ClaimGivenBack);
             }
             _ => {}
         }
@@ -54,27 +54,27 @@ impl Wiretap {
                     && self.proposed.contains(&(me, mine, theirs))
                     && self.proposed.contains(&(node, theirs, mine))
                 {
-                    self.marks.note(Mark::ProposalsCrossed);
+                    self.coverage.note(Case::ProposalsCrossed);
                 }
                 if says("Release") {
-                    self.marks.note(Mark::ProposalRefused);
+                    self.coverage.note(Case::ProposalRefused);
                 }
             }
-            "Promise" if says("Release") => self.marks.note(Mark::PromiseTooLate),
-            "Promise" if says("Commit") => self.marks.note(Mark::MetAcrossNodes),
-            "Commit" if says("Left") => self.marks.note(Mark::CommitTooLate),
-            "Carry" if says("Left") => self.marks.note(Mark::UnknownMatchAnswered),
-            "Handover" if body["standing"].is_null() => self.marks.note(Mark::NothingHandedOver),
+            "Promise" if says("Release") => self.coverage.note(Case::PromiseTooLate),
+            "Promise" if says("Commit") => self.coverage.note(Case::MetAcrossNodes),
+            "Commit" if says("Left") => self.coverage.note(Case::CommitTooLate),
+            "Carry" if says("Left") => self.coverage.note(Case::UnknownMatchAnswered),
+            "Handover" if body["standing"].is_null() => self.coverage.note(Case::NothingHandedOver),
             "Handover" => {
-                self.marks.note(Mark::HandedOver);
+                self.coverage.note(Case::HandedOver);
                 if body["standing"]["back"] == "WasHere" {
-                    self.marks.note(Mark::MovedWhileThere);
+                    self.coverage.note(Case::MovedWhileThere);
                 }
                 if body["standing"]["place"]["Matched"].is_object() {
-                    self.marks.note(Mark::MovedInMatch);
+                    self.coverage.note(Case::MovedInMatch);
                 }
             }
-            "Rejoined" => self.marks.note(Mark::Rejoined),
+            "Rejoined" => self.coverage.note(Case::Rejoined),
             _ => {}
         }
     }

@@ -13,8 +13,8 @@ use super::wiretap::Wiretap;
 use crate::Prng;
 use crate::simulator::Outcome;
 use crate::simulator::agenda::Agenda;
+use crate::simulator::coverage::Case;
 use crate::simulator::guest::{Alarm, Guest, Line};
-use crate::simulator::marks::Mark;
 use crate::simulator::network::Socket;
 use crate::simulator::promises::{Breach, Promise, hold};
 use crate::simulator::script::{Micros, Script, Town};
@@ -127,11 +127,11 @@ impl<'s> World<'s> {
 
     pub(crate) fn run(mut self) -> Outcome {
         let breach = self.play().err();
-        self.watcher.marks.add(&self.wiretap.marks);
+        self.watcher.coverage.add(&self.wiretap.coverage);
         Outcome {
             events: self.events,
             trace: self.trace.digest(),
-            marks: self.watcher.marks,
+            coverage: self.watcher.coverage,
             at: self.now,
             breach,
             story: self.story.lines(),
@@ -176,8 +176,8 @@ impl<'s> World<'s> {
         self.agenda.put(self.now + span, event);
     }
 
-    fn note(&mut self, mark: Mark) {
-        self.watcher.marks.note(mark);
+    fn note(&mut self, case: Case) {
+        self.watcher.coverage.note(case);
     }
 
     fn tell_story(&mut self, line: impl FnOnce() -> String) {
@@ -325,9 +325,9 @@ impl<'s> World<'s> {
         self.tell_story(|| format!("node{node} loses Redis: {loss:?}"));
         self.watcher.troubled(self.now, self.now);
         self.note(match loss {
-            Loss::Broken => Mark::RedisBroke,
-            Loss::NoAnswer => Mark::RedisSaidNothing,
-            Loss::Silent => Mark::SilenceNoticed,
+            Loss::Broken => Case::RedisBroke,
+            Loss::NoAnswer => Case::RedisSaidNothing,
+            Loss::Silent => Case::SilenceNoticed,
         });
     }
 

@@ -1,7 +1,7 @@
 //! What must follow from an input, before anybody hears of it.
 
 use super::returning::Verdict;
-use super::{IDLE, Link, Mark, Observer, Person, Promise, Stand, Visit, VisitId, WaitingOffer, digest, hold};
+use super::{Case, IDLE, Link, Observer, Person, Promise, Stand, Visit, VisitId, WaitingOffer, digest, hold};
 use crate::simulator::promises::Breach;
 use std::sync::Arc;
 use visavis_lobby::{Ending, Input, Limiting, Span};
@@ -110,7 +110,7 @@ impl Observer {
 
     fn count_refusal(&mut self) {
         if self.turn.refused == Some(ErrorCode::TooFast) {
-            self.note(Mark::NextRefused);
+            self.note(Case::NextRefused);
         }
     }
 
@@ -212,7 +212,7 @@ impl Observer {
                 }
             }
             if !visit.blocked.is_empty() {
-                self.note(Mark::BlocksBrought);
+                self.note(Case::BlocksBrought);
             }
         }
         hello.resume.as_ref()
@@ -226,7 +226,7 @@ impl Observer {
         let visit = self.visit_mut(id);
         if visit.admitted || !visit.bound || refused {
             if refused && visit.bound && !visit.admitted {
-                self.note(Mark::AdmissionRefused);
+                self.note(Case::AdmissionRefused);
                 return self.judge_pause(id, returns);
             }
             return Ok(());
@@ -331,10 +331,10 @@ impl Observer {
             ClientMessage::Signal(SignalMessage::Message(_) | SignalMessage::Typing(_)) => {
                 let partner = self.visit(id).met().and_then(|met| self.partner(met, id));
                 let away = partner.is_some_and(|partner| !self.visit(partner).is_attached());
-                self.note(if away { Mark::MailRefused } else { Mark::TextRefused });
+                self.note(if away { Case::MailRefused } else { Case::TextRefused });
             }
             ClientMessage::Search(SearchMessage::FindPartner(_) | SearchMessage::Next(_)) => {
-                self.note(Mark::NextRefused)
+                self.note(Case::NextRefused)
             }
             _ => {}
         }
@@ -371,7 +371,7 @@ impl Observer {
             }
             Stand::Met(met) => {
                 if self.away(met, id) {
-                    self.note(Mark::LeftWhileAway);
+                    self.note(Case::LeftWhileAway);
                 }
                 self.leave(id, LeftReason::Next);
                 self.enter_line(id, now, now, 0);
@@ -389,7 +389,7 @@ impl Observer {
         let now = self.now;
         let since = credit.filter(|(_, until)| now <= *until).map(|(since, _)| since);
         if since.is_some_and(|since| since < now) {
-            self.note(Mark::CreditUsed);
+            self.note(Case::CreditUsed);
         }
         self.enter_line(id, since.unwrap_or(now), now, 0);
         self.owe_news(id);
@@ -400,13 +400,13 @@ impl Observer {
         let visit = self.visit(id);
         let met = visit.met();
         if next.match_id.is_some() && next.match_id != met {
-            return self.note(Mark::LateNextIgnored);
+            return self.note(Case::LateNextIgnored);
         }
         match visit.stand {
             Stand::Waiting(_) => {}
             Stand::Met(met) => {
                 if self.away(met, id) {
-                    self.note(Mark::LeftWhileAway);
+                    self.note(Case::LeftWhileAway);
                 }
                 self.leave(id, LeftReason::Next);
                 self.enter_line(id, now, now, 0);
@@ -445,7 +445,7 @@ impl Observer {
     fn foresee_unblock(&mut self, id: VisitId, handle: u64) {
         let Some(person) = self.handles.get(&handle).copied() else { return };
         self.turn.unblocked = Some(id);
-        self.note(Mark::BlockTakenBack);
+        self.note(Case::BlockTakenBack);
         self.visit_mut(id).blocked.retain(|known| *known != person);
         if let Stand::Waiting(place) = self.visit(id).stand {
             self.enter_line(id, place.since, place.created, place.passed);
@@ -463,7 +463,7 @@ impl Observer {
         let Some(met) = self.visit(id).met().filter(|met| named.is_none_or(|named| named == *met)) else {
             if let Some(named) = named {
                 let mine = self.meetings.get(&named).is_some_and(|meeting| meeting.seat(id).is_some());
-                self.note(if mine { Mark::StaleSignalDropped } else { Mark::StolenSignalDropped });
+                self.note(if mine { Case::StaleSignalDropped } else { Case::StolenSignalDropped });
             }
             return Ok(None);
         };

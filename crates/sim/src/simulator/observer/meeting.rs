@@ -1,6 +1,6 @@
 //! A match as the observer knows it, and how it begins to end.
 
-use super::{Due, IDLE, Letter, Link, Mark, Observer, Place, Promise, Stand, VisitId, hold};
+use super::{Case, Due, IDLE, Letter, Link, Observer, Place, Promise, Stand, VisitId, hold};
 use crate::simulator::promises::Breach;
 use visavis_lobby::{ConnectionId, Time};
 use visavis_protocol::{Kind, LeftReason, MatchId, PartnerFound};
@@ -125,7 +125,7 @@ impl Observer {
         }
         if requeued {
             if !connected && since < now {
-                self.note(Mark::AgeKept);
+                self.note(Case::AgeKept);
             }
             self.enter_line(id, if connected { now } else { since }, now, 0);
             self.owe_news(id);
@@ -232,7 +232,7 @@ impl Observer {
                     if self.visit(id).era == self.era && self.visit(id).link == (Link::Detached { until: at })
                     {
                         let awaited = self.visit(id).awaited;
-                        self.note(if awaited { Mark::HalfPairLost } else { Mark::GraceOver });
+                        self.note(if awaited { Case::HalfPairLost } else { Case::GraceOver });
                         self.end(id, LeftReason::Lost);
                     }
                 }
@@ -255,7 +255,7 @@ impl Observer {
             return;
         }
         self.turn.dissolved.push(met);
-        self.note(if silent.len() == 1 { Mark::GhostLeft } else { Mark::BothGhosts });
+        self.note(if silent.len() == 1 { Case::GhostLeft } else { Case::BothGhosts });
         let until = self.now + self.config.grace;
         for ghost in &silent {
             let visit = self.visit_mut(*ghost);
@@ -296,9 +296,9 @@ impl Observer {
                 hold(silence >= patience, Promise::TheLivingAreNotCut, || {
                     format!("{connection:?} spoke {} us ago", silence.as_micros())
                 })?;
-                self.note(Mark::SilentCut);
+                self.note(Case::SilentCut);
                 if self.visit(id).answers && matches!(self.visit(id).stand, Stand::Waiting(_)) {
-                    self.note(Mark::FrozenCut);
+                    self.note(Case::FrozenCut);
                 }
                 self.open.remove(&connection);
                 self.detach(id);
@@ -306,7 +306,7 @@ impl Observer {
             "too_fast" => {
                 let sender = self.turn.sender == Some(connection) && self.turn.refused.is_some();
                 hold(sender, Promise::OneSocketASession, || format!("{connection:?} closed for nothing"))?;
-                self.note(Mark::FlooderExpelled);
+                self.note(Case::FlooderExpelled);
                 self.open.remove(&connection);
                 self.end(id, LeftReason::Lost);
             }

@@ -1,6 +1,6 @@
 //! Who fits whom, by the protocol's words: nobody waits in vain, nobody is overtaken for ever, no silence is endless.
 
-use super::{Mark, Observer, Promise, Stand, VisitId, hold};
+use super::{Case, Observer, Promise, Stand, VisitId, hold};
 use crate::simulator::promises::Breach;
 use visavis_lobby::{Span, Time};
 use visavis_protocol::Wishes;
@@ -26,10 +26,10 @@ impl Obstacles {
 impl Observer {
     pub(super) fn judge_line(&mut self) -> Result<(), Breach> {
         if self.line.len() >= 30 {
-            self.note(Mark::ManyInLine);
+            self.note(Case::ManyInLine);
         }
         if self.open.len() >= 1_000 {
-            self.note(Mark::ManyOnline);
+            self.note(Case::ManyOnline);
         }
         let line: Vec<VisitId> = self.line.iter().copied().collect();
         let stride = line.len() / COMPARED_WITH_ALL + 1;
@@ -43,9 +43,9 @@ impl Observer {
                     format!("visits {one} and {other} both wait at {:?}", self.now)
                 })?;
                 match obstacles.0 {
-                    Obstacles::BLOCKED => self.note(Mark::BlockHeld),
-                    Obstacles::PINS => self.note(Mark::PinHeld),
-                    Obstacles::POOL => self.note(Mark::StrangersKept),
+                    Obstacles::BLOCKED => self.note(Case::BlockHeld),
+                    Obstacles::PINS => self.note(Case::PinHeld),
+                    Obstacles::POOL => self.note(Case::StrangersKept),
                     _ => {}
                 }
             }
@@ -140,7 +140,7 @@ impl Observer {
         place.passed += 1;
         let passed = place.passed;
         if passed == bound {
-            self.note(Mark::Overtaken);
+            self.note(Case::Overtaken);
         }
         hold(passed <= bound, Promise::OvertakingIsBounded, || {
             format!("visit {oldest}, who waits since {since:?}, was passed over {passed} times")

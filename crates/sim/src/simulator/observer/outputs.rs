@@ -2,7 +2,7 @@
 
 use super::meeting::{Meeting, Seat};
 use super::returning::Cause;
-use super::{Due, Mark, Observer, Promise, Stand, VisitId, digest, hold};
+use super::{Case, Due, Observer, Promise, Stand, VisitId, digest, hold};
 use crate::simulator::promises::Breach;
 use std::collections::BTreeSet;
 use visavis_lobby::ConnectionId;
@@ -181,7 +181,7 @@ impl Observer {
             return hold(false, promise, details);
         }
         *left -= 1;
-        self.note(Mark::MailDelivered);
+        self.note(Case::MailDelivered);
         Ok(())
     }
 
@@ -339,17 +339,17 @@ impl Observer {
         };
         self.judge_offer(initiator, responder)?;
         self.note(match one_found.mode {
-            Mode::AnswerOffer => Mark::OfferAnswered,
-            Mode::Negotiate => Mark::Negotiated,
-            Mode::Text => Mark::TextChat,
+            Mode::AnswerOffer => Case::OfferAnswered,
+            Mode::Negotiate => Case::Negotiated,
+            Mode::Text => Case::TextChat,
         });
         if !one_found.shared_interests.is_empty() {
-            self.note(Mark::SharedInterest);
+            self.note(Case::SharedInterest);
         } else if !mine.interests.is_empty() && !theirs.interests.is_empty() {
-            self.note(Mark::InterestRelaxed);
+            self.note(Case::InterestRelaxed);
         }
         if one_found.language.is_none() && !mine.languages.is_empty() && !theirs.languages.is_empty() {
-            self.note(Mark::LanguageRelaxed);
+            self.note(Case::LanguageRelaxed);
         }
         // Exactly one began to search in this turn: the other one was chosen for it.
         let began = (self.turn.entered.contains(&a), self.turn.entered.contains(&b));
@@ -377,7 +377,7 @@ impl Observer {
             .max();
         let over = ended.is_none_or(|ended| self.now >= ended + self.config.recent_pause);
         hold(over, Promise::RecentPartnersPause, || format!("visits {a} and {b}, who parted at {ended:?}"))?;
-        self.note(Mark::MetAgain);
+        self.note(Case::MetAgain);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Tokens, and who comes back by them.
 
 use super::foresee::{Returns, Sign};
-use super::{Due, IDLE, Link, Mark, Observer, Person, Place, Promise, Stand, VisitId, digest, hold};
+use super::{Case, Due, IDLE, Link, Observer, Person, Place, Promise, Stand, VisitId, digest, hold};
 use crate::simulator::promises::Breach;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -217,11 +217,11 @@ impl Observer {
 
     pub(super) fn note_cause(&mut self, cause: Cause) {
         self.note(match cause {
-            Cause::Forged => Mark::ForgedTokenRefused,
-            Cause::Expired => Mark::ExpiredTokenRefused,
-            Cause::Used => Mark::UsedTokenRefused,
-            Cause::Old | Cause::Alone => Mark::OldTokenRefused,
-            Cause::Ended => Mark::EndedTokenRefused,
+            Cause::Forged => Case::ForgedTokenRefused,
+            Cause::Expired => Case::ExpiredTokenRefused,
+            Cause::Used => Case::UsedTokenRefused,
+            Cause::Old | Cause::Alone => Case::OldTokenRefused,
+            Cause::Ended => Case::EndedTokenRefused,
         });
     }
 
@@ -231,10 +231,10 @@ impl Observer {
         let arrives = self.visit(id).awaited;
         self.turn.taken = (!arrives).then_some(self.visit(id).frames);
         let Some(connection) = self.hand_over(fresh, id) else { return };
-        self.note(Mark::Resumed);
+        self.note(Case::Resumed);
         match self.visit(id).link {
             Link::Attached(old) => {
-                self.note(Mark::HalfOpenEvicted);
+                self.note(Case::HalfOpenEvicted);
                 self.turn.closes.push(old);
             }
             Link::Detached { .. } | Link::Ended => {
@@ -261,7 +261,7 @@ impl Observer {
             visit.device = visit.device.or(minted.device);
             visit.last_match = visit.last_match.or(minted.last_match);
             self.recall(id, minted);
-            self.note(Mark::PairRebuilt);
+            self.note(Case::PairRebuilt);
             self.foresee_presence(id);
         }
         self.lives(id, Sign::Frame);
@@ -273,9 +273,9 @@ impl Observer {
         self.turn.welcome = Some((id, Some(true)));
         match self.visit(id).stand {
             Stand::Idle { .. } => {}
-            Stand::Met(_) => self.note(Mark::ResumedInMatch),
+            Stand::Met(_) => self.note(Case::ResumedInMatch),
             Stand::Waiting(Place { since, created, .. }) => {
-                self.note(Mark::ResumedInLine);
+                self.note(Case::ResumedInLine);
                 if was_held {
                     self.enter_line(id, since, created, 0);
                     self.owe_news(id);
@@ -332,11 +332,11 @@ impl Observer {
         let (admitted_by, now, era) = (self.hand_over(fresh, id), self.now, self.era);
         let Some(connection) = admitted_by else { return };
         if minted.secret != self.secret.0 {
-            self.note(Mark::SecretRotated);
+            self.note(Case::SecretRotated);
         }
-        self.note(Mark::Resumed);
+        self.note(Case::Resumed);
         if !minted.blocked.is_empty() {
-            self.note(Mark::BlockRestored);
+            self.note(Case::BlockRestored);
         }
         let visit = self.visit_mut(id);
         visit.era = era;
@@ -359,7 +359,7 @@ impl Observer {
             Claim::Idle => {}
             Claim::Waiting { since } => {
                 if minted.wishes.is_some() {
-                    self.note(Mark::PlaceRestored);
+                    self.note(Case::PlaceRestored);
                     self.enter_line(id, since.min(now), now, 0);
                     self.owe_news(id);
                 }
@@ -373,7 +373,7 @@ impl Observer {
         let Some(partner) = self.partner(met, id) else { return };
         let visit = self.visit(partner);
         if visit.era == era && (visit.link != Link::Ended || !visit.awaited) {
-            self.note(Mark::PartnerElsewhere);
+            self.note(Case::PartnerElsewhere);
             self.turn.left.push((id, met, LeftReason::Lost));
             if self.visit(id).requeue {
                 self.enter_line(id, now, now, 0);

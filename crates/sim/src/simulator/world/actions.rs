@@ -2,8 +2,8 @@
 
 use super::{Event, World, span};
 use crate::Prng;
+use crate::simulator::coverage::Case;
 use crate::simulator::guest::{Act, Guest, Line};
-use crate::simulator::marks::Mark;
 use crate::simulator::network::Up;
 use crate::simulator::promises::Breach;
 use crate::simulator::script::{Action, Step, Who, millis};
@@ -37,7 +37,7 @@ impl World<'_> {
             Action::Restart { down_ms, new_secret } => self.kill(millis(down_ms), new_secret != 0),
             Action::Clock { ms } => {
                 self.node.skew += ms.clamp(-20_000_000, 20_000_000) * 1_000;
-                self.observer.marks.note(if ms < 0 { Mark::ClockBack } else { Mark::ClockForward });
+                self.observer.coverage.note(if ms < 0 { Case::ClockBack } else { Case::ClockForward });
                 if self.node.lobby.is_some() && !self.node.hung && ms > 0 {
                     let now = self.server_time();
                     self.observer.leapt(now);
@@ -46,14 +46,14 @@ impl World<'_> {
             }
             Action::Hang { ms } if self.node.lobby.is_some() => {
                 self.node.hung = true;
-                self.observer.marks.note(Mark::Hung);
+                self.observer.coverage.note(Case::Hung);
                 self.after(millis(ms), Event::Wakes);
             }
             Action::Drain { spread_ms, down_ms }
                 if self.node.lobby.is_some() && !self.node.hung && !self.node.draining =>
             {
                 self.node.draining = true;
-                self.observer.marks.note(Mark::Drained);
+                self.observer.coverage.note(Case::Drained);
                 self.after(
                     millis(spread_ms) + 1_500_000,
                     Event::Kill { down: millis(down_ms), new_secret: false },

@@ -1,6 +1,6 @@
 //! What one visitor's client has read and said: what it believes, if it believes what it is told.
 
-use super::{Breach, ConnectionId, Mark, MatchId, Micros, Promise, ServerMessage, Watcher, hold};
+use super::{Breach, Case, ConnectionId, MatchId, Micros, Promise, ServerMessage, Watcher, hold};
 use crate::simulator::guest::Guest;
 use std::collections::BTreeSet;
 use visavis_protocol::{ClientMessage, SearchMessage, SessionMessage};
@@ -75,7 +75,7 @@ impl Watcher {
                 })?;
                 self.is_of_the_partner(connection, *match_id, &text.0)?;
             }
-            ServerMessage::PartnerBack { .. } => self.marks.note(Mark::PartnerCameBack),
+            ServerMessage::PartnerBack { .. } => self.coverage.note(Case::PartnerCameBack),
             _ => {}
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Matches: who was told of them, and who may be.
 
-use super::{Breach, ConnectionId, Mark, MatchId, Micros, NodeId, Promise, VisitId, Watcher, hold};
+use super::{Breach, Case, ConnectionId, MatchId, Micros, NodeId, Promise, VisitId, Watcher, hold};
 use crate::simulator::guest::Guest;
 use std::collections::{BTreeMap, BTreeSet};
 use visavis_protocol::{Mode, PartnerFound};
@@ -68,7 +68,7 @@ impl Watcher {
         if let Some(offer) = &found.offer {
             let mark = offer.sdp.reveal_json().trim_matches('"').to_owned();
             if across && mine.is_none() {
-                self.marks.note(Mark::OfferAcross);
+                self.coverage.note(Case::OfferAcross);
             }
             self.shows_offer(visit, theirs, &mark)?;
         }
@@ -123,7 +123,7 @@ impl Watcher {
             })
             .max();
         let Some((ended, began)) = earlier else { return Ok(()) };
-        self.marks.note(Mark::MetAgainSomewhere);
+        self.coverage.note(Case::MetAgainSomewhere);
         let pause = self.config.recent_pause.as_micros();
         let stayed = [pair.0, pair.1].iter().all(|visit| {
             self.visits.get(visit).and_then(|visit| visit.at).is_some_and(|(_, since)| since <= began)
@@ -223,7 +223,7 @@ impl Watcher {
                     continue;
                 }
                 if perhaps_blocked.contains(&Pair::of(mine, theirs)) {
-                    self.marks.note(Mark::BlockHeldAcross);
+                    self.coverage.note(Case::BlockHeldAcross);
                     continue;
                 }
                 let excused = perhaps_anybody.contains(&mine) || perhaps_anybody.contains(&theirs);

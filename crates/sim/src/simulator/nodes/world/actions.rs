@@ -1,8 +1,8 @@
 //! What the script says, done: by visitors, by the network, to nodes, to Redis.
 
 use super::{Event, World};
+use crate::simulator::coverage::Case;
 use crate::simulator::guest::Line;
-use crate::simulator::marks::Mark;
 use crate::simulator::network::Up;
 use crate::simulator::nodes::node::Arrival;
 use crate::simulator::promises::Breach;
@@ -91,7 +91,7 @@ impl World<'_> {
         let process = there.id;
         match *action {
             Action::Restart { down_ms, .. } => {
-                self.note(Mark::NodeKilled);
+                self.note(Case::NodeKilled);
                 self.end(node, process, millis(down_ms));
             }
             Action::Clock { ms } => {
@@ -103,13 +103,13 @@ impl World<'_> {
             }
             Action::Hang { ms } if !there.hung => {
                 there.hung = true;
-                self.note(Mark::NodeSlept);
+                self.note(Case::NodeSlept);
                 self.watcher.sleeps(now, now + millis(ms));
                 self.after(millis(ms), Event::Wakes(node, process));
             }
             Action::Drain { spread_ms, down_ms } if there.runs() && !there.draining => {
                 there.draining = true;
-                self.note(Mark::NodeDrained);
+                self.note(Case::NodeDrained);
                 let spread = millis(spread_ms);
                 self.after(spread + 1_500_000, Event::End { node, process, down: millis(down_ms) });
                 return self.arrive(node, Arrival::Input(Input::Drain { spread: Span::from_micros(spread) }));
@@ -117,7 +117,7 @@ impl World<'_> {
             Action::CutOff { ms } => {
                 there.redis.cut_until = now + millis(ms);
                 self.watcher.troubled(now, now + millis(ms) + 3_000_000);
-                self.note(Mark::NodeCutOff);
+                self.note(Case::NodeCutOff);
             }
             Action::Deafen {} => {
                 self.host.deafen(process);
@@ -150,27 +150,27 @@ impl World<'_> {
                 if empty != 0 {
                     self.host.forget_everything();
                 }
-                self.note(if empty == 0 { Mark::RedisDown } else { Mark::RedisEmptied });
+                self.note(if empty == 0 { Case::RedisDown } else { Case::RedisEmptied });
                 self.after(millis(ms), Event::RedisStarts);
             }
             Action::Stall { ms } if self.host.is_up() => {
                 trouble(2_000_000, millis(ms));
                 self.host.stall();
-                self.note(Mark::RedisStalled);
+                self.note(Case::RedisStalled);
                 self.after(millis(ms), Event::RedisStarts);
             }
             Action::Failover { lost_ms, ms } if self.host.is_up() => {
                 trouble(millis(lost_ms) + 2_000_000, millis(ms));
                 self.host.stop(&mut sent);
                 self.host.go_back_to(now.saturating_sub(millis(lost_ms)));
-                self.note(Mark::RedisFailedOver);
+                self.note(Case::RedisFailedOver);
                 self.after(millis(ms), Event::RedisStarts);
             }
             Action::RedisClock { ms } => {
                 // Whatever it keeps may be dead now.
                 trouble(if ms > 0 { Micros::MAX } else { 0 }, 5_000_000);
                 self.host.step_clock(now, ms.clamp(-100_000_000, 100_000_000) * 1_000);
-                self.note(Mark::RedisClockJumped);
+                self.note(Case::RedisClockJumped);
             }
             Action::Drift { ppm } => self.host.drift(now, ppm.clamp(-100_000, 100_000)),
             _ => {}

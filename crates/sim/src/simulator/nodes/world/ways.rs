@@ -1,7 +1,7 @@
 //! What is under way: between visitors and nodes, and between nodes and Redis.
 
 use super::{Event, World};
-use crate::simulator::marks::Mark;
+use crate::simulator::coverage::Case;
 use crate::simulator::network::{self, BROKEN, CALM_DELAY_US, Down, MAX_UNREAD, Up, span_of};
 use crate::simulator::nodes::host::{Call, Line, Sent};
 use crate::simulator::nodes::node::{Arrival, Stream};
@@ -126,7 +126,7 @@ impl World<'_> {
                     Sent::Answer { answer: Answer::Reply(Reply::Claimed { found: Some(_), .. }), .. }
                 )
             });
-            self.note(if claimed { Mark::ClaimReplyLost } else { Mark::ReplyLost });
+            self.note(if claimed { Case::ClaimReplyLost } else { Case::ReplyLost });
             sent.retain(|sent| !matches!(sent, Sent::Answer { .. }));
             self.host.reset(line, &mut sent);
         }
@@ -154,7 +154,7 @@ impl World<'_> {
         let Some(there) = self.nodes.get_mut(node) else { return };
         if matches!(arrival, Arrival::Voice { voice: Voice::Post(_), .. }) && there.redis.loses_frames > 0 {
             there.redis.loses_frames -= 1;
-            self.note(Mark::FrameLost);
+            self.note(Case::FrameLost);
             return;
         }
         let at = there.redis.arrives(now, stream, line.number, delay);

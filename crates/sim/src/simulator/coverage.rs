@@ -1,32 +1,32 @@
 //! The interesting states: a run of many seeds has to reach every one of them, else it proves less than it seems.
 
-/// Declares the marks.
-macro_rules! marks {
+/// Declares the cases.
+macro_rules! cases {
     ($($stage:ident { $($name:ident: $sentence:literal,)* })*) => {
         /// Something that has to happen sometimes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Mark {
+        pub enum Case {
             $($(#[doc = $sentence] $name,)*)*
         }
 
-        impl Mark {
-            pub const ALL: &[Mark] = &[$($(Mark::$name,)*)*];
+        impl Case {
+            pub const ALL: &[Case] = &[$($(Case::$name,)*)*];
             $(
                 #[doc = concat!("Those of ", stringify!($stage), ".")]
-                pub const $stage: &[Mark] = &[$(Mark::$name,)*];
+                pub const $stage: &[Case] = &[$(Case::$name,)*];
             )*
 
             /// What happens, in one sentence.
             pub fn sentence(self) -> &'static str {
                 match self {
-                    $($(Mark::$name => $sentence,)*)*
+                    $($(Case::$name => $sentence,)*)*
                 }
             }
         }
     };
 }
 
-marks! { SERVER {
+cases! { SERVER {
     OfferAnswered: "A waiting offer travels with the match.",
     Negotiated: "Two meet of whom neither sent an offer.",
     TextChat: "Two meet for text alone.",
@@ -121,33 +121,33 @@ marks! { SERVER {
 
 /// How often each was seen.
 #[derive(Clone, Debug)]
-pub struct Marks(Vec<u64>);
+pub struct Coverage(Vec<u64>);
 
-impl Default for Marks {
+impl Default for Coverage {
     fn default() -> Self {
-        Marks(vec![0; Mark::ALL.len()])
+        Coverage(vec![0; Case::ALL.len()])
     }
 }
 
-impl Marks {
-    pub(crate) fn note(&mut self, mark: Mark) {
-        if let Some(times) = self.0.get_mut(mark as usize) {
+impl Coverage {
+    pub(crate) fn note(&mut self, case: Case) {
+        if let Some(times) = self.0.get_mut(case as usize) {
             *times += 1;
         }
     }
 
-    pub fn times(&self, mark: Mark) -> u64 {
-        self.0.get(mark as usize).copied().unwrap_or(0)
+    pub fn times(&self, case: Case) -> u64 {
+        self.0.get(case as usize).copied().unwrap_or(0)
     }
 
-    pub fn add(&mut self, other: &Marks) {
+    pub fn add(&mut self, other: &Coverage) {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine += theirs;
         }
     }
 
     /// Those of `wanted` that were not seen.
-    pub fn missing(&self, wanted: &[Mark]) -> Vec<Mark> {
-        wanted.iter().copied().filter(|mark| self.times(*mark) == 0).collect()
+    pub fn missing(&self, wanted: &[Case]) -> Vec<Case> {
+        wanted.iter().copied().filter(|case| self.times(*case) == 0).collect()
     }
 }
