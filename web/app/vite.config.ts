@@ -25,7 +25,7 @@ export default defineConfig({
             },
             {
               name: "form",
-              test: /\/lib\/chat\/(HideAddress|keys|memory|plain|slips|staging|wishes)\.|\/sdk\/src\/(clock|frame|text)\./,
+              test: /\/lib\/chat\/(HideAddress|keys|memory|plain|slips|staging|wishes)\.|\/sdk\/src\/(clock|errors|frame|reach|text)\./,
             },
           ],
         },

@@ -163,6 +163,11 @@ export class Session {
     return this.#activity.name === "call" ? this.#activity.call : null;
   }
 
+  /** Of the match with the present stranger, or with the last one. */
+  get #strangerId(): string | undefined {
+    return (this.#call?.match ?? this.#lastMatch)?.id;
+  }
+
   /** Failures are the state `error`. */
   async start(wishes: Wishes): Promise<void> {
     const turn = ++this.#turn;
@@ -249,7 +254,7 @@ export class Session {
     else if (activity.name === "call") this.#socket.open();
   }
 
-  block(matchId = (this.#call?.match ?? this.#lastMatch)?.id): boolean {
+  block(matchId = this.#strangerId): boolean {
     if (matchId === undefined) return false;
     const call = this.#call;
     const present = call?.match.id === matchId;
@@ -271,7 +276,7 @@ export class Session {
   }
 
   async report(report: Report): Promise<{ id: string }> {
-    const matchId = report.matchId ?? (this.#call?.match ?? this.#lastMatch)?.id;
+    const { matchId = this.#strangerId } = report;
     if (matchId === undefined || !this.#reports)
       throw new ClientError("refused", "There is nobody to report.");
     // The server parts them as well, sooner or later than its answer: whichever word comes second changes nothing.

@@ -14,11 +14,12 @@ import {
   type LeftReason,
   type MatchInfo,
   type Relays,
+  type Report,
   type UnsentReason,
   type Wishes,
 } from "@visavis/client";
 import { socketUrl } from "$lib/server";
-import { deviceToken, recall, remember } from "./memory";
+import { deviceToken, recall, remember, type Settings } from "./memory";
 import { pressNow, Slips, type Press } from "./slips";
 
 export class Conversation {
@@ -43,6 +44,10 @@ export class Conversation {
   /** What is said of the last Block, and undoes it; without a handle the server has not answered yet. */
   blocked = $state.raw<{ matchId: string; handle: string | null } | null>(null);
   unblocked = $state(false);
+  /** Whom Report is about: the present stranger, or the one who was here last, also before a Stop; until they are reported. */
+  reportable = $state.raw<MatchInfo | null>(null);
+  /** What was written with that stranger, also after Next. */
+  written: readonly ChatMessage[] = [];
   /** The last Block did not reach the server. */
   blockFailed = $state(false);
   left = $state.raw<LeftReason | null>(null);
@@ -99,25 +104,18 @@ export class Conversation {
   #typingTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
-    const remembered = recall();
-    this.autoContinue = remembered.autoContinue;
-    this.escapeIsNext = remembered.escapeIsNext;
-    this.volume = remembered.volume;
-    this.hideAddress = remembered.hideAddress;
-    this.cameraId = remembered.cameraId;
-    this.microphoneId = remembered.microphoneId;
-    this.arrivalSound = remembered.arrivalSound;
-    this.arrivalNotification = remembered.arrivalNotification;
+    const settings: Settings = recall();
+    Object.assign(this, settings);
     const client = createClient({
       url: socketUrl(),
-      autoContinue: remembered.autoContinue,
-      relayOnly: remembered.hideAddress,
+      autoContinue: this.autoContinue,
+      relayOnly: this.hideAddress,
       device: deviceToken(),
       // Asked each time: another tab may have blocked somebody.
       blocks: () => recall().blocks,
       devices: {
-        ...(remembered.cameraId === null ? {} : { cameraId: remembered.cameraId }),
-        ...(remembered.microphoneId === null ? {} : { microphoneId: remembered.microphoneId }),
+        ...(this.cameraId === null ? {} : { cameraId: this.cameraId }),
+        ...(this.microphoneId === null ? {} : { microphoneId: this.microphoneId }),
       },
     });
     this.#client = client;
@@ -196,6 +194,11 @@ export class Conversation {
     return true;
   }
 
+  /** Parts these two at once and for good. Rejects where the server did not store it. */
+  report(report: Report): ReturnType<Client["report"]> {
+    return this.#client.report(report);
+  }
+
   unblock(): void {
     const handle = this.blocked?.handle ?? null;
     if (handle === null) return;
@@ -260,40 +263,24 @@ export class Conversation {
     this.cameraOn = this.#client.cameraOn;
   }
 
-  setAutoContinue(on: boolean): void {
-    this.#client.autoContinue = on;
-    this.autoContinue = on;
-    remember({ autoContinue: on });
+  /** From now on, and at the next visit. */
+  keep(settings: Partial<Settings>): void {
+    Object.assign(this, settings);
+    remember(settings);
   }
 
-  setEscapeIsNext(on: boolean): void {
-    this.escapeIsNext = on;
-    remember({ escapeIsNext: on });
+  setAutoContinue(autoContinue: boolean): void {
+    this.#client.autoContinue = autoContinue;
+    this.keep({ autoContinue });
   }
 
-  setArrivalSound(on: boolean): void {
-    this.arrivalSound = on;
-    remember({ arrivalSound: on });
-  }
-
-  setArrivalNotification(on: boolean): void {
-    this.arrivalNotification = on;
-    remember({ arrivalNotification: on });
-  }
-
-  setHideAddress(on: boolean): void {
-    this.#client.relayOnly = on;
-    this.hideAddress = on;
-    remember({ hideAddress: on });
+  setHideAddress(hideAddress: boolean): void {
+    this.#client.relayOnly = hideAddress;
+    this.keep({ hideAddress });
   }
 
   askRelays(): void {
     void this.#client.relays().then((relays) => (this.relays = relays));
-  }
-
-  setVolume(volume: number): void {
-    this.volume = volume;
-    remember({ volume });
   }
 
   /** The devices that are open, whatever was asked for. */
@@ -308,9 +295,7 @@ export class Conversation {
   /** Rejects where the device does not start; the one in use stays. */
   async switchDevices(choice: { cameraId?: string; microphoneId?: string }): Promise<void> {
     await this.#client.switchDevices(choice);
-    if (choice.cameraId !== undefined) this.cameraId = choice.cameraId;
-    if (choice.microphoneId !== undefined) this.microphoneId = choice.microphoneId;
-    remember(choice);
+    this.keep(choice);
   }
 
   destroy(): void {
@@ -355,12 +340,15 @@ export class Conversation {
     this.#slips.found(performance.now());
     this.#forget();
     this.lastMatch = match;
+    this.reportable = match.reportable ? match : null;
+    this.written = [];
   }
 
   #onMessage(message: ChatMessage): void {
     if (message.from === "stranger") this.strangerTypes = false;
     // A talk of hours must not grow without bound; nobody scrolls back this far.
     this.messages = [...this.messages.slice(1 - MAX_LOG), message];
+    this.written = [...this.written.slice(-MAX_WRITTEN), message];
   }
 
   #onLeft(reason: LeftReason, searching: boolean): void {
@@ -403,3 +391,4 @@ const TYPING_RESTS_AFTER_MS = 4_000;
 const BLOCK_SHOWN_MS = 30_000;
 const UNBLOCK_SHOWN_MS = 5_000;
 const MAX_LOG = 500;
+const MAX_WRITTEN = 20;

@@ -52,6 +52,7 @@ beforeEach(() => {
     on: (name: string, listener: unknown) => ((world.told[name] = listener), () => undefined),
     start: vi.fn(() => Promise.resolve()),
     block,
+    next: vi.fn(),
     typing: vi.fn(),
     stop: vi.fn(),
     destroy: vi.fn(),
@@ -62,6 +63,21 @@ beforeEach(() => {
 afterEach(() => {
   own.destroy();
   vi.useRealTimers();
+});
+
+test("report_is_about_whoever_is_here_or_was_here_last_with_what_was_written_also_after_next", () => {
+  meet("a");
+  tell("message", { id: 1, from: "stranger", text: "come on", atMs: 0 });
+  expect([own.reportable?.id, own.written.length]).toEqual(["a", 1]);
+  own.next();
+  expect([own.messages.length, own.reportable?.id, own.written.length]).toEqual([0, "a", 1]);
+  meet("b");
+  expect([own.reportable?.id, own.written.length]).toEqual(["b", 0]);
+  for (let id = 1; id <= 30; id++) tell("message", { id, from: "stranger", text: `${id}`, atMs: 0 });
+  expect(own.written.at(-1)?.text).toBe("30");
+  expect(own.written.length).toBeLessThan(30);
+  tell("match", { ...match("c"), reportable: false });
+  expect(own.reportable).toBeNull();
 });
 
 test("a_double_click_on_block_blocks_one_stranger", () => {

@@ -4,10 +4,8 @@
 // single one that the server would refuse must not lock a visitor out of every later visit.
 import { addInterests, languagesFrom } from "./wishes";
 
-export interface Remembered {
-  interests: string[];
-  /** null: as the browser says. */
-  languages: string[] | null;
+/** What the visitor has set. */
+export interface Settings {
   autoContinue: boolean;
   escapeIsNext: boolean;
   volume: number;
@@ -15,10 +13,16 @@ export interface Remembered {
   /** When a stranger arrives while the visitor looks at another tab. */
   arrivalSound: boolean;
   arrivalNotification: boolean;
-  /** What the server gave to tell blocked strangers again; sealed, it names nobody. The newest last. */
-  blocks: string[];
   cameraId: string | null;
   microphoneId: string | null;
+}
+
+export interface Remembered extends Settings {
+  interests: string[];
+  /** null: as the browser says. */
+  languages: string[] | null;
+  /** What the server gave to tell blocked strangers again; sealed, it names nobody. The newest last. */
+  blocks: string[];
 }
 
 const KEY = "visavis";

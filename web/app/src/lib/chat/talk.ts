@@ -1,5 +1,5 @@
 // What the parts that load later are given; a file of its own, so that naming them does not load them.
-import type { ChatKind, ChatState, VisavisError } from "@visavis/client";
+import type { ChatKind, ChatMessage, ChatState, MatchInfo, VisavisError } from "@visavis/client";
 import type { Component } from "svelte";
 import type { Conversation } from "./conversation.svelte";
 import type { WayOn } from "./troubles";
@@ -36,6 +36,22 @@ export interface MoreProps extends Record<string, unknown> {
   stranger: HTMLVideoElement | undefined;
   /** What full screen shows. */
   frame: HTMLElement | undefined;
+  onclose: () => void;
+}
+
+/** Whom Report was pressed for, and what there was of them at that moment. */
+export interface Reported {
+  match: MatchInfo;
+  /** What the two have written. */
+  lines: readonly ChatMessage[];
+  /** Null: they could not be seen. */
+  picture: HTMLCanvasElement | null;
+}
+
+export interface ReportProps extends Record<string, unknown> {
+  conversation: Conversation;
+  about: Reported;
+  onsent: () => void;
   onclose: () => void;
 }
 

@@ -7,6 +7,7 @@ const answer = {
   stun_servers: ["stun:stun.example.org:3478", 5],
   ice_policy: "relay",
   relax_interests_after_ms: 200,
+  safety: { evidence_recipients: ["age1abc", null] },
 };
 
 test("the_settings_in_force_are_read_and_what_is_missing_is_as_usual", () => {
@@ -16,7 +17,10 @@ test("the_settings_in_force_are_read_and_what_is_missing_is_as_usual", () => {
     ice_policy: "relay",
     relax_interests_after_ms: 200,
     relax_language_after_ms: 3_000,
+    safety: { evidence_recipients: ["age1abc"] },
   });
+  expect(readSite({ ...answer, safety: {} })?.safety).toEqual({ evidence_recipients: [] });
+  expect(readSite({ ...answer, safety: undefined })?.safety).toBeNull();
 });
 
 test.each([null, 5, "no", {}, { relay: {} }, { ...answer, stun_servers: "none" }])(

@@ -9,6 +9,11 @@ export interface Site {
   ice_policy: "direct" | "relay";
   relax_interests_after_ms: number;
   relax_language_after_ms: number;
+  /** Null: the server takes no reports. */
+  safety: {
+    /** Whose keys open a picture that goes along with a report. None: no picture is asked for. */
+    evidence_recipients: string[];
+  } | null;
 }
 
 /** The server's defaults, for the moment until it has said what it does. */
@@ -41,14 +46,20 @@ export function readSite(answer: unknown): Site | null {
   const from = fieldsOf(answer);
   const relay = fieldsOf(from.relay);
   const stun = from.stun_servers;
+  const recipients = fieldsOf(from.safety).evidence_recipients;
   if (!Array.isArray(stun) || typeof relay.enabled !== "boolean") return null;
   return {
     relay: { enabled: relay.enabled, host_is_this_server: relay.host_is_this_server === true },
-    stun_servers: stun.filter((each) => typeof each === "string"),
+    stun_servers: strings(stun),
     ice_policy: from.ice_policy === "relay" ? "relay" : "direct",
     relax_interests_after_ms: number(from.relax_interests_after_ms, USUAL.relax_interests_after_ms),
     relax_language_after_ms: number(from.relax_language_after_ms, USUAL.relax_language_after_ms),
+    safety: from.safety === undefined ? null : { evidence_recipients: strings(recipients) },
   };
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === "string") : [];
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {
