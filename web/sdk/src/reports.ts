@@ -6,7 +6,7 @@ import { ClientError } from "./errors.js";
 import type { PartnerFound } from "./protocol.gen.js";
 import { httpFinding } from "./reach.js";
 import { wellFormed } from "./text.js";
-import type { Environment, Report } from "./types.js";
+import type { Environment, ErrorReason, Report } from "./types.js";
 
 /** What the server sends of late. ASSUMES: older ones leave it out, and take no reports. */
 export type Reportable = PartnerFound & { receipt?: string };
@@ -82,15 +82,18 @@ export class Reports {
   }
 }
 
-type Answer = { id?: unknown; code?: unknown; message?: unknown };
+interface Answer {
+  id?: unknown;
+  error?: { code?: unknown; message?: unknown };
+}
 
 /** Checked before anything is done: a report that cannot be sent must not end a match. */
 function bodyOf(receipt: string, { category, note, lines, evidence }: Report): string {
   const body = JSON.stringify({
     receipt,
     category,
-    ...(note ? { note: wellFormed(note) } : {}),
-    ...(lines?.length ? { lines: lines.map(({ from, text }) => ({ from, text: wellFormed(text) })) } : {}),
+    ...(note ? { note: storable(note) } : {}),
+    ...(lines?.length ? { lines: lines.map(({ from, text }) => ({ from, text: storable(text) })) } : {}),
     ...(evidence ? { evidence: base64(evidence) } : {}),
   });
   if (new TextEncoder().encode(body).length > MAX_BYTES)
@@ -98,12 +101,23 @@ function bodyOf(receipt: string, { category, note, lines, evidence }: Report): s
   return body;
 }
 
+/** No database keeps U+0000; a stranger who writes one must not be safe from reports by it. */
+function storable(text: string): string {
+  return wellFormed(text).replaceAll("\0", "\ufffd");
+}
+
 function refusal({ status, headers }: Response, answer: Answer | null): ClientError {
+  const { code, message } = answer?.error ?? {};
   const retryAfterMs = Number(headers?.get("retry-after")) * 1_000 || null;
-  const said = typeof answer?.message === "string" ? answer.message : `The server answers with ${status}.`;
-  // A receipt that it does not take has a code; a page that it does not serve has none.
-  const finding = status === 403 && answer?.code ? null : httpFinding(status);
-  return new ClientError(finding?.reason ?? "refused", said, retryAfterMs);
+  const said = typeof message === "string" ? message : `The server answers with ${status}.`;
+  return new ClientError(reasonOf(status, String(code ?? "")), said, retryAfterMs);
+}
+
+function reasonOf(status: number, code: string): ErrorReason {
+  if (code.startsWith("receipt_")) return "refused";
+  if (status === 408) return "server_timeout";
+  if (status === 400 || status === 413) return "invalid_argument";
+  return httpFinding(status)?.reason ?? "refused";
 }
 
 function base64(bytes: Uint8Array): string {

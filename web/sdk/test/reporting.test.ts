@@ -44,7 +44,11 @@ function json(status: number, body: unknown, headers: Record<string, string> = {
   return new Response(JSON.stringify(body), { status, headers });
 }
 
-const unavailable = () => json(503, { code: "unavailable", message: "Later." }, { "retry-after": "7" });
+function error(code: string, message = "No."): object {
+  return { error: { code, message } };
+}
+
+const unavailable = () => json(503, error("store_unavailable", "Later."), { "retry-after": "7" });
 
 async function failure(report: Promise<unknown>): Promise<unknown> {
   return report.then(
@@ -61,7 +65,7 @@ test("goes to the server with the receipt of the match, parts the two at once, a
     category: "harassment",
     note: "half an emoji: \ud83d",
     lines: [
-      { from: "stranger", text: "<img src=x onerror=alert(1)>" },
+      { from: "stranger", text: "<img src=x onerror=alert(1)>\0" },
       { from: "you", text: "No." },
     ],
     evidence: new Uint8Array([0xff, 0xfe, 0x00]),
@@ -77,7 +81,7 @@ test("goes to the server with the receipt of the match, parts the two at once, a
         category: "harassment",
         note: "half an emoji: \ufffd",
         lines: [
-          { from: "stranger", text: "<img src=x onerror=alert(1)>" },
+          { from: "stranger", text: "<img src=x onerror=alert(1)>\ufffd" },
           { from: "you", text: "No." },
         ],
         evidence: "//4A",
@@ -167,17 +171,19 @@ test("that failed can be sent again, and parts nobody a second time", async () =
 
 test("says why nothing came of it", async () => {
   const cases: [() => Response, object][] = [
-    [() => json(403, { code: "receipt_expired", message: "Too old." }), { reason: "refused", retry: false }],
-    [() => json(403, {}), { reason: "forbidden", retry: false }],
-    [() => json(413, {}), { reason: "refused", retry: false }],
+    [() => json(403, error("receipt_expired", "Too old.")), { reason: "refused", message: "Too old." }],
+    [() => json(403, error("foreign_origin")), { reason: "forbidden", retry: false }],
+    [() => json(400, error("evidence_invalid")), { reason: "invalid_argument", retry: false }],
+    [() => json(408, error("unfinished")), { reason: "server_timeout", retry: true }],
+    [() => new Response("too large", { status: 413 }), { reason: "invalid_argument", retry: false }],
     [() => json(429, {}, { "retry-after": "30" }), { reason: "too_many", retryAfterMs: 30_000 }],
     [() => new Response("<html>", { status: 502 }), { reason: "server_failed", retry: true }],
     [() => json(201, "no id"), { reason: "refused" }],
   ];
-  for (const [answer, error] of cases) {
+  for (const [answer, expected] of cases) {
     const town = new Town([answer]);
     await town.talk();
-    expect(await failure(town.client.report(SPAM))).toMatchObject(error);
+    expect(await failure(town.client.report(SPAM))).toMatchObject(expected);
   }
 });
 
