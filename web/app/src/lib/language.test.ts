@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { languageFor } from "./language";
+import { directionOf, languageFor } from "./language";
 
 const OFFERED = ["de", "en"];
 
@@ -16,4 +16,9 @@ test("what_was_chosen_here_goes_before_what_the_browser_says", () => {
 test("english_where_nothing_fits", () => {
   expect(languageFor([null, "ja"], OFFERED)).toBe("en");
   expect(languageFor([], OFFERED)).toBe("en");
+});
+
+test("languages_written_from_right_to_left_are_known", () => {
+  expect(["ar", "fa", "he", "ur-PK"].map(directionOf)).toEqual(Array(4).fill("rtl"));
+  expect(["en", "de", "arn", "ja"].map(directionOf)).toEqual(Array(4).fill("ltr"));
 });

@@ -8,6 +8,11 @@ export function languageFor(wanted: readonly (string | null)[], offered: readonl
   return languages.find((language) => offered.includes(language)) ?? "en";
 }
 
+/** Not every browser can say it of a language (`Intl.Locale.getTextInfo`). */
+export function directionOf(language: string): "ltr" | "rtl" {
+  return /^(ar|ckb|dv|fa|he|ps|sd|ug|ur|yi)\b/.test(language) ? "rtl" : "ltr";
+}
+
 export function recallLanguage(): string | null {
   try {
     return localStorage.getItem(KEY);

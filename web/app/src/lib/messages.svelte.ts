@@ -3,7 +3,7 @@
 // the place of this one without a reload. What is prerendered is English.
 import { browser } from "$app/environment";
 import type { Messages } from "../../messages/compiled/messages";
-import { languageFor, recallLanguage, rememberLanguage } from "./language";
+import { directionOf, languageFor, recallLanguage, rememberLanguage } from "./language";
 
 export type Part = keyof Messages;
 
@@ -50,7 +50,9 @@ export async function speak(language: string): Promise<void> {
 
 function use(found: Partial<Messages>): void {
   Object.assign(m, found);
-  if (browser) document.documentElement.lang = m.language;
+  if (!browser) return;
+  document.documentElement.lang = m.language;
+  document.documentElement.dir = directionOf(m.language);
 }
 
 async function load(language: string, parts: readonly Part[]): Promise<Partial<Messages>> {
