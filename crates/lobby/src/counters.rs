@@ -128,11 +128,11 @@ impl RateLimit {
             RateLimit::Nexts => "Next too often",
             RateLimit::Texts => "too much text",
             RateLimit::SignalBytes => "too many bytes",
-            RateLimit::Reader => "too much waits for the stranger",
+            RateLimit::Reader => "too much is queued for the stranger",
             RateLimit::Mailbox => "the stranger is reconnecting",
             RateLimit::Admission => "many people are coming in",
             RateLimit::Resumes => "resumed too often",
-            RateLimit::Arrival => "your session is being looked for",
+            RateLimit::Arrival => "your session is still being looked up",
         }
     }
 }

@@ -72,7 +72,7 @@ fn read_type(frame: &str) -> Result<Cow<'_, str>, Refusal> {
         // Tell broken JSON from JSON of another shape, so that the sentence fits.
         return Err(match serde_json::from_str::<IgnoredAny>(frame) {
             Err(error) => Refusal::new(ErrorCode::BadJson, format!("not JSON: {error}")),
-            Ok(_) => Refusal::new(ErrorCode::BadJson, "a frame is one JSON object, tagged by `type`"),
+            Ok(_) => Refusal::new(ErrorCode::BadJson, "a frame must be one JSON object with a `type`"),
         });
     }
     #[derive(Deserialize)]
@@ -154,10 +154,7 @@ fn check_signal(message: &SignalMessage, limits: &Limits) -> Result<(), Refusal>
                 return Err(too_large("text", limits.max_text_chars, "characters"));
             }
             if shows_nothing(&text.0) {
-                return Err(Refusal::new(
-                    ErrorCode::BadField,
-                    "text: there is nothing in it that can be seen",
-                ));
+                return Err(Refusal::new(ErrorCode::BadField, "text: must contain a visible character"));
             }
             Ok(())
         }
@@ -210,7 +207,7 @@ fn check_one_candidate(field: &str, raw: &str, limits: &Limits) -> Result<(), Re
 }
 
 fn unsound(field: &str) -> Refusal {
-    let message = format!("{field}: holds half a surrogate pair, or a number that no JSON parser holds");
+    let message = format!("{field}: contains half a surrogate pair, or a number out of range");
     Refusal::new(ErrorCode::BadField, message)
 }
 

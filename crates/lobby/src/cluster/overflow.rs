@@ -1,4 +1,4 @@
-//! Who finds nobody here is shown to other nodes: exported tickets, and what the pool answers.
+//! Shows visitors who find nobody here to other nodes: exported tickets, and the replies to them.
 
 use super::{Cluster, Exported};
 use crate::ids::{TicketId, TicketKey};

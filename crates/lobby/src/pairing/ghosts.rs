@@ -1,4 +1,4 @@
-//! Matches whose sides must have shown themselves: a partner that turns out a ghost ends the match.
+//! Ghosts: if one side of a new match shows no sign of life in time, the match ends.
 
 use super::{Due, Pairing, Pairs, State};
 use crate::always::Always as _;

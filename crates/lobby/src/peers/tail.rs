@@ -1,7 +1,7 @@
 //! What follows the end of a match with another node.
 //!
-//! A frame that is lost is noticed by the number of the next one. After an end there may be none for long, and the other
-//! half would stand in a match that is over. So the newest end is said again, some seconds in a row.
+//! A lost frame is noticed by a gap in the numbers, when the next frame comes. After the end of a match no frame may follow for
+//! a long time, and the other node would keep a match that is over. So the newest end is repeated for some seconds.
 
 use super::{Peer, Peers};
 use crate::ids::{NodeId, TicketId};

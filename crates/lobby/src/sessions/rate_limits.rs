@@ -1,4 +1,4 @@
-//! How fast a session may speak: alone, with those of its address, with everybody. Who is refused is told when to go on.
+//! Rate limits for a session, its address and the whole node. A refused client is told when it may go on.
 
 use super::Sessions;
 use crate::always::Always as _;

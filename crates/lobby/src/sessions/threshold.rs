@@ -1,7 +1,7 @@
-//! Coming in: who is taken in at once, who has to stand in line, and how many without a socket are kept.
+//! Admission: which new sessions are let in at once, which have to wait, and how many sessions without a socket are kept.
 //!
-//! What always holds: a visitor who comes back by a good token waits behind nobody; a forged token buys nothing. What one
-//! address leaves behind counts towards that address.
+//! What always holds: a visitor who comes back with a valid token does not wait; a forged token gains nothing. Sessions
+//! whose socket is lost still count for their address.
 
 use super::Sessions;
 use crate::admission::Admittance;

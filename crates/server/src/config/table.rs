@@ -336,7 +336,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "overflow_after_ms",
         "MS",
         "300",
-        "Who has found nobody on this server for so long is shown to the others.",
+        "A visitor who has found nobody on this server for this long is offered to the other servers.",
         |c, v| set(&mut c.lobby.overflow_after, span(v)),
     ),
     one(
@@ -518,7 +518,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "limits.max_refusals",
         "N",
         "200",
-        "Refused for rate this often in a row, a connection is closed with 1008.",
+        "A connection is closed with 1008 after this many rate-limit refusals in a row.",
         |c, v| set(&mut c.lobby.max_refusals, positive(v)),
     ),
     one("lobby.recent_pause_ms", "MS", "3000", "How long the last partners stay apart.", |c, v| {
@@ -545,7 +545,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "lobby.max_overtakes",
         "N",
         "8",
-        "How often a waiting visitor may be passed over for a scarcer one.",
+        "How often a waiting visitor may be passed over for a better match.",
         |c, v| set(&mut c.lobby.max_overtakes, number(v)),
     ),
     one(

@@ -122,7 +122,7 @@ impl FrameReader {
             return Err(Violation::Protocol("a reserved bit is set and no extension is agreed"));
         }
         if second & MASKED == 0 {
-            return Err(Violation::Protocol("a client's frames are masked"));
+            return Err(Violation::Protocol("a client must mask its frames"));
         }
         match (opcode, &self.parts) {
             (BINARY, _) => return Err(Violation::Binary),
@@ -130,7 +130,7 @@ impl FrameReader {
             (TEXT, Some(_)) => return Err(Violation::Protocol("a new message within another")),
             (CONTINUATION, Some(_)) | (TEXT, None) => {}
             (CLOSE | PING | PONG, _) if !fin || second & 0x7F > 125 => {
-                return Err(Violation::Protocol("a control frame is whole and at most 125 bytes"));
+                return Err(Violation::Protocol("a control frame must be whole, of at most 125 bytes"));
             }
             (CLOSE | PING | PONG, _) => {}
             _ => return Err(Violation::Protocol("unknown opcode")),
@@ -142,7 +142,7 @@ impl FrameReader {
             (short, _) => (u64::from(short), 2),
         };
         if (header_bytes == 4 && payload_bytes < 126) || (header_bytes == 10 && payload_bytes <= 0xFFFF) {
-            return Err(Violation::Protocol("a length is written as short as it goes"));
+            return Err(Violation::Protocol("a length must use the shortest encoding"));
         }
         let so_far = self.parts.as_ref().map_or(0, |parts| parts.bytes.len());
         match usize::try_from(payload_bytes) {

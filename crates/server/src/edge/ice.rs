@@ -120,7 +120,7 @@ fn refuse(refusal: &Refusal) -> Response {
         Refusal::Origin => respond::error(
             StatusCode::FORBIDDEN,
             "foreign_origin",
-            "This page's origin may not ask. Operators: list it with --allow-origin; behind a proxy, pass the Host header on.",
+            "This page's origin may not use this server. Operators: list it with --allow-origin; behind a proxy, pass the Host header on.",
         ),
         Refusal::TooFast { retry_after_s } => {
             let mut response = respond::error(

@@ -127,7 +127,7 @@ impl Fault {
                 StatusCode::UPGRADE_REQUIRED,
                 "A WebSocket is served here: connect with one (docs/protocol.md).",
             ),
-            Fault::Version => (StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 is spoken here."),
+            Fault::Version => (StatusCode::UPGRADE_REQUIRED, "Only WebSocket version 13 is supported."),
             Fault::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key: must be 16 bytes in base64."),
         };
         let mut response = respond::sentence(status, sentence);
