@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 # Programs beside the toolchains that the tests start: a name or file to look for, and Debian's package that holds it.
 TEST_PROGRAMS := chromium:chromium firefox-esr:firefox-esr turnserver:coturn nft:nftables ip:iproute2 sysctl:procps openssl:openssl tshark:tshark \
-	redis-server:redis-server faketime:faketime nginx:nginx-light /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream curl:curl
+	redis-server:redis-server faketime:faketime nginx:nginx-light /usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream curl:curl pg_ctlcluster:postgresql setpriv:util-linux
 
 RELEASE := target/release/visavis
 CHECKED := target/checked/visavis

@@ -5,6 +5,7 @@
 
 mod nodes;
 pub(crate) mod redis;
+pub(crate) mod store;
 
 pub(crate) use nodes::Nodes;
 

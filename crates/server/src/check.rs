@@ -18,7 +18,7 @@ pub(crate) fn check(loaded: &Loaded) -> Result<(), Failure> {
     for found in &loaded.found {
         let value = match found.key {
             _ if found.values.iter().all(String::is_empty) => "none".into(),
-            "session.secret" | "turn.secret" | "redis.url" => "‹redacted›".into(),
+            "session.secret" | "turn.secret" | "redis.url" | "store.url" => "‹redacted›".into(),
             _ => found.values.join(", "),
         };
         println!("{:<32} {value}  ({})", found.key, found.source);

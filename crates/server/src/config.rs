@@ -16,6 +16,7 @@ pub(crate) use read::{Given, Loaded, load};
 pub(crate) use table::{SETTINGS, Setting, Shape, flag_of};
 
 use crate::backend::redis::{NodeName, RedisUrl};
+use crate::backend::store::PostgresUrl;
 use crate::edge::{AllowedOrigin, Networks};
 use crate::ice::IceSettings;
 use std::net::{IpAddr, SocketAddr};
@@ -42,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) stop_timeout: Duration,
     pub(crate) session_resume: bool,
     pub(crate) state_dir: PathBuf,
+    /// Unset: SQLite in `state_dir`.
+    pub(crate) store_url: Option<PostgresUrl>,
     pub(crate) bounds: Bounds,
     pub(crate) redis: RedisSettings,
     pub(crate) lobby: visavis_lobby::Config,
@@ -130,6 +133,7 @@ impl Default for Config {
             stop_timeout: Duration::ZERO,
             session_resume: true,
             state_dir: PathBuf::new(),
+            store_url: None,
             bounds: Bounds {
                 exempt: Networks::default(),
                 connections: 0,

@@ -46,6 +46,7 @@ pub(crate) use stream::Transport;
 pub(crate) use tls::Certificates;
 
 use crate::backend::Status;
+use crate::backend::store::Store;
 use crate::driver::Link;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -73,6 +74,7 @@ pub(crate) struct Edge {
     pub(crate) counters: EdgeCounters,
     /// How it stands with Redis, if there is one.
     pub(crate) nodes: Option<NodesView>,
+    pub(crate) store: Store,
     pub(crate) draining: AtomicBool,
     pub(crate) connections_made: AtomicU64,
 }

@@ -4,6 +4,7 @@ mod figures;
 mod paths;
 mod relay;
 
+use crate::backend::store::StoreState;
 use crate::backend::{Census, Reach, Status};
 use crate::driver::{Event, Snapshot};
 use crate::edge::{Admission, Certificates, Edge};
@@ -204,6 +205,11 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         at_edge.by_class(),
     );
 
+    page.gauge(
+        "visavis_store_up",
+        "Whether the store takes reports.",
+        u8::from(edge.store.state() == StoreState::Ready),
+    );
     page.certificates(&edge.certificates);
     page.process();
     page

@@ -1,6 +1,7 @@
 //! `visavis serve`: starts everything, waits for the signal, stops in order.
 
 use crate::backend::Nodes;
+use crate::backend::store::{Place, Store};
 use crate::capacity::{Capacity, Wanted};
 use crate::config::{Given, Loaded, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
@@ -111,6 +112,10 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         }
         (_, _) => (None, None, None),
     };
+    let place = Place::of(config.store_url.as_ref(), &config.state_dir);
+    let store = tokio::task::spawn_blocking(move || Store::open(place))
+        .await
+        .map_err(|_| Failure::Runtime("the store failed; this is a bug, please report it".into()))??;
     let requests = nodes.as_ref().map(Nodes::requests);
     let (driver, link) = Driver::new(lobby, lobby_key()?, bounds, requests);
     let mut driver = tokio::spawn(driver.run());
@@ -141,12 +146,14 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
         visitors: Admission::new(capacity.visitors, capacity.visitors_per_address, vec![exempt]),
         counters: EdgeCounters::default(),
         nodes: nodes_view,
+        store: store.clone(),
         draining: AtomicBool::new(false),
         connections_made: AtomicU64::new(0),
     });
     let looking = Arc::clone(&edge);
     tokio::spawn(async move { looking.ice.geo.watch().await });
     tokio::spawn(tide::watch(Arc::clone(&sockets)));
+    tokio::spawn(store.keep_clean());
     let (stopping, until_stopping) = watch::channel(());
     let open = |listener: TcpListener, security: Security, relay: Option<RelayLink>, router| {
         let http = HttpListener {

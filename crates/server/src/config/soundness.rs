@@ -235,6 +235,11 @@ impl Config {
                 "session.secret: unset, so only servers that share state_dir are one place; set the same on all".into(),
             );
         }
+        if self.redis.url.is_some() && self.store_url.is_none() {
+            remarks.push(
+                "store.url: unset, so each server keeps the reports that it takes for itself; set the same on all".into(),
+            );
+        }
         if self.session_resume && self.lobby.grace == Span::ZERO {
             remarks.push("lobby.grace_ms: 0, so a session ends with its socket".into());
         }

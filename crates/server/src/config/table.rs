@@ -7,6 +7,7 @@ use super::values::{
     turn_secret,
 };
 use crate::backend::redis::{NodeName, RedisUrl};
+use crate::backend::store::PostgresUrl;
 use crate::edge::{AllowedOrigin, Networks};
 use crate::ice::Region;
 use visavis_turn::LocalPeers;
@@ -310,8 +311,15 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "state_dir",
         "DIR",
         "./.visavis",
-        "Where the server keeps what must outlive it: the key of its tokens.",
+        "Where the server keeps what must outlive it: the key of its tokens, and the store `visavis.db`.",
         |c, v| set(&mut c.state_dir, path(v)),
+    ),
+    one(
+        "store.url",
+        "URL",
+        "",
+        "PostgreSQL for reports and what follows from them, shared by several servers: `postgres://user:password@host/database`. Unset: SQLite in `state_dir`.",
+        |c, v| set(&mut c.store_url, optional(v, PostgresUrl::read)),
     ),
     one(
         "redis.url",

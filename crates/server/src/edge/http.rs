@@ -3,6 +3,7 @@
 use super::dialect::Dialect;
 use super::origin::{self, Verdict};
 use super::{Edge, cors, ice, respond, site, site_settings, upgrade};
+use crate::backend::store::StoreState;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, ORIGIN};
@@ -109,6 +110,8 @@ async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
         status: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         redis: Option<&'static str>,
+        /// Without it the chat goes on, so it never makes a server unready.
+        store: &'static str,
     }
     let away = edge.nodes.as_ref().map(|nodes| !nodes.status.is_up());
     let missed = edge.nodes.as_ref().is_some_and(|nodes| nodes.required) && away == Some(true);
@@ -117,7 +120,12 @@ async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
         (false, true) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for redis"),
         (false, false) => (StatusCode::OK, "ready"),
     };
-    respond::json(code, &Answer { status, redis: away.map(|away| if away { "away" } else { "ok" }) })
+    let redis = away.map(|away| if away { "away" } else { "ok" });
+    let store = match edge.store.state() {
+        StoreState::Ready => "ok",
+        StoreState::Unavailable => "unavailable",
+    };
+    respond::json(code, &Answer { status, redis, store })
 }
 
 async fn page(State(edge): State<Arc<Edge>>, request: Request) -> Response {

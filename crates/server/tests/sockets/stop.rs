@@ -91,7 +91,7 @@ async fn while_it_stops_it_is_not_ready_and_takes_nobody() {
     server.signal("TERM");
     server.log_says("draining");
     let ready = server.get("/readyz").await;
-    assert_eq!((ready.status, ready.json()), (503, json!({"status": "draining"})));
+    assert_eq!((ready.status, ready.json()), (503, json!({"status": "draining", "store": "ok"})));
     assert_eq!(server.get("/healthz").await.status, 200);
     assert_eq!(server.refusal(&[]).await, Some(503));
     let status = timeout(PATIENCE, server.exit()).await.unwrap();
