@@ -49,6 +49,24 @@ pub(crate) struct Config {
     pub(crate) redis: RedisSettings,
     pub(crate) lobby: visavis_lobby::Config,
     pub(crate) turn: TurnSettings,
+    pub(crate) safety: SafetySettings,
+}
+
+/// What protects a visitor from strangers, in their own browser.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SafetySettings {
+    pub(crate) cover: Cover,
+}
+
+/// Whether a stranger's picture stays covered until a face can be seen in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cover {
+    On,
+    Off,
+    /// Unless the visitor turns it off.
+    #[default]
+    Visitor,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -161,6 +179,7 @@ impl Default for Config {
                 denied_peers: Networks::default(),
                 bounds: visavis_turn::Bounds::default(),
             },
+            safety: SafetySettings::default(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Config;
 use super::values::{
-    address, base_path, ice_policy, ice_server, interval, log_format, log_level, millis, number, optional,
-    path, ports, positive, public_host, realm, relay_addresses, secret, set, span, switch, threads,
+    address, base_path, cover, ice_policy, ice_server, interval, log_format, log_level, millis, number,
+    optional, path, ports, positive, public_host, realm, relay_addresses, secret, set, span, switch, threads,
     turn_secret,
 };
 use crate::backend::redis::{NodeName, RedisUrl};
@@ -611,6 +611,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "5000",
         "A survivor that asks again within this time gets its place in line back.",
         |c, v| set(&mut c.lobby.age_credit, span(v)),
+    ),
+    one(
+        "safety.cover",
+        "COVER",
+        "visitor",
+        "Whether a stranger's picture stays covered until a face can be seen in it: `on`, `off`, or `visitor`, which is on unless the visitor turns it off.",
+        |c, v| set(&mut c.safety.cover, cover(v)),
     ),
 ];
 

@@ -1,6 +1,6 @@
 //! How values of settings are read, and what is said of those that cannot be.
 
-use super::LogFormat;
+use super::{Cover, LogFormat};
 use crate::host::Host;
 use crate::ice::IcePolicy;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -112,6 +112,15 @@ pub(super) fn ice_policy(value: &str) -> Result<IcePolicy, String> {
         "direct" => Ok(IcePolicy::Direct),
         "relay" => Ok(IcePolicy::Relay),
         _ => Err(format!("`{value}` is not a policy; `direct` or `relay`")),
+    }
+}
+
+pub(super) fn cover(value: &str) -> Result<Cover, String> {
+    match value {
+        "on" | "true" => Ok(Cover::On),
+        "off" | "false" => Ok(Cover::Off),
+        "visitor" => Ok(Cover::Visitor),
+        _ => Err(format!("`{value}` is none of `on`, `off` and `visitor`")),
     }
 }
 

@@ -2,7 +2,7 @@
 //! about a visitor.
 
 use super::{Edge, Peer, address, cors, respond};
-use crate::config::Config;
+use crate::config::{Config, Cover};
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
@@ -25,6 +25,12 @@ pub(crate) struct SiteSettings {
     max_text_chars: usize,
     max_interests: usize,
     max_interest_chars: usize,
+    safety: Safety,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Safety {
+    cover: Cover,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -52,6 +58,7 @@ impl SiteSettings {
             max_text_chars: lobby.limits.max_text_chars,
             max_interests: lobby.limits.max_interests,
             max_interest_chars: lobby.limits.max_interest_chars,
+            safety: Safety { cover: config.safety.cover },
         }
     }
 }

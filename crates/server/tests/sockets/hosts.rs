@@ -196,13 +196,15 @@ async fn the_page_is_told_the_settings_in_force() {
             "max_text_chars": 2000,
             "max_interests": 10,
             "max_interest_chars": 32,
+            "safety": {"cover": "visitor"},
         })
     );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("visavis.toml");
     let settings = "turn.enabled = false\nice.server = [\"stun:stun.example.org\"]\n[lobby]\n\
         relax_interests_after_ms = 1\nrelax_language_after_ms = 2\nrecent_pause_ms = 4\ngrace_ms = 6\n[limits]\n\
-        offer_ttl_ms = 5\nmax_text_chars = 7\nmax_interests = 8\nmax_interest_chars = 9\n";
+        offer_ttl_ms = 5\nmax_text_chars = 7\nmax_interests = 8\nmax_interest_chars = 9\n\
+        [safety]\ncover = \"off\"\n";
     std::fs::write(&file, settings).unwrap();
     let path = file.to_str().unwrap();
     let changed = Server::start_with_stun(&["--config", path]).get("/api/site").await.json();
@@ -217,6 +219,7 @@ async fn the_page_is_told_the_settings_in_force() {
         ("max_text_chars", json!(7)),
         ("max_interests", json!(8)),
         ("max_interest_chars", json!(9)),
+        ("safety", json!({"cover": "off"})),
     ] {
         assert_eq!(changed[name], value, "{name}");
     }

@@ -38,8 +38,14 @@ async fn every_answer_carries_the_security_headers() {
     for path in ["/", "/chat", "/nowhere", "/api/ice", "/healthz", "/ws"] {
         let answer = server.get(path).await;
         let policy = answer.header("content-security-policy");
-        assert!(policy.contains("default-src 'self'; script-src 'self'"), "{path}: {policy}");
-        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(
+            policy.contains("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "),
+            "{path}: {policy}"
+        );
+        assert!(
+            policy.contains("frame-ancestors 'none'") && !policy.contains("'unsafe-"),
+            "{path}: {policy}"
+        );
         assert!(answer.header("permissions-policy").contains("camera=(self), microphone=(self)"), "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
