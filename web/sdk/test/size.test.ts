@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 
 const KIB = 1024;
 /** By what is written in an import behind `@visavis/client`. */
-const BUDGETS: Record<string, number> = { ".": 14 * KIB };
+const BUDGETS: Record<string, number> = { ".": 14 * KIB, "./safety": 2 * KIB };
 /** By the name of the file; without what was there before it. */
 const LATER: Record<string, number> = { "talk.ts": 8 * KIB, "level.ts": 1 * KIB };
 
@@ -63,4 +63,10 @@ test("every export has a budget and keeps it, and a connection is loaded at Star
       expect(size, part).toBeLessThanOrEqual(LATER[part] ?? 0);
     if (name === ".") expect(Object.keys(later).sort()).toEqual(Object.keys(LATER).sort());
   }
+});
+
+test("the worker that looks for faces keeps its budget, without the model", async () => {
+  const { first } = await sizesOf("safety/worker.ts");
+  expect(first).toBeGreaterThan(2 * KIB);
+  expect(first).toBeLessThanOrEqual(5 * KIB);
 });
