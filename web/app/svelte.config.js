@@ -7,7 +7,10 @@ export default {
   compilerOptions: { runes: true },
   kit: {
     adapter: staticSite({ out: "build" }),
-    alias: { "@visavis/client": "../sdk/src/index.ts" },
+    alias: {
+      "@visavis/client/safety": "../sdk/src/safety.ts",
+      "@visavis/client": "../sdk/src/index.ts",
+    },
     // Pages name what lies beside them, so that a proxy may put the site below any path.
     paths: { relative: true },
     output: { preloadStrategy: "modulepreload" },

@@ -11,6 +11,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import adapter from "@sveltejs/adapter-static";
 
 const ANYWHERE = "404.html";
@@ -33,8 +34,21 @@ export default function staticSite({ out }) {
       );
       moveInlineScripts(out, join(builder.config.kit.appDir, "immutable", "boot"), manifest);
       await builder.compress(out);
+      compressModels(join(out, builder.config.kit.appDir, "immutable", "assets"));
     },
   };
+}
+
+/**
+ * The weights of a network, which SvelteKit does not know to be worth it.
+ * @param {string} folder
+ */
+function compressModels(folder) {
+  for (const name of readdirSync(folder).filter((each) => each.endsWith(".bin"))) {
+    const bytes = readFileSync(join(folder, name));
+    writeFileSync(join(folder, `${name}.gz`), gzipSync(bytes, { level: 9 }));
+    writeFileSync(join(folder, `${name}.br`), brotliCompressSync(bytes));
+  }
 }
 
 /**

@@ -28,12 +28,18 @@ export class Server {
 
   /**
    * Rates do not bind this machine, unless the flags are about them; and no STUN server is asked: nothing here
-   * needs the internet. `through` is a program that starts another.
+   * needs the internet. Strangers are not covered, unless the flags are about that: no face is to be seen in the browsers'
+   * fake cameras. `through` is a program that starts another.
    */
   static async start(given: string[] = [], through: string[] = []): Promise<Server> {
     const state = mkdtempSync(join(tmpdir(), "visavis-e2e-"));
     const rated = given.some((flag) => flag.startsWith("--limits-"));
-    const flags = ["--state-dir", state, ...(rated ? [] : ["--limits-exempt", "127.0.0.0/8"]), ...given];
+    const flags = [
+      ...["--state-dir", state],
+      ...(rated ? [] : ["--limits-exempt", "127.0.0.0/8"]),
+      ...(given.includes("--safety-cover") ? [] : ["--safety-cover", "off"]),
+      ...given,
+    ];
     const { child, port } = await launch(0, flags, through);
     return new Server(child, port, flags, state);
   }

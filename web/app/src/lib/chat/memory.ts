@@ -8,6 +8,8 @@ import { addInterests, languagesFrom } from "./wishes";
 export interface Settings {
   autoContinue: boolean;
   escapeIsNext: boolean;
+  /** Until a face can be seen. */
+  coverStrangers: boolean;
   volume: number;
   hideAddress: boolean;
   /** When a stranger arrives while the visitor looks at another tab. */
@@ -36,6 +38,7 @@ const DEFAULTS: Remembered = {
   languages: null,
   autoContinue: true,
   escapeIsNext: true,
+  coverStrangers: true,
   volume: 1,
   hideAddress: false,
   arrivalSound: false,
@@ -79,6 +82,7 @@ function checked(found: unknown): Remembered {
     languages: languages(from.languages),
     autoContinue: flag(from.autoContinue, DEFAULTS.autoContinue),
     escapeIsNext: flag(from.escapeIsNext, DEFAULTS.escapeIsNext),
+    coverStrangers: flag(from.coverStrangers, DEFAULTS.coverStrangers),
     volume: typeof from.volume === "number" && from.volume >= 0 && from.volume <= 1 ? from.volume : 1,
     hideAddress: flag(from.hideAddress, DEFAULTS.hideAddress),
     arrivalSound: flag(from.arrivalSound, DEFAULTS.arrivalSound),

@@ -2,6 +2,7 @@
 import type { ChatKind, ChatMessage, ChatState, MatchInfo, VisavisError } from "@visavis/client";
 import type { Component } from "svelte";
 import type { Conversation } from "./conversation.svelte";
+import type { Guard } from "./guard.svelte";
 import type { WayOn } from "./troubles";
 
 export interface TalkProps extends Record<string, unknown> {
@@ -32,6 +33,9 @@ export interface NoticeProps extends Record<string, unknown> {
 export interface MoreProps extends Record<string, unknown> {
   conversation: Conversation;
   kind: ChatKind;
+  guard: Guard;
+  /** Nothing of the stranger may be seen now. */
+  covered: boolean;
   /** The stranger's picture, for a window of its own. */
   stranger: HTMLVideoElement | undefined;
   /** What full screen shows. */

@@ -11,6 +11,7 @@ export const REMEMBERED: Record<keyof Remembered | "language", () => string> = {
   hideAddress: () => m.site.remembers_hiding(),
   autoContinue: () => m.site.remembers_continue(),
   escapeIsNext: () => m.site.remembers_escape(),
+  coverStrangers: () => m.site.remembers_cover(),
   arrivalSound: () => m.site.remembers_sound(),
   arrivalNotification: () => m.site.remembers_notification(),
   language: () => m.site.remembers_language(),

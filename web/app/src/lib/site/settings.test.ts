@@ -17,10 +17,24 @@ test("the_settings_in_force_are_read_and_what_is_missing_is_as_usual", () => {
     ice_policy: "relay",
     relax_interests_after_ms: 200,
     relax_language_after_ms: 3_000,
-    safety: { evidence_recipients: ["age1abc"] },
+    safety: { cover: "visitor", evidence_recipients: ["age1abc"] },
   });
-  expect(readSite({ ...answer, safety: {} })?.safety).toEqual({ evidence_recipients: [] });
-  expect(readSite({ ...answer, safety: undefined })?.safety).toBeNull();
+  const none = { cover: "visitor", evidence_recipients: null };
+  expect(readSite({ ...answer, safety: {} })?.safety).toEqual(none);
+  expect(readSite({ ...answer, safety: undefined })?.safety).toEqual(none);
+  expect(readSite({ ...answer, safety: { evidence_recipients: [] } })?.safety.evidence_recipients).toEqual(
+    [],
+  );
+});
+
+test.each([
+  ["on", "on"],
+  ["off", "off"],
+  ["visitor", "visitor"],
+  ["sometimes", "visitor"],
+  [undefined, "visitor"],
+])("a_cover_of_%s_is_read_as_%s", (given, read) => {
+  expect(readSite({ ...answer, safety: { cover: given } })?.safety.cover).toBe(read);
 });
 
 test.each([null, 5, "no", {}, { relay: {} }, { ...answer, stun_servers: "none" }])(

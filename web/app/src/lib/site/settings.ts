@@ -9,12 +9,15 @@ export interface Site {
   ice_policy: "direct" | "relay";
   relax_interests_after_ms: number;
   relax_language_after_ms: number;
-  /** Null: the server takes no reports. */
   safety: {
-    /** Whose keys open a picture that goes along with a report. None: no picture is asked for. */
-    evidence_recipients: string[];
-  } | null;
+    cover: CoverPolicy;
+    /** Whose keys open a picture that goes along with a report. None: no picture is asked for. Null: the server takes no reports. */
+    evidence_recipients: string[] | null;
+  };
 }
+
+/** Whether strangers are covered until a face can be seen: always, never, or unless the visitor turns it off. */
+export type CoverPolicy = "on" | "off" | "visitor";
 
 /** The server's defaults, for the moment until it has said what it does. */
 export const USUAL = { relax_interests_after_ms: 1_500, relax_language_after_ms: 3_000 } as const;
@@ -46,7 +49,7 @@ export function readSite(answer: unknown): Site | null {
   const from = fieldsOf(answer);
   const relay = fieldsOf(from.relay);
   const stun = from.stun_servers;
-  const recipients = fieldsOf(from.safety).evidence_recipients;
+  const { cover, evidence_recipients: recipients } = fieldsOf(from.safety);
   if (!Array.isArray(stun) || typeof relay.enabled !== "boolean") return null;
   return {
     relay: { enabled: relay.enabled, host_is_this_server: relay.host_is_this_server === true },
@@ -54,7 +57,10 @@ export function readSite(answer: unknown): Site | null {
     ice_policy: from.ice_policy === "relay" ? "relay" : "direct",
     relax_interests_after_ms: number(from.relax_interests_after_ms, USUAL.relax_interests_after_ms),
     relax_language_after_ms: number(from.relax_language_after_ms, USUAL.relax_language_after_ms),
-    safety: from.safety === undefined ? null : { evidence_recipients: strings(recipients) },
+    safety: {
+      cover: cover === "on" || cover === "off" ? cover : "visitor",
+      evidence_recipients: Array.isArray(recipients) ? strings(recipients) : null,
+    },
   };
 }
 
