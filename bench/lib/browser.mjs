@@ -8,7 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { root, startVisavis, stop, visavis, withDirectory } from "./servers.mjs";
 
-const TYPES = { ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript" };
+const TYPES = { ".html": "text/html", ".mjs": "text/javascript", ".js": "text/javascript", ".json": "application/json" };
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const CHROMIUM_FLAGS = [
   "--headless",
