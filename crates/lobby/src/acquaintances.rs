@@ -2,9 +2,11 @@
 //! connected with.
 
 use crate::ids::PersonId;
+use crate::matches::Written;
 use crate::persons::Someone;
 use crate::planted::planted;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use visavis_protocol::MatchId;
 
 /// How two sessions stand to each other.
@@ -26,6 +28,8 @@ pub(crate) struct Acquaintances {
     unreached: VecDeque<PersonId>,
     /// The match that ended last, and with whom: it may yet be blocked.
     pub(crate) last_match: Option<(MatchId, Someone)>,
+    /// What was written in it, for a report that comes after its end.
+    pub(crate) last_written: Option<Arc<Written>>,
 }
 
 impl Acquaintances {

@@ -1,7 +1,7 @@
 //! What an operator may set about the lobby. The defaults are the documented ones.
 
 use crate::ids::NodeId;
-use crate::{CrowdBounds, IcePasses, SessionSecret, Span};
+use crate::{CrowdBounds, IcePasses, Receipts, SessionSecret, Span};
 use visavis_protocol::Limits;
 
 /// Settings of the lobby. All spans are of the lobby's own [`crate::Time`].
@@ -44,6 +44,8 @@ pub struct Config {
     pub session_secrets: Vec<SessionSecret>,
     /// Where relays are given to sessions only: makes the pass that every `welcome` carries.
     pub ice_passes: Option<IcePasses>,
+    /// Makes the receipt that every `partner_found` carries. `None`: there are none, and nothing can be reported.
+    pub receipts: Option<Receipts>,
     /// What is kept for a client that may not have got it, per session.
     pub replay_messages: usize,
     pub replay_bytes: usize,
@@ -132,6 +134,7 @@ impl Default for Config {
             token_ttl: Span::from_secs(24 * 60 * 60),
             session_secrets: Vec::new(),
             ice_passes: None,
+            receipts: None,
             replay_messages: 64,
             replay_bytes: 64 * 1024,
             admission_rate: 1_000,

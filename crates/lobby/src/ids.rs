@@ -56,6 +56,17 @@ impl fmt::Debug for DeviceId {
     }
 }
 
+/// A keyed digest of the address prefix (/32 or /64) that a visitor came from, under a key that changes every day.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct PrefixId(pub(crate) NonZero<u64>);
+
+impl fmt::Debug for PrefixId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrefixId(‹redacted›)")
+    }
+}
+
 /// Whom a block, or a pause between old partners, is about: a device, or, of a visitor without one, a session. Both are
 /// 64 random bits, so that they need not be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ use crate::Span;
 use crate::crowd::Source;
 use crate::ids::ConnectionId;
 use crate::nodes::{Reply, Request};
+use crate::receipts::Receipt;
 use visavis_protocol::{ClientMessage, CloseCode, Refusal, ServerMessage};
 
 /// Whether rates bind a connection.
@@ -53,6 +54,9 @@ pub enum Input {
     Drain {
         spread: Span,
     },
+    /// The holder of this receipt reports the stranger: their match ends, they never meet again, and who reports looks for
+    /// somebody else at once.
+    Reported(Receipt),
     /// Other nodes, or the place where they meet.
     Cluster(Reply),
     /// The time of [`crate::Lobby::poll_timeout`] has come.

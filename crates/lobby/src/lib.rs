@@ -44,6 +44,7 @@ mod persons;
 mod planted;
 mod random;
 mod rates;
+mod receipts;
 mod replay;
 mod session;
 mod sessions;
@@ -70,6 +71,7 @@ pub use paths::{Paths, Tally};
 #[cfg(feature = "planted")]
 pub use planted::{Fault, plant};
 pub use random::LobbyKey;
+pub use receipts::{Author, Receipt, ReceiptFault, Receipts, Trace};
 pub use time::{Span, Time};
 pub use tokens::SessionSecret;
 

@@ -7,12 +7,13 @@
 //! - [`Pairs`], at work as [`Pairing`]: places in line and matches;
 //! - [`Cluster`]: what is under way with other nodes.
 //!
-//! Here and in `resume` and `nodes` stands what needs them all: which of them an input concerns, who is woken next, and sessions
-//! that outlive their sockets or come from another node.
+//! Here and in `resume`, `reporting` and `nodes` stands what needs them all: which of them an input concerns, who is woken next,
+//! sessions that outlive their sockets or come from another node, and reports.
 
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod nodes;
+mod reporting;
 mod resume;
 
 use crate::cluster::{Cluster, ExportedTickets};
@@ -25,6 +26,7 @@ use crate::planted::planted;
 use crate::random::LobbyKey;
 use crate::sessions::{Life, Sessions, Sign, Silence};
 use crate::{Config, Counters, Ending, Gauges, Input, Outputs, Time};
+use reporting::Told;
 use resume::Arrivals;
 use std::sync::Arc;
 use visavis_protocol::{ClientMessage, LeftReason, SearchMessage, SessionMessage};
@@ -76,7 +78,7 @@ impl Lobby {
         Lobby {
             sessions: Sessions::new(config.clone(), &key),
             peers: Peers::new(&config),
-            pairs: Pairs::new(&key),
+            pairs: Pairs::new(&config, &key),
             exported: ExportedTickets::default(),
             arrivals: Arrivals::new(),
             config,
@@ -133,7 +135,12 @@ impl Lobby {
                 }
             }
             Input::Drain { spread } => self.sessions.drain(spread, outputs),
-            Input::Cluster(reply) => self.on_reply(reply, outputs),
+            Input::Reported(receipt) => self.on_report(receipt, Told::First, outputs),
+            Input::Cluster(reply) => {
+                if let Some(receipt) = self.on_reply(reply, outputs) {
+                    self.on_report(receipt, Told::ByAnotherNode, outputs);
+                }
+            }
             Input::Timeout => self.run_timers(outputs),
         }
         self.cluster().settle_exports(outputs);

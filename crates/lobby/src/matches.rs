@@ -2,6 +2,8 @@
 
 use crate::Time;
 use crate::ids::{SessionKey, Side};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use visavis_protocol::{Kind, MatchId};
 
 #[derive(Debug)]
@@ -14,6 +16,28 @@ pub(crate) struct Match {
     pub(crate) initiator: Seat,
     pub(crate) responder: Seat,
     pub(crate) timer: Option<Time>,
+    /// What was written through the server; nothing in a call whose text goes from browser to browser.
+    pub(crate) written: Option<Arc<Written>>,
+}
+
+/// Keyed digests of the latest lines of a match, by which a reported line is told from an invented one. The oldest is
+/// forgotten when there are too many.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Written(VecDeque<u64>);
+
+impl Written {
+    const MAX: usize = 64;
+
+    pub(crate) fn note(&mut self, digest: u64) {
+        if self.0.len() >= Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(digest);
+    }
+
+    pub(crate) fn contains(&self, digest: u64) -> bool {
+        self.0.contains(&digest)
+    }
 }
 
 #[derive(Debug)]

@@ -29,8 +29,10 @@ use crate::matches::Match;
 use crate::matchmaker::Matchmaker;
 use crate::peers::Peers;
 use crate::random::{LobbyKey, Random};
+use crate::receipts::Sealer;
 use crate::sessions::Sessions;
 use crate::timers::Timers;
+use crate::tokens::boot_of;
 use crate::{Config, Gauges, Time};
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
@@ -60,13 +62,16 @@ pub(crate) struct Pairs {
     /// Tickets that others were shown, and that were taken from their place during the present input.
     pub(crate) touched: Vec<TicketId>,
     pub(crate) ticket_ids: Random,
+    /// `None`: nothing can be reported.
+    pub(crate) receipts: Option<Sealer>,
     pub(crate) timers: Timers<Due>,
     pub(crate) gauges: Gauges,
 }
 
 impl Pairs {
-    pub(crate) fn new(key: &LobbyKey) -> Self {
+    pub(crate) fn new(config: &Config, key: &LobbyKey) -> Self {
         Pairs {
+            receipts: config.receipts.as_ref().and_then(|receipts| receipts.sealer(boot_of(config, key))),
             participants: Participants::new(),
             matches: SlotMap::with_key(),
             match_ids: key.random("visavis match 1"),

@@ -2,7 +2,7 @@
 //! has met, is not known here.
 
 use crate::admission::Admittance;
-use crate::ids::{ConnectionId, DeviceId, NodeId, SessionId};
+use crate::ids::{ConnectionId, DeviceId, NodeId, PrefixId, SessionId};
 use crate::persons::Someone;
 use crate::planted::planted;
 use crate::rates::Rate;
@@ -99,11 +99,13 @@ pub(crate) struct Identity {
     pub(crate) replay: Replay,
     /// How many frames of its last socket were taken, until the `welcome` of the next one says so.
     pub(crate) taken_before: Option<u32>,
+    /// Where a visitor of another node comes from, as that node says; of our own it follows from the socket.
+    pub(crate) prefix: Option<PrefixId>,
 }
 
 impl Identity {
     pub(crate) fn new(generation: u32, origin: Origin) -> Self {
-        Identity { generation, origin, sent: 0, replay: Replay::default(), taken_before: None }
+        Identity { generation, origin, sent: 0, replay: Replay::default(), taken_before: None, prefix: None }
     }
 }
 

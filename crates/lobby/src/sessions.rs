@@ -24,7 +24,7 @@ use crate::persons::{Persons, Someone};
 use crate::random::{LobbyKey, Random};
 use crate::session::{Engagement, Link, Origin, Session};
 use crate::timers::Timers;
-use crate::tokens::{Ended, Tokens};
+use crate::tokens::{Ended, Tokens, boot_of};
 use crate::{Config, Counters, Limiting, Output, Outputs, Time};
 use rustc_hash::FxHashMap;
 use slotmap::SlotMap;
@@ -67,7 +67,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(config: Arc<Config>, key: &LobbyKey) -> Self {
-        let boot = config.node.map_or_else(|| key.random("visavis boot 1").bytes(), NodeId::to_bytes);
+        let boot = boot_of(&config, key);
         Sessions {
             now: Time::ZERO,
             counters: Counters::default(),
@@ -126,6 +126,10 @@ impl Sessions {
 
     pub(crate) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
+        self.all.iter()
     }
 
     pub(crate) fn get(&self, key: SessionKey) -> Option<&Session> {

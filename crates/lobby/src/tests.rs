@@ -22,6 +22,7 @@ mod nodes;
 mod rates;
 mod relaxing;
 mod relay_only;
+mod reporting;
 mod requeue;
 mod resuming;
 mod signals;

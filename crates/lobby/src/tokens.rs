@@ -4,9 +4,10 @@
 //! were the same person. Each process seals with a key derived from the operator's secret and its own start, so nonces
 //! never repeat under one key.
 
-use crate::Time;
-use crate::ids::{BootId, DeviceId, PersonId, SessionId, Side};
+use crate::ids::{BootId, DeviceId, NodeId, PersonId, SessionId, Side};
 use crate::persons::{Someone, packed};
+use crate::random::LobbyKey;
+use crate::{Config, Time};
 use data_encoding::BASE64URL_NOPAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
@@ -73,6 +74,11 @@ pub(crate) struct Heard {
     pub(crate) generation: u32,
     #[serde(rename = "n")]
     pub(crate) messages: u32,
+}
+
+/// Of this process: the node's, or that of one start.
+pub(crate) fn boot_of(config: &Config, key: &LobbyKey) -> BootId {
+    config.node.map_or_else(|| key.random("visavis boot 1").bytes(), NodeId::to_bytes)
 }
 
 impl Claims {

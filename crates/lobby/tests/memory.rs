@@ -7,7 +7,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use std::collections::BTreeMap;
 use visavis_lobby::{
-    Config, ConnectionId, Input, Limiting, Lobby, LobbyKey, Output, Outputs, SessionSecret, Span, Time,
+    Config, ConnectionId, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Receipts, SessionSecret, Span,
+    Time,
 };
 use visavis_protocol::{
     Candidate, ClientMessage, FindPartner, Hello, IceCandidate, Kind, MatchId, Next, Offer, Sdp,
@@ -123,6 +124,7 @@ fn offer() -> Option<Offer> {
 fn a_visitor_costs_no_more_memory_and_allocations_than_it_did() {
     let config = Config {
         session_secrets: vec![SessionSecret([3; 32])],
+        receipts: Some(Receipts::new(&[SessionSecret([3; 32])])),
         admission_rate: 1_000_000,
         ..Config::default()
     };
@@ -149,7 +151,7 @@ fn a_visitor_costs_no_more_memory_and_allocations_than_it_did() {
     for n in 0..VISITORS {
         house.say(ConnectionId(n), ClientMessage::Session(SessionMessage::Hello(Hello::plain())));
     }
-    note("greeted", 465, 3);
+    note("greeted", 475, 3);
     house.meet(|| {
         let anyone = FindPartner::anyone(Kind::Video);
         ClientMessage::Search(SearchMessage::FindPartner(FindPartner {
@@ -158,13 +160,13 @@ fn a_visitor_costs_no_more_memory_and_allocations_than_it_did() {
             ..anyone
         }))
     });
-    note("after a handshake", 3_550, 38);
+    note("after a handshake", 3_750, 41);
     house.pass(Span::from_secs(6));
-    note("in a call", 725, 0);
+    note("in a call", 760, 0);
     house.meet(|| ClientMessage::Search(SearchMessage::Next(Next { offer: offer(), ..Next::default() })));
-    note("after the next handshake", 3_830, 58);
+    note("after the next handshake", 4_060, 63);
     house.pass(Span::from_secs(6));
-    note("in the next call", 890, 0);
+    note("in the next call", 935, 0);
 
     for (step, cost, bound) in &costs {
         assert!(

@@ -36,7 +36,15 @@ const ROOMS: &[(Room, &[&str])] = &[
     (Room::Peers, &["peers.rs", "peers/"]),
     (
         Room::Pairing,
-        &["acquaintances.rs", "matches.rs", "matchmaker.rs", "matchmaker/", "pairing.rs", "pairing/"],
+        &[
+            "acquaintances.rs",
+            "matches.rs",
+            "matchmaker.rs",
+            "matchmaker/",
+            "pairing.rs",
+            "pairing/",
+            "receipts.rs",
+        ],
     ),
     (Room::Cluster, &["cluster.rs", "cluster/"]),
     (Room::Top, &["lobby.rs", "lobby/"]),

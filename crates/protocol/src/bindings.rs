@@ -16,7 +16,7 @@ fn typescript() -> String {
     let mut out = String::from(
         "// Generated from crates/protocol by `make bindings`. Do not edit: the tests compare.\n\n\
          export type ChatText = string;\nexport type ResumeToken = string;\nexport type IceToken = string;\n\
-         export type DeviceName = string;\nexport type BlockHandle = string;\n",
+         export type ReportReceipt = string;\nexport type DeviceName = string;\nexport type BlockHandle = string;\n",
     );
     let config = ts_rs::Config::new();
     let mut declare = |declaration: String| {

@@ -24,7 +24,9 @@ pub use bodies::{
 pub use client::{ClientMessage, MessageType, SearchMessage, SessionMessage, SignalMessage};
 pub use codes::{CLOSE_TO_RESUME, CloseCode, ErrorCode, Refusal};
 pub use limits::Limits;
-pub use payload::{BlockHandle, Candidate, ChatText, DeviceName, IceToken, MatchId, Offer, ResumeToken, Sdp};
+pub use payload::{
+    BlockHandle, Candidate, ChatText, DeviceName, IceToken, MatchId, Offer, ReportReceipt, ResumeToken, Sdp,
+};
 pub use read::read_client_message;
 pub use server::{LeftReason, Mode, PartnerFound, ServerMessage};
 pub use wishes::{Kind, Language, Pin, Wishes, read_interests, read_languages};

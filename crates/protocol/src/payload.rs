@@ -122,6 +122,17 @@ impl fmt::Debug for ResumeToken {
     }
 }
 
+/// Proof that its holder was matched: what `POST /api/reports` wants. A bearer secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]
+pub struct ReportReceipt(pub String);
+
+impl fmt::Debug for ReportReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReportReceipt({REDACTED})")
+    }
+}
+
 /// What a page calls the device that it runs on: random, made and kept by the page. Recognises a visitor after a reload.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS, schemars::JsonSchema))]

@@ -2,7 +2,7 @@
 
 use crate::{
     BlockHandle, Candidate, ChatText, ErrorCode, IceToken, Language, MatchId, MessageType, Offer, Refusal,
-    ResumeToken, Sdp,
+    ReportReceipt, ResumeToken, Sdp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -182,6 +182,7 @@ impl ServerMessage {
             ServerMessage::Message { text, .. } => text.0.len(),
             ServerMessage::PartnerFound(found) => {
                 token_bytes(&found.resume_token)
+                    + found.receipt.as_ref().map_or(0, |receipt| receipt.0.len())
                     + found.offer.as_ref().map_or(0, |offer| offer.sdp.reveal_json().len())
                     + found.shared_interests.iter().map(String::len).sum::<usize>()
             }
@@ -242,6 +243,10 @@ pub struct PartnerFound {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub resume_token: Option<ResumeToken>,
+    /// Proves to `POST /api/reports` that these two were matched. Good for 24 hours, on any node, whatever becomes of the match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub receipt: Option<ReportReceipt>,
 }
 
 /// How the two connect.

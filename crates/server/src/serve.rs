@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use visavis_lobby::{IcePasses, LobbyKey, ReaderBounds};
+use visavis_lobby::{IcePasses, LobbyKey, ReaderBounds, Receipts};
 
 /// At the end of the stop timeout: time to close the sockets of those who did not move.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -86,6 +86,8 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             Some(session_key::turn_secrets(&config.turn.secrets, &lobby.session_secrets, &config.state_dir)?)
         }
     };
+    lobby.receipts =
+        Some(Receipts::new(&session_key::receipt_secrets(&lobby.session_secrets, &config.state_dir)?));
     lobby.ice_passes = ice.require_session.then(|| IcePasses::new(&lobby.session_secrets));
     let passes = lobby.ice_passes.clone();
     let nodes = Nodes::prepare(&config.redis, &config.state_dir, &mut lobby)?;

@@ -97,6 +97,27 @@ pub(crate) fn turn_secrets(
     Ok(Secrets::new(minting, all))
 }
 
+/// What seals receipts: the secrets of sessions. Where there are none and none can be kept, a key of this process: then a
+/// stranger can be reported until it ends.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub(crate) fn receipt_secrets(
+    session_secrets: &[SessionSecret],
+    state_dir: &Path,
+) -> Result<Vec<SessionSecret>, Failure> {
+    if !session_secrets.is_empty() {
+        return Ok(session_secrets.to_vec());
+    }
+    match load_or_make(state_dir) {
+        Ok(kept) => Ok(vec![kept]),
+        Err(failure) => {
+            tracing::warn!("{failure}; until then strangers cannot be reported any more after a restart");
+            Ok(vec![SessionSecret(random()?)])
+        }
+    }
+}
+
 fn derive_turn(secret: &SessionSecret) -> Secret {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret.0);
     let derived = BASE64URL_NOPAD.encode(hmac::sign(&key, b"visavis turn secret 1").as_ref());
@@ -104,10 +125,7 @@ fn derive_turn(secret: &SessionSecret) -> Secret {
 }
 
 fn make(state_dir: &Path, path: &Path) -> Result<SessionSecret, Failure> {
-    let mut key = [0; 32];
-    SystemRandom::new()
-        .fill(&mut key)
-        .map_err(|_| Failure::Runtime("the system gives no random bytes for the session key".into()))?;
+    let key = random()?;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -130,6 +148,14 @@ fn make(state_dir: &Path, path: &Path) -> Result<SessionSecret, Failure> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => load_or_make(state_dir),
         Err(error) => Err(cannot("write", path, &error)),
     }
+}
+
+fn random() -> Result<[u8; 32], Failure> {
+    let mut key = [0; 32];
+    SystemRandom::new()
+        .fill(&mut key)
+        .map_err(|_| Failure::Runtime("the system gives no random bytes for the session key".into()))?;
+    Ok(key)
 }
 
 fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {

@@ -261,6 +261,7 @@ mod tests {
                 language: None,
                 offer,
                 resume_token: token(),
+                receipt: None,
             })
         };
         let messages = [

@@ -3,6 +3,7 @@
 export type ChatText = string;
 export type ResumeToken = string;
 export type IceToken = string;
+export type ReportReceipt = string;
 export type DeviceName = string;
 export type BlockHandle = string;
 export type Kind = "video" | "audio" | "text";
@@ -96,7 +97,11 @@ mode: Mode, shared_interests: Array<string>, language: string | null,
 /**
  * The stranger's waiting offer: only in mode `answer_offer`, only to the side that answers.
  */
-offer?: Offer, resume_token?: ResumeToken, };
+offer?: Offer, resume_token?: ResumeToken, 
+/**
+ * Proves to `POST /api/reports` that these two were matched. Good for 24 hours, on any node, whatever becomes of the match.
+ */
+receipt?: ReportReceipt, };
 export type ServerMessage = { "type": "welcome", version: number, online: number, resume_token?: ResumeToken, resumed?: boolean, 
 /**
  * After a resume, where the server knows: how many frames it took from the session's previous socket. What the

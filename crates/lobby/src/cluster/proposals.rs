@@ -258,6 +258,7 @@ impl Cluster<'_> {
             initiator,
             responder,
             timer: None,
+            written: None,
         };
         self.pairing().seat(formed, Some(node), [(session, side), (proxy, side.other())]);
         if !answered && let Some(far) = self.pairing().far_seat(id) {
@@ -271,6 +272,7 @@ impl Cluster<'_> {
             language: fit.language,
             offer,
             resume_token: self.pairing().mint(session),
+            receipt: self.pairing().receipt(id, side, session, proxy),
         };
         self.pairing().say(session, ServerMessage::PartnerFound(found), outputs);
     }

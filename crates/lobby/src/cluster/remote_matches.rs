@@ -29,6 +29,7 @@ impl Cluster<'_> {
             Carried::Found(_) | Carried::Left { .. } => debug_assert!(false, "not carried in a match"),
             carried => {
                 let message = carried.message(id);
+                self.pairs.note_written(far.key, far.side, &message);
                 self.sessions.note_queued(partner, far.session, &message);
                 self.pairing().say(partner, message, outputs);
             }

@@ -4,13 +4,13 @@ use super::Lobby;
 use crate::Outputs;
 use crate::ids::{ConnectionId, NodeId, sorted};
 use crate::nodes::{Lease, Reply, Say, Sighting};
+use crate::receipts::Receipt;
 use std::collections::BTreeSet;
 
 impl Lobby {
-    pub(super) fn on_reply(&mut self, reply: Reply, outputs: &mut Outputs) {
-        if self.peers.me.is_none() {
-            return;
-        }
+    /// Takes what other nodes say; a report of somebody who may be here is for the lobby.
+    pub(super) fn on_reply(&mut self, reply: Reply, outputs: &mut Outputs) -> Option<Receipt> {
+        self.peers.me?;
         match reply {
             Reply::Nodes(sightings) => self.on_sightings(&sightings, outputs),
             Reply::Away => self.on_away(outputs),
@@ -19,18 +19,20 @@ impl Lobby {
             Reply::Met { match_id, node } => self.cluster().on_met(match_id, node, outputs),
             Reply::Heard { node, frame } => {
                 if self.peers.is_superseded(node) || self.peers.me == Some(node) {
-                    return;
+                    return None;
                 }
                 // Who speaks is there, whatever the meeting place has said.
                 self.notice(node, None, outputs);
-                self.on_frame(node, frame.0, outputs);
+                return self.on_frame(node, frame.0, outputs);
             }
             Reply::Gap { node } => self.cluster().on_gap(node, outputs),
         }
+        None
     }
 
-    fn on_frame(&mut self, node: NodeId, say: Say, outputs: &mut Outputs) {
+    fn on_frame(&mut self, node: NodeId, say: Say, outputs: &mut Outputs) -> Option<Receipt> {
         match say {
+            Say::Reported { receipt } => return Some(receipt),
             Say::Propose { id, ticket, party } => self.cluster().on_propose(node, id, ticket, party, outputs),
             Say::Promise { id, promise } => self.cluster().on_promise(node, id, *promise, outputs),
             Say::Commit { id, offer } => self.cluster().on_commit(node, id, offer, outputs),
@@ -52,6 +54,15 @@ impl Lobby {
             }
             Say::Rejoined { id } => self.cluster().on_rejoined(node, id, outputs),
             Say::Sync { matches } => self.cluster().on_sync(node, &matches, outputs),
+        }
+        None
+    }
+
+    /// Somebody reports, and is not here.
+    pub(super) fn pass_report_on(&mut self, receipt: Receipt, outputs: &mut Outputs) {
+        let nodes: Vec<NodeId> = self.peers.nodes().collect();
+        for node in nodes {
+            self.tell(node, Say::Reported { receipt }, outputs);
         }
     }
 

@@ -299,6 +299,7 @@ impl Lobby {
             initiator,
             responder,
             timer: None,
+            written: None,
         });
         self.pairing().note_far(claim.id, present, None);
         for (session, side) in [(key, claim.side), (awaited, claim.side.other())] {

@@ -2,8 +2,9 @@
 
 use super::TicketId;
 use crate::Span;
-use crate::ids::{DeviceId, PersonId, SessionId, Side};
+use crate::ids::{DeviceId, PersonId, PrefixId, SessionId, Side};
 use crate::persons::Someone;
+use crate::receipts::Receipt;
 use serde::{Deserialize, Serialize};
 use visavis_protocol::{
     Candidate, ChatText, Kind, Language, LeftReason, MatchId, Mode, Offer, PartnerFound, Sdp, ServerMessage,
@@ -63,6 +64,8 @@ pub(crate) enum Say {
     Rejoin { id: MatchId, side: Side, session: SessionId, back: Presence },
     /// And the other is here, still.
     Rejoined { id: MatchId },
+    /// The holder of this receipt reports the stranger, and may be with you.
+    Reported { receipt: Receipt },
     /// All matches that I have with you.
     Sync { matches: Vec<MatchId> },
 }
@@ -93,6 +96,9 @@ pub(crate) struct Partner {
     pub(crate) resumable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<DeviceId>,
+    /// For the receipt of whoever is matched with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<PrefixId>,
     pub(crate) wishes: Wishes,
 }
 

@@ -4,6 +4,7 @@ use super::{AgeCredit, Due, Pairing, State};
 use crate::acquaintances::Acquaintance;
 use crate::ids::{MatchKey, SessionKey, Side};
 use crate::matches::{Match, Seat};
+use crate::persons::Someone;
 use crate::planted::planted;
 use crate::rates::Allowance;
 use crate::replay::Replay;
@@ -37,7 +38,30 @@ impl Pairing<'_> {
                 return;
             }
         };
-        let Some(participant) = self.pairs.participants.get_mut(key) else { return };
+        if let Some(id) = self.keep_apart(key, partner, outputs).filter(|id| *id != named) {
+            // The client cannot know that the two strangers were one.
+            let resume_token = self.mint(key);
+            let left = ServerMessage::PartnerLeft {
+                match_id: id,
+                reason: LeftReason::Blocked.told(),
+                requeued: false,
+                resume_token,
+            };
+            self.say(key, left, outputs);
+        }
+        self.confirm_block(key, named, partner, outputs);
+    }
+
+    /// These two never meet again. The match that they are in, if any, is over: its id.
+    pub(crate) fn keep_apart(
+        &mut self,
+        key: SessionKey,
+        partner: Someone,
+        outputs: &mut Outputs,
+    ) -> Option<MatchId> {
+        let state = self.pairs.state(key)?;
+        let present = self.pairs.present_match(state).map(|(id, partner)| (id, self.sessions.who(partner)));
+        let participant = self.pairs.participants.get_mut(key)?;
         let forgotten = participant.acquaintances_mut().block(partner.person());
         if let (Some(_), State::Waiting { ticket }) = (forgotten, state) {
             // Whose block was forgotten may be waiting too, and fit again.
@@ -46,24 +70,22 @@ impl Pairing<'_> {
             }
         }
         self.note_session(key, outputs);
-        // Not only if the present match was named: the last one may have been with the same person.
-        if let Some((id, _)) = present.filter(|(_, present)| present.person() == partner.person()) {
-            self.leave(key, LeftReason::Blocked, outputs);
-            if id != named {
-                // The client cannot know that the two strangers were one.
-                let resume_token = self.mint(key);
-                let left = ServerMessage::PartnerLeft {
-                    match_id: id,
-                    reason: LeftReason::Blocked.told(),
-                    requeued: false,
-                    resume_token,
-                };
-                self.say(key, left, outputs);
-            }
-        }
+        // Whichever match was named: the last one may have been with the same person.
+        let (id, _) = present.filter(|(_, present)| present.person() == partner.person())?;
+        self.leave(key, LeftReason::Blocked, outputs);
+        Some(id)
+    }
+
+    pub(crate) fn confirm_block(
+        &mut self,
+        key: SessionKey,
+        match_id: MatchId,
+        partner: Someone,
+        outputs: &mut Outputs,
+    ) {
         if let Some(block) = self.sessions.persons.seal(partner.person()) {
             let resume_token = self.mint(key);
-            self.say(key, ServerMessage::Blocked { match_id: named, block, resume_token }, outputs);
+            self.say(key, ServerMessage::Blocked { match_id, block, resume_token }, outputs);
         }
     }
 
@@ -141,11 +163,13 @@ impl Pairing<'_> {
         *self.pairs.gauges.matches.of(ended.kind) -= usize::from(!planted!(EndedMatchesAreCounted));
         self.pairs.remote.remove(&ended.id);
         let (one, other) = (ended.initiator.session, ended.responder.session);
+        let written = ended.written.take();
         for (mine, theirs) in [(one, other), (other, one)] {
             let theirs = self.sessions.who(theirs);
             if let Some(participant) = self.pairs.participants.get_mut(mine) {
                 let known = participant.acquaintances_mut();
                 known.last_match = Some((ended.id, theirs));
+                known.last_written.clone_from(&written);
                 known.met(theirs.person(), self.config.recent_partners);
             }
             self.transition_to_idle(mine, None);
@@ -162,7 +186,7 @@ impl Pairing<'_> {
 
     /// Whether a survivor goes back to the line by itself: not if strangers who come and go one after the other have filled its
     /// queue, or come so fast that they would.
-    fn may_requeue(&mut self, survivor: SessionKey) -> bool {
+    pub(crate) fn may_requeue(&mut self, survivor: SessionKey) -> bool {
         let now = self.sessions.now;
         let exempt = self.sessions.get(survivor).is_some_and(|known| known.limiting == Limiting::Exempt);
         let reads = self.sessions.reads(survivor);

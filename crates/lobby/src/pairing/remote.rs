@@ -85,6 +85,9 @@ impl Pairing<'_> {
         }
         let origin = if partner.resumable { Origin::Awaited } else { Origin::Fleeting };
         let key = self.sessions.insert_known_by_hearsay(partner.who(), link, origin);
+        if let Some(identity) = self.sessions.get_mut(key).and_then(|session| session.identity.as_mut()) {
+            identity.prefix = partner.prefix;
+        }
         self.pairs.participants.insert(key, Participant::asking_for(partner.wishes));
         key
     }
@@ -195,11 +198,13 @@ impl Pairs {
     /// How one of ours is presented to another node.
     pub(crate) fn partner_of(&self, sessions: &Sessions, key: SessionKey) -> Option<Partner> {
         let session = sessions.get(key)?;
+        let prefix = self.prefix_of(session, sessions.now);
         let wishes = self.participants.get(key)?.wishes.as_deref().cloned()?;
         Some(Partner {
             session: session.id,
             resumable: session.is_resumable(),
             device: session.device,
+            prefix,
             wishes,
         })
     }

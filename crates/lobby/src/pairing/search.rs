@@ -270,6 +270,7 @@ impl Pairing<'_> {
             initiator: seat(initiator.session, initiator.since),
             responder: seat(responder.session, responder.since),
             timer: None,
+            written: None,
         });
         self.pairs.schedule_match(key, self.sessions.now + self.config.sign_of_life.half());
         let own = if planted!(OfferComesBack) { offer.clone() } else { None };
@@ -287,6 +288,7 @@ impl Pairing<'_> {
                 language: language.clone(),
                 offer,
                 resume_token: self.mint(session),
+                receipt: self.receipt(id, side, session, stranger),
             };
             let found = ServerMessage::PartnerFound(found);
             self.sessions.note_queued(session, stranger, &found);

@@ -54,6 +54,7 @@ impl Pairing<'_> {
                     self.tell_connected(match_key, outputs);
                 }
                 let Some(message) = forward(match_id, signal) else { return };
+                self.pairs.note_written(match_key, side, &message);
                 self.sessions.note_sent(key, bytes.unwrap_or_default());
                 self.sessions.note_queued(partner, key, &message);
                 self.say(partner, message, outputs);

@@ -6,10 +6,6 @@ use crate::ids::SessionKey;
 use crate::session::Session;
 
 impl Sessions {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionKey, &Session)> {
-        self.all.iter()
-    }
-
     /// Looks whether everything holds that always must.
     ///
     /// # Errors

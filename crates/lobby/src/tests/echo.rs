@@ -55,7 +55,9 @@ impl EchoRoom {
             },
             Input::Drain { spread } => self.sessions.drain(spread, &mut self.outputs),
             Input::Timeout => self.run_timers(),
-            Input::Malformed { .. } | Input::Cluster(_) => panic!("nobody says that here"),
+            Input::Malformed { .. } | Input::Reported(_) | Input::Cluster(_) => {
+                panic!("nobody says that here")
+            }
         }
         for session in self.sessions.take_expelled() {
             self.end(session);

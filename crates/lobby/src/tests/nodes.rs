@@ -12,7 +12,8 @@ use super::{Value, frame, key, wire};
 use crate::ids::{ConnectionId, NodeId, TicketId};
 use crate::nodes::{Claimed, Export, Insists, Lease, Marked, Reply, Request, Seat, Sighting, Tag};
 use crate::{
-    Bucket, Config, Ending, Frame, Input, Limiting, Lobby, Output, Outputs, SessionSecret, Span, Time,
+    Bucket, Config, Ending, Frame, Input, Limiting, Lobby, Output, Outputs, Receipt, Receipts, SessionSecret,
+    Source, Span, Time,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use visavis_protocol::{Limits, MatchId, read_client_message};
@@ -80,10 +81,17 @@ pub(crate) struct Town {
     pub(crate) held: Vec<(usize, NodeId, Frame)>,
     /// Everything that was carried, for those who look at it.
     pub(crate) carried: Vec<String>,
+    /// Of the nodes that start from now on.
+    receipts: Option<Receipts>,
 }
 
 impl Town {
     pub(crate) fn new(nodes: usize) -> Self {
+        Town::with(nodes, None)
+    }
+
+    /// Where strangers can be reported.
+    pub(crate) fn with(nodes: usize, receipts: Option<Receipts>) -> Self {
         let mut town = Town {
             now: Time::from_micros(1_000_000_000),
             nodes: Vec::new(),
@@ -98,6 +106,7 @@ impl Town {
             held_back: None,
             held: Vec::new(),
             carried: Vec::new(),
+            receipts,
         };
         for index in 0..nodes {
             town.start(NodeId { name: 100 + index as u64, epoch: 1 });
@@ -111,6 +120,7 @@ impl Town {
         let config = Config {
             node: Some(id),
             session_secrets: vec![SessionSecret([7; 32])],
+            receipts: self.receipts.clone(),
             waiting_interval: Span::from_secs(1_000_000),
             ..Config::default()
         };
@@ -179,12 +189,20 @@ impl Town {
     }
 
     pub(crate) fn open(&mut self, node: usize) -> At {
+        self.open_as(node, Limiting::Exempt)
+    }
+
+    pub(crate) fn open_from(&mut self, node: usize, source: Source) -> At {
+        self.open_as(node, Limiting::Bound(source))
+    }
+
+    fn open_as(&mut self, node: usize, limiting: Limiting) -> At {
         let connection = self.nodes[node].next_connection;
         self.nodes[node].next_connection += 1;
         let at = At(node, connection);
         self.heard.insert(at, VecDeque::new());
         let connection = ConnectionId(connection);
-        self.input(node, Input::Opened { connection, limiting: Limiting::Exempt });
+        self.input(node, Input::Opened { connection, limiting });
         at
     }
 
@@ -202,6 +220,11 @@ impl Town {
         let at = self.open(node);
         self.say(at, frame!("hello", version: 1, resume: token, received: received));
         at
+    }
+
+    /// A report comes in at this node.
+    pub(crate) fn report(&mut self, node: usize, receipt: Receipt) {
+        self.input(node, Input::Reported(receipt));
     }
 
     /// No node reaches the place where they meet.

@@ -256,6 +256,8 @@ mod tests {
             "burst_messages",
             // Follows from `ice.require_session`.
             "ice_passes",
+            // Follows from the session's secrets.
+            "receipts",
         ];
         let crowd = ["messages_per_s", "nexts_per_s", "texts_per_s"];
         for name in names.filter(|name| !named_otherwise.contains(name) && !crowd.contains(name)) {

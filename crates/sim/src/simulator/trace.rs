@@ -47,6 +47,7 @@ impl Trace {
                 (5, connection.0, *ending == Ending::CloseFrame).hash(&mut self.hasher);
             }
             Input::Drain { spread } => (6, spread.as_micros()).hash(&mut self.hasher),
+            Input::Reported(receipt) => (12, format!("{receipt:?}")).hash(&mut self.hasher),
             Input::Cluster(reply) => (11, format!("{reply:?}")).hash(&mut self.hasher),
             Input::Timeout => 7.hash(&mut self.hasher),
         }

@@ -105,7 +105,13 @@ impl Lobby {
                 // Awaited after a restart: its wishes are not known, so those of its partner stand for them.
                 let ours = self.pairs.participants.get(present.seat(side).session)?;
                 let wishes = ours.wishes.as_deref().cloned()?;
-                Some(Partner { session: other.id, resumable: true, device: other.device, wishes })
+                Some(Partner {
+                    session: other.id,
+                    resumable: true,
+                    device: other.device,
+                    prefix: self.pairs.prefix_of(other, self.sessions.now),
+                    wishes,
+                })
             })?;
         let here = !other.is_known_by_hearsay();
         let place = Place::Matched {
@@ -346,7 +352,8 @@ impl Lobby {
                     Side::Responder => (theirs, ours),
                 };
                 let formed = self.sessions.now;
-                let present = Match { id, kind, formed, connected, initiator, responder, timer: None };
+                let present =
+                    Match { id, kind, formed, connected, initiator, responder, timer: None, written: None };
                 self.pairing().seat(present, at, [(key, side), (proxy, side.other())]);
                 self.welcome_with(key, missed, outputs);
                 match at {

@@ -118,6 +118,7 @@ impl Watcher {
             Input::Malformed { .. }
             | Input::Alive { .. }
             | Input::Drain { .. }
+            | Input::Reported(_)
             | Input::Cluster(_)
             | Input::Timeout => {}
         }

@@ -79,7 +79,8 @@ impl Observer {
                 self.draining = true;
                 Ok(())
             }
-            Input::Cluster(_) => Ok(()),
+            // No visitor of the simulator reports anybody yet.
+            Input::Reported(_) | Input::Cluster(_) => Ok(()),
             Input::Timeout => self.foresee_timeouts(),
         }
     }

@@ -53,7 +53,7 @@ impl Turn {
             | Input::Malformed { connection, .. }
             | Input::Alive { connection, .. }
             | Input::Closed { connection, .. } => Some(*connection),
-            Input::Drain { .. } | Input::Cluster(_) | Input::Timeout => None,
+            Input::Drain { .. } | Input::Reported(_) | Input::Cluster(_) | Input::Timeout => None,
         };
         let to_sender = outputs.iter().filter_map(|output| match output {
             Output::Send { connection, message } if Some(*connection) == sender => Some(message),
