@@ -26,7 +26,7 @@ use crate::planted::planted;
 use crate::random::LobbyKey;
 use crate::sessions::{Life, Sessions, Sign, Silence};
 use crate::{Config, Counters, Ending, Gauges, Input, Outputs, Time};
-use reporting::Told;
+use reporting::{Told, Unsettled};
 use resume::Arrivals;
 use std::sync::Arc;
 use visavis_protocol::{ClientMessage, LeftReason, SearchMessage, SessionMessage};
@@ -69,6 +69,8 @@ pub struct Lobby {
     pairs: Pairs,
     exported: ExportedTickets,
     arrivals: Arrivals,
+    /// Reports of sessions that are nowhere just now.
+    reports: Unsettled,
 }
 
 impl Lobby {
@@ -81,6 +83,7 @@ impl Lobby {
             pairs: Pairs::new(&config, &key),
             exported: ExportedTickets::default(),
             arrivals: Arrivals::new(),
+            reports: Unsettled::default(),
             config,
         }
     }
@@ -224,7 +227,11 @@ impl Lobby {
 
     fn on_session_message(&mut self, session: SessionKey, message: SessionMessage, outputs: &mut Outputs) {
         match message {
-            SessionMessage::Hello(hello) => self.on_hello(session, hello, outputs),
+            SessionMessage::Hello(hello) => {
+                let connection = self.sessions.connection(session);
+                self.on_hello(session, hello, outputs);
+                self.settle_reports(connection, outputs);
+            }
             SessionMessage::Block(block) => self.pairing().on_block(session, block.match_id, outputs),
             SessionMessage::Unblock(unblock) => self.pairing().on_unblock(session, unblock, outputs),
             SessionMessage::Ping(_) => self.sessions.on_ping(session, outputs),

@@ -5,11 +5,12 @@
 
 use super::Lobby;
 use crate::Outputs;
-use crate::ids::SessionKey;
+use crate::ids::{ConnectionId, SessionKey};
 use crate::matches::Written;
 use crate::pairing::State;
 use crate::persons::Someone;
 use crate::receipts::{Author, Receipt};
+use std::collections::VecDeque;
 use visavis_protocol::{LeftReason, MatchId, ServerMessage};
 
 /// How this node comes to hear of a report.
@@ -17,6 +18,35 @@ use visavis_protocol::{LeftReason, MatchId, ServerMessage};
 pub(super) enum Told {
     First,
     ByAnotherNode,
+}
+
+/// Reports whose reporters were nowhere to be found. Bounded: the oldest is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled(VecDeque<Receipt>);
+
+impl Unsettled {
+    const MAX: usize = 1_000;
+
+    fn remember(&mut self, receipt: Receipt) {
+        if self.0.contains(&receipt) {
+            return;
+        }
+        if self.0.len() >= Self::MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(receipt);
+    }
+
+    /// Those of this visitor, by its session or its device.
+    fn take(&mut self, who: Someone) -> Vec<Receipt> {
+        let is_of = |receipt: &Receipt| {
+            let reporter = receipt.reporter;
+            reporter.session == who.session || (reporter.device.is_some() && reporter.device == who.device)
+        };
+        let taken = self.0.iter().copied().filter(is_of).collect();
+        self.0.retain(|receipt| !is_of(receipt));
+        taken
+    }
 }
 
 impl Lobby {
@@ -55,12 +85,27 @@ impl Lobby {
     }
 
     pub(super) fn on_report(&mut self, receipt: Receipt, told: Told, outputs: &mut Outputs) {
-        let Some(key) = self.reporter(&receipt) else {
-            if told == Told::First {
-                self.pass_report_on(receipt, outputs);
+        match self.reporter(&receipt) {
+            Some(key) => self.part(key, receipt, outputs),
+            None => {
+                self.reports.remember(receipt);
+                if told == Told::First {
+                    self.pass_report_on(receipt, outputs);
+                }
             }
-            return;
-        };
+        }
+    }
+
+    /// Somebody said hello who may have reported a stranger while it was nowhere: between a restart and its return, or
+    /// after its session had ended.
+    pub(super) fn settle_reports(&mut self, connection: Option<ConnectionId>, outputs: &mut Outputs) {
+        let Some(key) = connection.and_then(|connection| self.sessions.at(connection)) else { return };
+        for receipt in self.reports.take(self.sessions.who(key)) {
+            self.part(key, receipt, outputs);
+        }
+    }
+
+    fn part(&mut self, key: SessionKey, receipt: Receipt, outputs: &mut Outputs) {
         let stranger = self.stranger(key, &receipt);
         let ended = self.pairing().keep_apart(key, stranger, outputs);
         let wishes = self.pairs.participants.get(key).and_then(|participant| participant.wishes.clone());

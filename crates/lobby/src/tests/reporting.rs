@@ -114,6 +114,25 @@ fn who_has_lost_its_socket_can_report_and_hears_of_it_when_it_is_back() {
 }
 
 #[test]
+fn a_report_that_comes_while_nobody_knows_the_reporter_holds_when_it_is_back() {
+    let (mut script, mine, _) = met("video");
+    let (token, receipt) = (mine["resume_token"].clone(), open(&mine, script.now()));
+    script.restart(config(), 8);
+    script.input(Input::Reported(receipt));
+    script.open(C);
+    script.say(C, frame!("hello", version: 1, resume: token));
+    assert_eq!(hear_type(&mut script, C, "welcome")["resumed"], true);
+    let said: Vec<String> = script.unread().collect();
+    let position = |what: &str| said.iter().position(|line| line.contains(what));
+    assert!(position("\"partner_left\"") < position("\"blocked\""), "{said:?}");
+    assert!(position("\"waiting\"") > position("\"blocked\""), "{said:?}");
+    // No more than once.
+    script.open(A);
+    script.say(A, frame!("hello", version: 1));
+    hear_type(&mut script, A, "welcome");
+}
+
+#[test]
 fn a_client_that_never_said_hello_can_report() {
     let mut script = Script::with(config());
     script.open(A);
