@@ -18,6 +18,7 @@ pub(crate) use table::{SETTINGS, Setting, Shape, flag_of};
 use crate::backend::redis::{NodeName, RedisUrl};
 use crate::backend::store::PostgresUrl;
 use crate::edge::{AllowedOrigin, Networks};
+use crate::evidence::Recipient;
 use crate::ice::IceSettings;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -52,10 +53,13 @@ pub(crate) struct Config {
     pub(crate) safety: SafetySettings,
 }
 
-/// What protects a visitor from strangers, in their own browser.
-#[derive(Clone, Copy, Debug, Default)]
+/// What protects a visitor from strangers.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SafetySettings {
+    /// In their own browser.
     pub(crate) cover: Cover,
+    /// To whom evidence is sealed. Empty: none is taken.
+    pub(crate) evidence_recipients: Vec<Recipient>,
 }
 
 /// Whether a stranger's picture stays covered until a face can be seen in it.
@@ -114,6 +118,7 @@ pub(crate) struct Bounds {
     pub(crate) connections: usize,
     pub(crate) connections_per_address: usize,
     pub(crate) ice_per_minute: u32,
+    pub(crate) reports_per_minute: u32,
     pub(crate) header_timeout: Duration,
     pub(crate) tls_handshake_timeout: Duration,
     pub(crate) queue_messages: usize,
@@ -157,6 +162,7 @@ impl Default for Config {
                 connections: 0,
                 connections_per_address: 0,
                 ice_per_minute: 0,
+                reports_per_minute: 0,
                 header_timeout: Duration::ZERO,
                 tls_handshake_timeout: Duration::ZERO,
                 queue_messages: 0,

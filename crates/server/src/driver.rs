@@ -18,7 +18,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use visavis_lobby::{
-    Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, LobbyKey, Output, Outputs, Span, Time,
+    Author, Config, ConnectionId, Counters, Gauges, Input, Limiting, Lobby, LobbyKey, Output, Outputs,
+    Receipt, Span, Time,
 };
 use visavis_protocol::CloseCode;
 
@@ -41,6 +42,12 @@ pub(crate) enum Event {
     /// Several things that one read of a connection brought. Together, so that what follows from them for somebody else
     /// is written together: under a storm one by one would cost that many more system calls.
     Read(Vec<Input>),
+    /// Ask which of these lines were written in the match of this receipt.
+    Witness {
+        receipt: Box<Receipt>,
+        lines: Vec<(Author, String)>,
+        reply: oneshot::Sender<Vec<bool>>,
+    },
     /// Ask for the figures.
     Snapshot(oneshot::Sender<Snapshot>),
     /// Match nobody any more, take nobody in, ask everybody to move within this span.
@@ -183,6 +190,11 @@ impl Driver {
                 for input in inputs {
                     self.lobby.handle(now, input, &mut self.outputs);
                 }
+            }
+            Event::Witness { receipt, lines, reply } => {
+                let lines: Vec<(Author, &str)> =
+                    lines.iter().map(|(author, text)| (*author, text.as_str())).collect();
+                let _ = reply.send(self.lobby.witnessed(&receipt, &lines));
             }
             Event::Snapshot(reply) => {
                 // Who asked may be gone already.

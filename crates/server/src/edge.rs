@@ -23,6 +23,7 @@ mod log;
 mod origin;
 mod pace;
 mod presence;
+mod reports;
 mod request_host;
 mod respond;
 mod site;
@@ -41,6 +42,7 @@ pub(crate) use ice::IceDesk;
 pub(crate) use listener::{Security, accept, listen};
 pub(crate) use origin::AllowedOrigin;
 pub(crate) use pace::Pace;
+pub(crate) use reports::ReportDesk;
 pub(crate) use site_settings::SiteSettings;
 pub(crate) use stream::Transport;
 pub(crate) use tls::Certificates;
@@ -66,6 +68,7 @@ pub(crate) struct Edge {
     /// Of all listeners, for the metrics.
     pub(crate) certificates: Vec<Arc<Certificates>>,
     pub(crate) ice: IceDesk,
+    pub(crate) reports: ReportDesk,
     pub(crate) site_settings: SiteSettings,
     /// Where a proxy puts the site: empty, or `/talk`.
     pub(crate) base_path: Arc<str>,

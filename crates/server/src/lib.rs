@@ -12,6 +12,7 @@ mod config;
 mod cost;
 mod driver;
 mod edge;
+mod evidence;
 mod failure;
 mod geo;
 mod health;

@@ -205,6 +205,21 @@ fn render(snapshot: &Snapshot, sources: &Sources) -> Page {
         at_edge.by_class(),
     );
 
+    let reports = edge.reports.counters();
+    page.labelled(
+        "visavis_reports_total",
+        "counter",
+        "Answers to reports of strangers.",
+        "outcome",
+        reports.by_outcome(),
+    );
+    page.labelled(
+        "visavis_reports_filed_total",
+        "counter",
+        "Reports that were filed.",
+        "category",
+        reports.by_category(),
+    );
     page.gauge(
         "visavis_store_up",
         "Whether the store takes reports.",

@@ -6,8 +6,8 @@ use crate::capacity::{Capacity, Wanted};
 use crate::config::{Given, Loaded, LogFormat, LogSettings};
 use crate::driver::{Driver, Event, QueueBounds};
 use crate::edge::{
-    Admission, Certificates, Edge, EdgeCounters, HttpListener, IceDesk, NodesView, Pace, Security,
-    SiteSettings, listen, router,
+    Admission, Certificates, Edge, EdgeCounters, HttpListener, IceDesk, NodesView, Pace, ReportDesk,
+    Security, SiteSettings, listen, router,
 };
 use crate::failure::Failure;
 use crate::geo::Geo;
@@ -86,8 +86,8 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             Some(session_key::turn_secrets(&config.turn.secrets, &lobby.session_secrets, &config.state_dir)?)
         }
     };
-    lobby.receipts =
-        Some(Receipts::new(&session_key::receipt_secrets(&lobby.session_secrets, &config.state_dir)?));
+    let receipts = Receipts::new(&session_key::receipt_secrets(&lobby.session_secrets, &config.state_dir)?);
+    lobby.receipts = Some(receipts.clone());
     lobby.ice_passes = ice.require_session.then(|| IcePasses::new(&lobby.session_secrets));
     let passes = lobby.ice_passes.clone();
     let nodes = Nodes::prepare(&config.redis, &config.state_dir, &mut lobby)?;
@@ -143,6 +143,12 @@ async fn run(given: Given, loaded: Loaded, log_level: LogLevel) -> Result<(), Fa
             pace: Pace::new(config.bounds.ice_per_minute, std::time::Instant::now()),
             exempt: exempt.clone(),
         },
+        reports: ReportDesk::new(
+            receipts,
+            config.safety.evidence_recipients,
+            Pace::new(config.bounds.reports_per_minute, std::time::Instant::now()),
+            exempt.clone(),
+        ),
         site_settings,
         base_path: Arc::clone(&base_path),
         visitors: Admission::new(capacity.visitors, capacity.visitors_per_address, vec![exempt]),

@@ -5,8 +5,6 @@
 //! reports are refused and all else goes on. Nothing in it is an address or readable as one, and everything has an end
 //! (`retention`).
 
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "what files reports comes next"))]
-
 mod postgres;
 mod reports;
 mod retention;
@@ -19,7 +17,6 @@ mod writer;
 
 pub(crate) use postgres::PostgresUrl;
 pub(crate) use reports::{Category, Digests, Filing, LineFrom, NewReport, ReportedLine};
-pub(crate) use retention::RETENTION;
 
 use crate::failure::Failure;
 use schema::Unfit;

@@ -9,6 +9,7 @@ use super::values::{
 use crate::backend::redis::{NodeName, RedisUrl};
 use crate::backend::store::PostgresUrl;
 use crate::edge::{AllowedOrigin, Networks};
+use crate::evidence::Recipient;
 use crate::ice::Region;
 use visavis_turn::LocalPeers;
 
@@ -375,6 +376,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "ICE configurations for one IPv4 address or IPv6 /64; for an IPv6 /48 eight times that.",
         |c, v| set(&mut c.bounds.ice_per_minute, positive(v)),
     ),
+    one(
+        "limits.reports_per_minute",
+        "N",
+        "30",
+        "Reports of strangers from one IPv4 address or IPv6 /64; for an IPv6 /48 eight times that.",
+        |c, v| set(&mut c.bounds.reports_per_minute, positive(v)),
+    ),
     one("limits.connections_per_address", "N", "500", "Sockets of one IPv4 address or IPv6 /64.", |c, v| {
         set(&mut c.bounds.connections_per_address, positive(v))
     }),
@@ -618,6 +626,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "visitor",
         "Whether a stranger's picture stays covered until a face can be seen in it: `on`, `off`, or `visitor`, which is on unless the visitor turns it off.",
         |c, v| set(&mut c.safety.cover, cover(v)),
+    ),
+    list(
+        "safety.evidence_recipient",
+        "RECIPIENT",
+        "",
+        "Who can open the pictures that visitors attach to reports: recipients of age, as `age-keygen` prints them (`age1…`); best two, one of them kept offline. Unset: no pictures are taken.",
+        |c, v| set(&mut c.safety.evidence_recipients, Recipient::read_all(v)),
     ),
 ];
 

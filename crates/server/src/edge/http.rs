@@ -2,14 +2,14 @@
 
 use super::dialect::Dialect;
 use super::origin::{self, Verdict};
-use super::{Edge, cors, ice, respond, site, site_settings, upgrade};
+use super::{Edge, cors, ice, reports, respond, site, site_settings, upgrade};
 use crate::backend::store::StoreState;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,6 +20,7 @@ pub(crate) fn router(edge: Arc<Edge>) -> Router {
         .route("/api/ice", get(ice::answer).options(ice::preflight))
         .route("/api/online", get(online))
         .route("/api/origin", get(may_connect))
+        .route("/api/reports", post(reports::answer).options(reports::preflight))
         .route("/api/site", get(site_settings::answer))
         .route("/api", any(unknown_api))
         .route("/api/", any(unknown_api))

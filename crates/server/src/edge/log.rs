@@ -37,6 +37,13 @@ pub(super) fn too_many_ice(client: ClientAddress, most: u32) {
     warn_rarely!("/api/ice refused (429): an address has used up its limits.ice_per_minute = {most}{hint}");
 }
 
+pub(super) fn too_many_reports(client: ClientAddress, most: u32) {
+    let hint = behind_proxy(client.reveal());
+    warn_rarely!(
+        "/api/reports refused (429): an address has used up its limits.reports_per_minute = {most}{hint}"
+    );
+}
+
 /// A proxy that is not trusted makes all visitors one.
 fn behind_proxy(address: IpAddr) -> &'static str {
     if origin::is_local(address) {

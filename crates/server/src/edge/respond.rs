@@ -40,15 +40,15 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// An error of the HTTP API: a stable code and a sentence, as in the WebSocket protocol.
-pub(super) fn error(status: StatusCode, code: &'static str, message: &'static str) -> Response {
+pub(super) fn error(status: StatusCode, code: &'static str, message: &str) -> Response {
     #[derive(Serialize)]
-    struct Answer {
-        error: Fault,
+    struct Answer<'a> {
+        error: Fault<'a>,
     }
     #[derive(Serialize)]
-    struct Fault {
+    struct Fault<'a> {
         code: &'static str,
-        message: &'static str,
+        message: &'a str,
     }
     json(status, &Answer { error: Fault { code, message } })
 }

@@ -31,6 +31,9 @@ pub(crate) struct SiteSettings {
 #[derive(Clone, Debug, Serialize)]
 struct Safety {
     cover: Cover,
+    /// To all of them the page seals the picture of a report. Absent: no pictures are taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence_recipients: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -58,7 +61,15 @@ impl SiteSettings {
             max_text_chars: lobby.limits.max_text_chars,
             max_interests: lobby.limits.max_interests,
             max_interest_chars: lobby.limits.max_interest_chars,
-            safety: Safety { cover: config.safety.cover },
+            safety: Safety {
+                cover: config.safety.cover,
+                evidence_recipients: config
+                    .safety
+                    .evidence_recipients
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+            },
         }
     }
 }

@@ -62,6 +62,25 @@ async fn a_block_holds_across_nodes_and_everybody_is_counted() {
 }
 
 #[tokio::test]
+async fn a_report_that_comes_to_any_node_parts_two_of_others() {
+    let redis = Redis::start().await;
+    let nodes = nodes(&redis.url(), 3).await;
+    let (mut a, mut b) = (Guest::greet(&nodes[0]).await, Guest::greet(&nodes[1]).await);
+    a.search("text").await;
+    b.search("text").await;
+    let found = a.hear("partner_found").await;
+    b.hear("partner_found").await;
+    let report = json!({ "receipt": found["receipt"], "category": "spam" }).to_string();
+    assert_eq!(nodes[2].post("/api/reports", &[], &report).await.status, 201);
+    assert_eq!(b.hear("partner_left").await["reason"], "next");
+    assert_eq!(a.hear("partner_left").await["match_id"], found["match_id"]);
+    assert_eq!(a.hear("blocked").await["match_id"], found["match_id"]);
+    a.hear("waiting").await;
+    let keys = redis.ask(&["KEYS", "*"]).await;
+    assert!(!keys.contains("127.0.0.1") && !keys.contains(found["receipt"].as_str().unwrap()), "{keys}");
+}
+
+#[tokio::test]
 async fn a_session_moves_while_its_node_lives_and_when_it_is_dead() {
     let redis = Redis::start().await;
     let mut nodes = nodes(&redis.url(), 3).await;

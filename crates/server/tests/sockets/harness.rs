@@ -130,6 +130,13 @@ impl Server {
         request(tcp, method, path, headers).await
     }
 
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let tcp = TcpStream::connect(self.http).await.expect("connects");
+        let length = body.len().to_string();
+        let fixed = [("content-type", "application/json"), ("content-length", &length)];
+        request_with(tcp, "POST", path, &[headers, &fixed].concat(), body).await
+    }
+
     pub(crate) async fn figures(&self) -> String {
         self.ask_metrics("/metrics").await
     }
@@ -311,16 +318,22 @@ impl Answer {
 }
 
 /// One request on a connection of its own.
-pub(crate) async fn request(
+pub(crate) async fn request(tcp: TcpStream, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    request_with(tcp, method, path, headers, "").await
+}
+
+async fn request_with(
     mut tcp: TcpStream,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
+    body: &str,
 ) -> Answer {
     let host = if headers.iter().any(|(name, _)| *name == "host") { "" } else { "host: localhost\r\n" };
     let mut head = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\n");
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     head.push_str("\r\n");
+    head.push_str(body);
     tcp.write_all(head.as_bytes()).await.expect("the request goes out");
     let mut bytes = Vec::new();
     timeout(PATIENCE, tcp.read_to_end(&mut bytes)).await.expect("an answer in time").expect("an answer");

@@ -11,6 +11,7 @@ mod pages;
 mod protocol;
 mod relay;
 mod relay_bounds;
+mod reports;
 mod script;
 mod secure;
 mod settings;

@@ -22,7 +22,7 @@ async fn health_is_told_and_unknown_paths_of_the_api_are_json() {
     let alive = server.get("/healthz").await;
     assert_eq!((alive.status, alive.text().trim()), (200, "ok"));
     let ready = server.get("/readyz").await;
-    assert_eq!((ready.status, ready.json()), (200, json!({"status": "ready"})));
+    assert_eq!((ready.status, ready.json()), (200, json!({"status": "ready", "store": "ok"})));
     for path in ["/api", "/api/", "/api/nothing", "/api/ice/more"] {
         let answer = server.get(path).await;
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (404, &json!("not_found")), "{path}");

@@ -19,6 +19,15 @@ pub(crate) enum Category {
 }
 
 impl Category {
+    pub(crate) const ALL: [Category; 6] = [
+        Category::Sexual,
+        Category::Minor,
+        Category::Harassment,
+        Category::Violence,
+        Category::Spam,
+        Category::Other,
+    ];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Category::Sexual => "sexual",

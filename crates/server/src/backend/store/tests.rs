@@ -1,5 +1,6 @@
 //! The same promises of both: SQLite in a directory of its own, and a PostgreSQL that the test starts and stops.
 
+use super::retention::RETENTION;
 use super::sql::Value;
 use super::*;
 use std::fs;
