@@ -11,7 +11,7 @@ export interface Site {
   relax_language_after_ms: number;
   safety: {
     cover: CoverPolicy;
-    /** Whose keys open a picture that goes along with a report. None: no picture is asked for. Null: the server takes no reports. */
+    /** Whose keys open a picture that goes along with a report. Null: no picture goes along. */
     evidence_recipients: string[] | null;
   };
 }

@@ -19,7 +19,7 @@ test.each([
   [
     "without the server nothing else counts",
     { server: FAILS, udp: WORKS, hides: null },
-    /does not reach the server/,
+    /cannot reach the server/,
   ],
   [
     "a proxy that lets pages alone through is named",
