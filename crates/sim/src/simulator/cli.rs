@@ -213,7 +213,7 @@ fn run_many(stage: Stage, first: u64, seeds: u64, prove: bool) -> Report {
         let shrunk = shrink(&stage.script(*seed), breach, None, 3_000);
         println!("shrunk in {} runs to:\n\n{}\n# {}\n", shrunk.runs, shrunk.script, shrunk.breach);
     }
-    let planted = (prove && tally.breaches.is_empty()).then(|| hunt(stage, 1_000, threads()));
+    let planted = (prove && tally.breaches.is_empty()).then(|| hunt(stage, seeds.max(1_000), threads()));
     Report { stage, tally, took, planted }
 }
 
