@@ -9,8 +9,8 @@ export default defineConfig(({ mode }) => ({
     environment: "node",
     include: INCLUDE[mode] ?? ["tests/**/*.test.ts"],
     // Every file has a server, browsers and network namespaces of its own. Most of them wait for something to be noticed,
-    // so three at a time keep two cores busy.
-    maxWorkers: 3,
+    // so two at a time take little more than half as long; with three, two cores no longer keep up with the pictures.
+    maxWorkers: 2,
     // Of tests that say themselves that they may run together: they wait more than they work.
     maxConcurrency: 20,
     // Pictures, sound and sockets of two cores that are busy with others: what fails once is tried again, and says so ("retry x1").

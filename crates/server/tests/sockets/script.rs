@@ -78,10 +78,11 @@ impl Scene<'_> {
                 self.kept.insert(name[1..].to_owned(), value.clone());
             }
             (Value::Object(fields), Value::Object(found)) => {
-                // A script that is not about resuming need not name the token.
+                // A script that is not about resuming or reporting need not name what is for those.
+                let is_optional = |name: &String| matches!(name.as_str(), "resume_token" | "receipt");
                 let names = |object: &serde_json::Map<String, Value>| {
                     let mut names: Vec<String> = object.keys().cloned().collect();
-                    names.retain(|name| name != "resume_token" || fields.contains_key(name));
+                    names.retain(|name| !is_optional(name) || fields.contains_key(name));
                     names.sort();
                     names
                 };
